@@ -1,0 +1,1 @@
+"""The timing core: C with a thin Cython face."""

@@ -1,0 +1,61 @@
+/* sse.h: cuts a stream of bytes into server-sent events.
+ *
+ * After the WHATWG HTML standard, section 9.2 "Server-sent events": lines end with LF, CRLF
+ * or CR, in any mixture and cut anywhere; a blank line ends an event; the lines of
+ * several data fields are joined by LF; a space after the colon is optional; a leading
+ * byte order mark is skipped; id and retry fields are ignored. Three things differ, because
+ * a benchmark must see them:
+ * - a comment line (":...") outside of an event's fields is handed out as an event of its own when the
+ *   blank line after it, or the next field, comes: comments are keepalives, and on the tape;
+ * - an event without data is handed out too (some gateways send them), unless it had no field at all;
+ * - at the end of the stream sse_finish() hands out an event whose blank line never came.
+ *
+ *     while (sse_next(&framer, &p, end, &event) == SSE_EVENT) ...
+ *
+ * The spans of an event stay valid until the next call on this framer or the end of the caller's buffer,
+ * whichever is first. An event that lies whole within the buffer, in one data line, is not copied. */
+#ifndef TT_SSE_H
+#define TT_SSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SSE_MAX_EVENT (16u << 20)  /* bytes of one event; more is SSE_TOO_LARGE */
+
+typedef enum { SSE_MORE, SSE_EVENT, SSE_TOO_LARGE } sse_result;
+
+typedef struct {
+    const char *data;  size_t data_length;    /* joined data lines; of a comment, what follows the colon */
+    const char *name;  size_t name_length;    /* the event field; empty when absent */
+    uint32_t wire_bytes;                      /* bytes of the stream that belong to it, line ends included */
+    bool comment;
+    bool has_data;                            /* a data field was present, be it empty */
+    bool error_field;                         /* an "error:" field was present (old llama.cpp): data is its text */
+} sse_event;
+
+typedef struct {
+    char *held;               /* line or fields carried over from earlier buffers; owned */
+    size_t held_length, held_capacity;
+    /* private, the implementation may add to these */
+    char *line;  size_t line_length, line_capacity;
+    size_t name_start, name_length;
+    uint32_t wire_bytes;
+    uint8_t flags;
+    bool begun, skip_lf, failed;
+    uint8_t bom_matched;
+} sse;
+
+void sse_init(sse *framer);
+/* Ready for another stream; frees what it held. */
+void sse_reset(sse *framer);
+void sse_free(sse *framer);
+
+/* Advances *p; SSE_EVENT fills *event; SSE_MORE when *p == end. After SSE_TOO_LARGE (also: memory out) it
+ * answers the same for ever. */
+sse_result sse_next(sse *framer, const char **p, const char *end, sse_event *event);
+
+/* The stream ended: SSE_EVENT when an unfinished event was held, else SSE_MORE. Call until SSE_MORE. */
+sse_result sse_finish(sse *framer, sse_event *event);
+
+#endif

@@ -1,0 +1,1 @@
+"""One file per API: its path, its body, what is a token, what ends a stream."""

@@ -1,0 +1,1 @@
+"""What a tape says: metrics, tokens, verdict, summary. Reads tapes, makes none."""

@@ -1,0 +1,1 @@
+"""What will be sent and when. Pure: no clock is read here."""

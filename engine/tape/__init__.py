@@ -1,0 +1,1 @@
+"""The tape on disk: schema, journal, seal, read, recover."""

@@ -1,0 +1,60 @@
+"""What pyproject.toml cannot say: the C extensions, and the tree of names.
+
+The folders of this repository are not called as the packages they become
+(``tokentape.engine`` lies in ``engine/``). Cython, mypy and pyright find modules by
+their folders, so a tree of links under ``build/names`` shows them the names.
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent.resolve()
+NAMES = ROOT / "build" / "names"
+
+
+def link_names() -> None:
+    """Make ``build/names/tokentape`` look like the installed package."""
+    package = NAMES / "tokentape"
+    package.mkdir(parents=True, exist_ok=True)
+    links = {name: ROOT / name for name in ("engine", "cext", "traces")}
+    links |= {name: ROOT / "engine" / "facade" / name for name in ("__init__.py", "py.typed")}
+    for name, target in links.items():
+        link = package / name
+        if not link.is_symlink() or link.resolve() != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(target, package))
+
+
+def extension(name: str, *parts: str) -> Extension:
+    """One compiled module: ``cext/<name>.pyx`` with the C parts that it wraps."""
+    sanitize = os.environ.get("TOKENTAPE_SANITIZE")
+    extra = [f"-fsanitize={sanitize}", "-g"] if sanitize else ["-g0"]
+    return Extension(
+        f"tokentape.cext.{name}",
+        [f"build/names/tokentape/cext/{name}.pyx", *(f"cext/{part}.c" for part in parts)],
+        include_dirs=["cext"],
+        depends=[str(path.relative_to(ROOT)) for path in (ROOT / "cext").glob("*.h")],
+        extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", *extra],
+        extra_link_args=extra[:1],
+    )
+
+
+link_names()
+
+from Cython.Build import cythonize  # noqa: E402  (needs the links)
+
+PARSERS = ("json", "http1", "sse", "event")
+setup(
+    ext_modules=cythonize(
+        [
+            extension("parsers", *PARSERS),
+            extension("reactor", *PARSERS, "columns", "schedule", "conn", "reactor"),
+            extension("server", "json", "columns", "server_http", "server_wire", "server"),
+        ],
+        include_path=[str(NAMES)],
+        build_dir="build/cython",
+        compiler_directives={"language_level": "3", "freethreading_compatible": True},
+    )
+)

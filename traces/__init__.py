@@ -1,0 +1,1 @@
+"""Recorded requests: readers of every format, transformations, prompts."""
