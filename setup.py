@@ -46,13 +46,14 @@ link_names()
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
 PARSERS = ("json", "http1", "sse", "event")
+MODULES = {
+    "parsers": PARSERS,
+    "reactor": (*PARSERS, "columns", "schedule", "conn", "reactor"),
+    "server": ("json", "columns", "server_http", "server_wire", "server"),
+}
 setup(
     ext_modules=cythonize(
-        [
-            extension("parsers", *PARSERS),
-            extension("reactor", *PARSERS, "columns", "schedule", "conn", "reactor"),
-            extension("server", "json", "columns", "server_http", "server_wire", "server"),
-        ],
+        [extension(n, *p) for n, p in MODULES.items() if (ROOT / "cext" / f"{n}.pyx").exists()],
         include_path=[str(NAMES)],
         build_dir="build/cython",
         compiler_directives={"language_level": "3", "freethreading_compatible": True},
