@@ -1,0 +1,17 @@
+"""What can be wrong with a trace file."""
+
+
+class TraceError(Exception):
+    """A trace that cannot be read. The message names the file, the row and the field, and what would be right.
+
+    Args:
+        source: The file as the user named it.
+        problem: What is wrong and what would be right.
+        row: 1-based number of the record in the file; a CSV's header is not a record.
+        field: The column or key.
+    """
+
+    def __init__(self, source: str, problem: str, *, row: int | None = None, field: str | None = None) -> None:
+        self.source, self.problem, self.row, self.field = source, problem, row, field
+        place = source if row is None else f"{source}, row {row}"
+        super().__init__(f"{place}: {problem}" if field is None else f"{place}, field {field!r}: {problem}")
