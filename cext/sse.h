@@ -34,16 +34,15 @@ typedef struct {
     bool error_field;                         /* an "error:" field was present (old llama.cpp): data is its text */
 } sse_event;
 
+typedef struct { char *bytes; size_t length, capacity; } sse_buffer;   /* owned */
+
 typedef struct {
-    char *held;               /* line or fields carried over from earlier buffers; owned */
-    size_t held_length, held_capacity;
-    /* private, the implementation may add to these */
-    char *line;  size_t line_length, line_capacity;
-    size_t name_start, name_length;
+    /* private */
+    sse_buffer data, name;    /* of the event, carried over from earlier buffers or joined */
+    sse_buffer line;          /* a line cut by the end of a buffer */
     uint32_t wire_bytes;
-    uint8_t flags;
-    bool begun, skip_lf, failed;
-    uint8_t bom_matched;
+    uint8_t flags, bom_matched;
+    bool skip_lf, failed;
 } sse;
 
 void sse_init(sse *framer);
