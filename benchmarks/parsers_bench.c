@@ -40,8 +40,8 @@ static const struct { const char *path; event_role role; } CHAT[] = {
 /* 212 bytes of data with its field name and blank line, as the common servers write it. */
 static const char EVENT[] =
     "data: {\"id\":\"chatcmpl-be8bc1728ea7e38b\",\"object\":\"chat.completion.chunk\",\"created\":1795343377,"
-    "\"model\":\"llama-3.1-8b\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" the\"},\"logprobs\":null,"
-    "\"finish_reason\":null}]}   \n\n";
+    "\"model\":\"llama-3.1-8b-chat\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" the\"},\"logprobs\":null,"
+    "\"finish_reason\":null}]}\n\n";
 
 static int64_t best_ns(int64_t best, int64_t now) { return now < best ? now : best; }
 

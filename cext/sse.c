@@ -93,11 +93,12 @@ static inline bool take_line(sse *framer, parts *now, const char *line, size_t l
     bool usual = length >= 5 && memcmp(line, "data:", 5) == 0;
     const char *colon = usual ? line + 4 : memchr(line, ':', length);
     if (colon == line) {
-        if (!(framer->flags & HAS_FIELD)) {
+        if (!(framer->flags & HAS_FIELD))
             framer->flags |= HAS_COMMENT;
-            now->data = line + 1;
-            now->data_length = length - 1;
-        }
+        else if ((framer->flags & HAS_DATA) || now->data_length)
+            return true;
+        now->data = line + 1;
+        now->data_length = length - 1;
         return true;
     }
     size_t field = colon ? (size_t)(colon - line) : length;
@@ -138,8 +139,11 @@ static sse_result fail(sse *framer, const char **p, const char *end) {
 
 /* Hands the event out. The framer's buffers are emptied but not touched before the next call. */
 static sse_result emit(sse *framer, const parts *now, sse_event *event) {
+    /* Without data, now->data holds a comment that stood among the fields: the text of Dynamo's errors. */
+    bool keeps = !(framer->flags & HAS_FIELD) || (framer->flags & HAS_DATA)
+                 || is_field(now->name, now->name_length, "error");
     *event = (sse_event){
-        .data = now->data ? now->data : "", .data_length = now->data_length,
+        .data = keeps && now->data ? now->data : "", .data_length = keeps ? now->data_length : 0,
         .name = now->name ? now->name : "", .name_length = now->name_length,
         .wire_bytes = framer->wire_bytes, .comment = !(framer->flags & HAS_FIELD),
         .has_data = (framer->flags & HAS_DATA) != 0, .error_field = (framer->flags & HAS_ERROR) != 0,

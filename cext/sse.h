@@ -26,7 +26,8 @@
 typedef enum { SSE_MORE, SSE_EVENT, SSE_TOO_LARGE } sse_result;
 
 typedef struct {
-    const char *data;  size_t data_length;    /* joined data lines; of a comment, what follows the colon */
+    const char *data;  size_t data_length;    /* joined data lines; of a comment, what follows the colon; of
+                                                 an "event: error" without data, its comment (Dynamo) */
     const char *name;  size_t name_length;    /* the event field; empty when absent */
     uint32_t wire_bytes;                      /* bytes of the stream that belong to it, line ends included */
     bool comment;
