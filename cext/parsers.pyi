@@ -32,7 +32,7 @@ class JsonMatch(NamedTuple):
     path: str
     type: Literal["null", "false", "true", "number", "string", "array", "object"]
     text: bytes
-    count: int
+    size: int
     """Elements of an array, members of an object, else 0."""
     integer: int | None
     """Of a number that is an integer within 64 bits."""

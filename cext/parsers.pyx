@@ -28,7 +28,7 @@ assert len(KINDS) == KIND_COUNT and len(ROLES) == ROLE_COUNT
 cdef enum:
     MATCHES = 65536              # of one json_find
 
-JsonMatch = namedtuple("JsonMatch", "path type text count integer")
+JsonMatch = namedtuple("JsonMatch", "path type text size integer")
 Frame = namedtuple("Frame", "name data wire_bytes comment has_data error_field")
 Scan = namedtuple(
     "Scan",
