@@ -22,7 +22,8 @@ def read(path: str | Path, *, format: str | None = None, skip_bad_rows: bool = F
 
     Args:
         path: The file.
-        format: A format's name ("mooncake", "azure", "burstgpt", "native"); None finds it out from the content.
+        format: A format's name ("mooncake", "azure", "burstgpt", "native"); None finds it out from the
+            content.
         skip_bad_rows: Leave out rows that cannot be read, counting them, instead of refusing the file.
 
     Returns:
@@ -37,7 +38,7 @@ def read(path: str | Path, *, format: str | None = None, skip_bad_rows: bool = F
 
 
 def sample_path() -> Path:
-    """The sample trace that comes with the package: about 300 synthetic requests over 30 s in Mooncake's format."""
+    """The sample trace of the package: 300 synthetic requests over 30 s in Mooncake's format."""
     from .sample import SAMPLE
 
     return SAMPLE

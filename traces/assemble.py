@@ -29,7 +29,7 @@ def rows_text(n: int) -> str:
     return "1 row" if n == 1 else f"{n:,} rows"
 
 
-def block_lists(ids: Sequence[Sequence[int] | None]) -> tuple[pa.Array, bool]:
+def block_lists(ids: Sequence[Sequence[int] | None]) -> tuple[Any, bool]:
     """Block ids as list<int32>, null where a row has none.
 
     Args:
@@ -54,10 +54,11 @@ def block_lists(ids: Sequence[Sequence[int] | None]) -> tuple[pa.Array, bool]:
         remapped = True
     if remapped:
         dense: dict[int, int] = {}
-        flat = np.fromiter((dense.setdefault(i, len(dense)) for i in chain.from_iterable(rows)), np.int64, total)
+        renumbered = (dense.setdefault(block, len(dense)) for block in chain.from_iterable(rows))
+        flat = np.fromiter(renumbered, np.int64, total)
     missing = np.fromiter((row is None for row in ids), np.bool_, len(ids))
-    arrays = (pa.array(offsets.astype(np.int32)), pa.array(flat.astype(np.int32)))
-    mask = pa.array(missing) if missing.any() else None
+    arrays: Any = (pa.array(offsets.astype(np.int32)), pa.array(flat.astype(np.int32)))
+    mask: Any = pa.array(missing) if missing.any() else None
     return pa.ListArray.from_arrays(*arrays, mask=mask), remapped
 
 
@@ -70,7 +71,7 @@ def assemble(
     input_tokens: NDArray[Any],
     output_tokens: NDArray[Any],
     source_row: NDArray[np.int64],
-    optional: dict[str, pa.Array] | None = None,
+    optional: dict[str, Any] | None = None,
     turns: bool = False,
     block_tokens: int | None = None,
     block_rounding: Rounding = "ceil",
@@ -87,7 +88,7 @@ def assemble(
         input_tokens: Lengths, as checked by the reader.
         output_tokens: Likewise.
         source_row: Record numbers.
-        optional: Nullable columns of TRACE_SCHEMA that the format has.
+        optional: Arrow arrays of nullable columns of TRACE_SCHEMA that the format has.
         turns: Number the turns of each ``session_id`` in order of arrival, each following the one before it.
         block_tokens: See Trace.
         block_rounding: See Trace.
@@ -101,7 +102,7 @@ def assemble(
     if late:
         order = np.argsort(arrival_ns, kind="stable")
         arrival_ns = arrival_ns[order]
-        taken = pa.array(order)
+        taken: Any = pa.array(order)
         columns = {
             name: values.take(taken) if isinstance(values, (pa.Array, pa.ChunkedArray)) else values[order]
             for name, values in columns.items()
@@ -127,7 +128,7 @@ def assemble(
     )
 
 
-def _column(values: Any, field: pa.Field, rows: int) -> Any:
+def _column(values: Any, field: Any, rows: int) -> Any:
     if values is None:
         return pa.nulls(rows, field.type)
     if isinstance(values, np.ndarray):
@@ -135,7 +136,7 @@ def _column(values: Any, field: pa.Field, rows: int) -> Any:
     return values
 
 
-def _turns(sessions: list[str | None]) -> dict[str, pa.Array]:
+def _turns(sessions: list[str | None]) -> dict[str, Any]:
     """Turn and parent of each row, in order of arrival; a row without a session is a turn 0 of its own."""
     turn: list[int] = []
     seen: dict[str, int] = {}
@@ -160,8 +161,9 @@ def _said_of(
             f"{grid.rows:,} rows, up to {grid.most_at_once:,} at once; replayed as recorded, "
             "they arrive in bursts that the original traffic did not have"
         )
-    for values, what in ((input_tokens, "have 0 input tokens"), (output_tokens, "ask for 0 output tokens")):
+    for values, one, more in ((input_tokens, "has", "have"), (output_tokens, "asks for", "ask for")):
         zeros = int(np.count_nonzero(values == 0))
         if zeros:
-            said.append(f"{rows_text(zeros)} {what if zeros != 1 else what.replace('have', 'has').replace('ask', 'asks')}")
+            kind = "input" if values is input_tokens else "output"
+            said.append(f"{rows_text(zeros)} {one if zeros == 1 else more} 0 {kind} tokens")
     return said

@@ -1,4 +1,4 @@
-"""CSV: all of it at once through Arrow when every row is good, else record by record to name what is wrong."""
+"""CSV: all at once through Arrow when every row is good, else record by record to name what is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .fields import BadField, shown
 
 
 def split_header(data: bytes) -> tuple[list[str], bytes]:
-    """The column names of the first line, and the bytes after it; no names for bytes that are not UTF-8 text."""
+    """The column names of the first line, and the bytes after it; no names if they are not UTF-8 text."""
     data = data.lstrip(b"\r\n")
     ends = [end for end in (data.find(b"\n"), data.find(b"\r")) if end >= 0]
     end = min(ends, default=len(data))

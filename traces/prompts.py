@@ -1,8 +1,8 @@
 """Prompts of exact lengths with the recorded prefix sharing, composed by slicing memory.
 
-A block id stands for one fixed piece of text. It begins with a few words that spell the id, so that no two ids
-share a beginning, and goes on with a slice of a corpus that was rendered once. So equal ids give equal bytes, in
-every process and on every machine, and a prompt of 100,000 tokens is a few hundred copies.
+A block id stands for one fixed piece of text. It begins with a few words that spell the id, so that no two
+ids share a beginning, and goes on with a slice of a corpus that was rendered once. So equal ids give equal
+bytes, in every process and on every machine, and a prompt of 100,000 tokens is a few hundred copies.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .words import WORDS
 CORPUS_WORDS = 1 << 17
 MIN_WORDS = 64
 
-_ID_SPACE = 1 << 33  # recorded ids fill the lower 2**31; ids of text that is shared with nobody begin at 2**32
-_FRESH = 1 << 32
+_ID_SPACE = 1 << 33
+_FRESH = 1 << 32  # recorded ids end below 2**31; from here on, ids of text that is shared with nobody
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, odd: spreads consecutive numbers evenly
 
@@ -59,7 +59,8 @@ class Vocabulary:
         """The words that are one token each in a given tokenizer; ``len(v.words)`` of ``v.asked`` were kept.
 
         Args:
-            encode: Returns a text's token ids, or their number. Tokens that it adds to every text are allowed for.
+            encode: Returns a text's token ids, or their number. Tokens that it adds to every text are
+                allowed for.
             name: The tokenizer's name, for the message.
             words: The words to try.
 
@@ -77,8 +78,8 @@ class Vocabulary:
         if len(kept) < MIN_WORDS:
             raise TraceError(
                 name,
-                f"only {len(kept)} of {len(asked):,} words are single tokens of this tokenizer and {MIN_WORDS} are "
-                "needed for prompts of exact length; use token-id prompts instead",
+                f"only {len(kept)} of {len(asked):,} words are single tokens of this tokenizer and "
+                f"{MIN_WORDS} are needed for prompts of exact length; use token-id prompts instead",
             )
         together = count(" ".join(kept)) - added
         if together != len(kept):
@@ -131,7 +132,7 @@ class Prompts:
         self._planned = np.maximum(table["input_tokens"].to_numpy().astype(np.int64) - overhead_tokens, 1)
         self._source_row = table["source_row"].to_numpy()
         self._block_tokens = trace.block_tokens or 0
-        blocks = table["block_ids"].combine_chunks()
+        blocks: Any = table["block_ids"].combine_chunks()
         self._offsets = _offsets(blocks) if trace.block_tokens else np.zeros(len(trace) + 1, np.int64)
         self._ids = blocks.flatten().to_numpy() if trace.block_tokens else np.zeros(0, np.int32)
 
@@ -145,9 +146,9 @@ class Prompts:
     def compose(self, row: int) -> bytes:
         """The prompt of a row of the trace's table, ASCII, ready to stand in a JSON body.
 
-        The row's blocks follow each other, the last one cut where the length is reached. What no block covers is
-        text of this row alone. A prompt that is shorter than the words that spell an id (at most six) may
-        be equal to another one.
+        The row's blocks follow each other, the last one cut where the length is reached. What no block
+        covers is text of this row alone. A prompt that is shorter than the words that spell an id (at most
+        six) may be equal to another one.
         """
         left = int(self._planned[row])
         size = self._block_tokens
@@ -189,9 +190,9 @@ class Corpus:
         ends = np.cumsum(lengths[order])
         self._text = memoryview(text)
         self._offset = array("I", [0, *ends.tolist()])
-        # An id is spelled in base len(words) after id -> (a * id + b) mod the number of spellings, a bijection
-        # because a is coprime to it. The low digit comes first: ids that differ by less than len(words) differ in
-        # their first word already.
+        # An id is spelled in base len(words) after id -> (a * id + b) mod the number of spellings, a
+        # bijection because a is coprime to it. The low digit comes first: ids that differ by less than
+        # len(words) differ in their first word already.
         base = len(words)
         self._digits = 1
         while base**self._digits < _ID_SPACE:
@@ -237,7 +238,8 @@ class Corpus:
 
 def _key(seed: int, purpose: str) -> int:
     """128 bits that depend on a seed and a purpose alone."""
-    return int.from_bytes(hashlib.sha256(f"tokentape prompts {seed} {purpose}".encode()).digest()[:16], "little")
+    digest = hashlib.sha256(f"tokentape prompts {seed} {purpose}".encode()).digest()
+    return int.from_bytes(digest[:16], "little")
 
 
 def _draws(key: int, n: int, below: int) -> Any:

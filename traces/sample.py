@@ -15,7 +15,7 @@ _REQUESTS = 300
 
 
 def generate(seed: int = 7) -> bytes:
-    """A synthetic trace in Mooncake's format: 300 requests over 30 s, 10/s on average, in gamma-distributed gaps.
+    """A synthetic trace in Mooncake's format: 300 requests over 30 s, in gamma-distributed gaps.
 
     Half of the requests go on with an earlier conversation: their blocks are those of an earlier request that
     were whole, and new ones. All conversations begin with one of three system prompts of one block.
@@ -58,7 +58,7 @@ def generate(seed: int = 7) -> bytes:
 
 
 def _gamma(random: Random, shape: float) -> float:
-    """A gamma variate of mean 1 and the given shape, 0.5 or 1, from uniform ones alone: the same in every Python."""
+    """A gamma variate of mean 1 and shape 0.5 or 1, from uniform ones alone: the same in every Python."""
     exponential = -log(1.0 - random.random())
     if shape == 1.0:
         return exponential

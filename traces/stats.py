@@ -39,15 +39,15 @@ class Quantisation:
 def quantisation(arrival_ns: NDArray[np.int64]) -> Quantisation | None:
     """Find out whether a recorder rounded its timestamps so coarsely that requests fall together.
 
-    Two things must hold: at least a tenth of the rows share their timestamp with another, and nine tenths of the
-    gaps between distinct timestamps are whole multiples of the most frequent one, within a thousandth of it
+    Two things must hold: there are at most nine distinct timestamps to ten rows, and nine tenths of the gaps
+    between distinct timestamps are whole multiples of the most frequent one, within a thousandth of it
     (Mooncake's 3 s grid is written in milliseconds and wavers by one).
 
     Args:
         arrival_ns: Ascending int64 nanoseconds.
 
     Returns:
-        None for timestamps fine enough to replay as they are, and for fewer than 20 rows or 5 distinct timestamps.
+        None for timestamps fine enough to replay as they are, and for fewer than 20 rows or 5 distinct ones.
     """
     if len(arrival_ns) < 20:
         return None

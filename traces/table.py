@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -67,14 +67,16 @@ def table_digest(table: pa.Table) -> str:
     """SHA-256 in hex of a table's names and values, whatever its chunks, offsets or Arrow's version."""
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
-        array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        kind = "list" if pa.types.is_list(column.type) else column.type  # the name of a list's child may differ
+        array: Any = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        kind = (
+            "list" if pa.types.is_list(column.type) else column.type
+        )  # the name of a list's child may differ
         digest.update(f"\0{name}\0{kind}\0{len(column)}\0".encode())
         _update(digest, array)
     return digest.hexdigest()
 
 
-def _update(digest: hashlib._Hash, array: pa.Array) -> None:
+def _update(digest: hashlib._Hash, array: Any) -> None:
     """Feed the values of one array: validity, then lengths of variable-sized values, then the values."""
     digest.update(array.null_count.to_bytes(8, "little"))
     if array.null_count == len(array):

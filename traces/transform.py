@@ -1,4 +1,4 @@
-"""Traces made from traces: a window, the first rows, another speed. Pure functions; each leaves its name behind."""
+"""Traces made from traces: a window, the first rows, another speed. Each leaves its name behind."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ def window(trace: Trace, start_ns: int = 0, end_ns: int | None = None) -> Trace:
     """
     end = _INT64_MAX if end_ns is None else min(end_ns, _INT64_MAX)
     if start_ns < 0:
-        raise TraceError(trace.source, f"a window cannot start at {start_ns / 1e9:g} s; 0 is the trace's start")
+        raise TraceError(
+            trace.source, f"a window cannot start at {start_ns / 1e9:g} s; 0 is the trace's start"
+        )
     if end <= start_ns:
         raise TraceError(
-            trace.source, f"a window from {start_ns / 1e9:g} s to {end / 1e9:g} s is empty; its end must be later"
+            trace.source,
+            f"a window from {start_ns / 1e9:g} s to {end / 1e9:g} s is empty; its end must be later",
         )
     arrival = trace.table["arrival_ns"].to_numpy()
     first, last = (int(i) for i in np.searchsorted(arrival, (min(start_ns, _INT64_MAX), end), side="left"))
@@ -42,7 +45,8 @@ def window(trace: Trace, start_ns: int = 0, end_ns: int | None = None) -> Trace:
         until = "" if end_ns is None else f" and before {end_ns / 1e9:g} s"
         raise TraceError(
             trace.source,
-            f"no request arrives from {start_ns / 1e9:g} s on{until}; the trace spans 0 to {trace.span_ns / 1e9:g} s",
+            f"no request arrives from {start_ns / 1e9:g} s on{until}; "
+            f"the trace spans 0 to {trace.span_ns / 1e9:g} s",
         )
     table = trace.table.slice(first, last - first)
     table = _with(table, "arrival_ns", table["arrival_ns"].to_numpy() - start_ns)
@@ -56,15 +60,17 @@ def limit(trace: Trace, n: int) -> Trace:
         TraceError: n is below 1.
     """
     if n < 1:
-        raise TraceError(trace.source, f"a limit of {n} requests leaves nothing to replay; it must be at least 1")
+        raise TraceError(
+            trace.source, f"a limit of {n} requests leaves nothing to replay; it must be at least 1"
+        )
     return _derived(trace, trace.table.slice(0, n), f"limit({n})")
 
 
 def speed(trace: Trace, factor: float | str | Fraction) -> Trace:
     """The same requests in less time: arrivals and think times divided by a factor, rounded down to the ns.
 
-    Order, burstiness (CV) and block ids stay as they are. The factor is taken as the decimal number that it is
-    written as, and the division is exact.
+    Order, burstiness (CV) and block ids stay as they are. The factor is taken as the decimal number that
+    it is written as, and the division is exact.
 
     Args:
         trace: The trace.
@@ -101,7 +107,9 @@ def _divided(trace: Trace, times: Any, factor: Fraction) -> Any:
     num, den = factor.numerator, factor.denominator
     longest = int(times.max(initial=0))
     if longest * den // num > _INT64_MAX:
-        raise TraceError(trace.source, f"speed {float(factor):g} is too slow: the trace would last over 292 years")
+        raise TraceError(
+            trace.source, f"speed {float(factor):g} is too slow: the trace would last over 292 years"
+        )
     if num > _INT64_MAX or (num - 1) * den > _INT64_MAX:
         return np.fromiter((int(t) * den // num for t in times.tolist()), np.int64, len(times))
     whole, rest = np.divmod(times, num)

@@ -5,8 +5,7 @@ vocabularies of SmolLM2 and DeepSeek, so that a prompt of n words is n tokens. O
 no escapes in JSON, nothing that a safety filter would stop at.
 """
 
-COMMON = tuple(
-    """
+COMMON = """
     ability able about above absorb accept access account accounts accuracy ache acre action actions
     active activity actual actually added adding address adequate adjust advanced affected after again
     against agency ages agree align allow allowed almost alone along already also alter always among
@@ -92,17 +91,14 @@ COMMON = tuple(
     whose wide wild will wind window wing wire wise with within without wolf wood word words work worked
     workers working works world worth would wrap write writer writers writing written wrong yard year
     years yellow young your zero zoom
-    """.split()
-)
+"""
 
 # Single tokens in very small vocabularies (8,192 entries) too, so that those keep enough words to work with.
-SHORT = tuple(
-    """
+SHORT = """
     ban be ber bin bon can cin con da dan de der di din do don du fa fan fer fin ga ger gin go gon ha he
     her hero hi ho hon ja jan ju ker kin ko la lan li lin list lo lon love ma male man me mer mi min mist
     mo mon mu na nan ne ni no non nu pa pan pe per pi pin po ran re ro san sin so son ta tan ti tin to ton
     va van we win won zone
-    """.split()
-)
+"""
 
-WORDS = COMMON + SHORT
+WORDS = tuple(f"{COMMON} {SHORT}".split())

@@ -29,7 +29,8 @@ LOOKS = "CSV with TIMESTAMP (UTC text), ContextTokens, GeneratedTokens"
 _NEEDED = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 _IMAGES = "NumImages"
 _STAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII | re.IGNORECASE
+    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
 )
 _PLAIN_STAMP = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?$"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,7 +118,9 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
                 raise fields
             stamp = stamp_ns("TIMESTAMP", fields["TIMESTAMP"])
             if arrival and abs(stamp - arrival[0]) > MAX_NS:
-                raise BadField("TIMESTAMP", f"{shown(fields['TIMESTAMP'])} is over 100 years from the first row's")
+                raise BadField(
+                    "TIMESTAMP", f"{shown(fields['TIMESTAMP'])} is over 100 years from the first row's"
+                )
             lengths = [token_count(name, csv_number(name, fields[name])) for name in _NEEDED[1:]]
         except BadField as error:
             bad.add(number, error)
@@ -132,7 +135,7 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
 
 
 def stamp_ns(field: str, text: str) -> int:
-    """Nanoseconds since 1970 of a date and time with up to nine fractional digits; UTC where it names no zone.
+    """Nanoseconds since 1970 of a date and time with up to nine fractional digits; UTC if it names no zone.
 
     Raises:
         BadField: The text is no such time, or lies outside 1970 to 2261.

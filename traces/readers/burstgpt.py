@@ -1,8 +1,8 @@
 """BurstGPT's CSV (CC-BY-4.0), versions 1 and 1.2.
 
-``Timestamp`` in whole seconds from the start, ``Model``, ``Request tokens``, ``Response tokens``, ``Total tokens``,
-``Log Type``; 1.2 adds ``Session ID`` and ``Elapsed time``. Columns are taken by name. A request without response
-tokens had failed.
+``Timestamp`` in whole seconds from the start, ``Model``, ``Request tokens``, ``Response tokens``,
+``Total tokens``, ``Log Type``; 1.2 adds ``Session ID`` and ``Elapsed time``. Columns are taken by name. A
+request without response tokens had failed.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class _Columns(NamedTuple):
     input_tokens: NDArray[np.int64]
     output_tokens: NDArray[np.int64]
     row: NDArray[np.int64]
-    model: pa.Array
-    session: pa.Array | None
+    model: Any  # string arrays
+    session: Any
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -98,7 +98,7 @@ def _plain(names: list[str], body: bytes) -> _Columns | None:
     table = typed_columns(names, body, types)
     if table is None or not table.num_rows:
         return None
-    stamps = table["Timestamp"].chunk(0)
+    stamps: Any = table["Timestamp"].chunk(0)
     words = np.frombuffer(stamps.buffers()[1], np.int64)[2 * stamps.offset :][: 2 * len(stamps)]
     arrival, high = words[::2], words[1::2]
     request, response = (table[name].to_numpy() for name in _NEEDED[2:])
@@ -106,8 +106,9 @@ def _plain(names: list[str], body: bytes) -> _Columns | None:
         return None
     if min(request.min(), response.min()) < 0 or max(request.max(), response.max()) > MAX_TOKENS:
         return None
-    model, session = (table[name].to_pylist() if name in types else None for name in ("Model", _SESSION))
-    return _Columns(arrival, request, response, np.arange(1, len(arrival) + 1), _names(model), _sessions(session))
+    strings: Any = [table[name].to_pylist() if name in types else None for name in ("Model", _SESSION)]
+    rows = np.arange(1, len(arrival) + 1)
+    return _Columns(arrival, request, response, rows, _names(strings[0]), _sessions(strings[1]))
 
 
 def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
@@ -131,11 +132,11 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
     return _Columns(table[:, 0], table[:, 1], table[:, 2], table[:, 3], _names(model), _sessions(session))
 
 
-def _names(values: list[str] | None) -> pa.Array:
+def _names(values: list[str] | None) -> Any:
     return pa.array([value.strip() or None for value in values or ()], pa.string())
 
 
-def _sessions(values: list[str] | None) -> pa.Array | None:
+def _sessions(values: list[str] | None) -> Any:
     """Session ids; None where the column is absent or always empty."""
     names = None if values is None else _names(values)
     return None if names is None or names.null_count == len(names) else names

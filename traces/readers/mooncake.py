@@ -1,8 +1,8 @@
 """Mooncake's JSONL (FAST'25, Apache-2.0), and the variants of it that AIPerf takes.
 
-``{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47, ...]}``: milliseconds from
-the start, lengths in tokens, and one id per block of 512 input tokens, the last one part-filled. An id stands for
-its block and all before it.
+``{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47, ...]}``: milliseconds
+from the start, lengths in tokens, and one id per block of 512 input tokens, the last one part-filled. An id
+stands for its block and all before it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Columns(NamedTuple):
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format. Bailian's keys are the same but for chat_id; its units are not."""
+    """Whether the file begins like this format. Bailian's has the same keys and chat_id; its units differ."""
     del path
     return head.lstrip().startswith(b"{") and all(k.search(head) for k in _KEYS) and not _BAILIAN.search(head)
 
@@ -78,7 +78,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     notes[:0] = bad.notes(len(columns.row))
     if not columns.row:
         raise TraceError(source, "holds no records; a trace has one JSON object per line and request")
-    optional: dict[str, pa.Array] = {}
+    optional: dict[str, Any] = {}
     sessions = any(session is not None for session in columns.session)
     if sessions:
         optional["session_id"] = pa.array(columns.session, pa.string())
@@ -152,16 +152,22 @@ def _careful(data: bytes, bad: BadRows, notes: list[str]) -> _Columns:
         except BadField as error:
             bad.add(number, error)
             continue
-        values = (number, arrival, tokens, wanted, ids, session, think)
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
+        columns.row.append(number)
+        columns.arrival_ns.append(arrival)
+        columns.input_tokens.append(tokens)
+        columns.output_tokens.append(wanted)
+        columns.hash_ids.append(ids)
+        columns.session.append(session)
+        columns.think_ns.append(think)
         texts += any(key in record for key in _TEXT)
         if ids is None:
             bare += 1
     if 0 < bare < len(columns.row):
         columns = _without_bare(columns, bad)
     if texts:
-        notes.append(f"{rows_text(texts)} with recorded text: the lengths are replayed, the text itself is not")
+        notes.append(
+            f"{rows_text(texts)} with recorded text: the lengths are replayed, the text itself is not"
+        )
     return columns
 
 
@@ -174,7 +180,8 @@ def _without_bare(columns: _Columns, bad: BadRows) -> _Columns:
             bad.add(columns.row[index], BadField("hash_ids", problem))
         else:
             kept.append(index)
-    return _Columns(*([column[i] for i in kept] for column in columns))
+    chosen: Any = ([column[i] for i in kept] for column in columns)
+    return _Columns(*chosen)
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes, bool]]:
@@ -200,11 +207,13 @@ def _object(line: bytes, cut: bool) -> dict[str, Any]:
         if cut:
             raise BadField(
                 None,
-                "is cut off where the file ends; complete the file, or leave the row out with --skip-bad-rows",
+                "is cut off where the file ends; complete it, or leave the row out with --skip-bad-rows",
             ) from None
         raise BadField(None, f"is not JSON: {shown(str(error))}") from None
     if not isinstance(record, dict):
-        raise BadField(None, f"{shown(record)} is not a JSON object with {', '.join(_Plain.__struct_fields__)}")
+        raise BadField(
+            None, f"{shown(record)} is not a JSON object with {', '.join(_Plain.__struct_fields__)}"
+        )
     return record
 
 
@@ -236,8 +245,8 @@ def _hash_ids(value: Any, tokens: int) -> list[int] | None:
     if len(value) != due:
         raise BadField(
             "hash_ids",
-            f"has {len(value):,} ids for {tokens:,} input tokens; blocks of {BLOCK_TOKENS} rounded up make {due:,}"
-            + _fitting(tokens, len(value)),
+            f"has {len(value):,} ids for {tokens:,} input tokens; "
+            f"blocks of {BLOCK_TOKENS} rounded up make {due:,}" + _fitting(tokens, len(value)),
         )
     return value
 

@@ -54,14 +54,17 @@ def write_native(trace: Trace, path: str | Path) -> None:
         transforms=list(trace.transforms),
         skipped_rows=trace.skipped_rows,
     )
-    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {"block_ids.list.element": "DELTA_BINARY_PACKED"}
+    columns: Any = ["session_id", "model"]
+    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {
+        "block_ids.list.element": "DELTA_BINARY_PACKED"
+    }
     table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
     try:
         parquet.write_table(
             table,
             path,
             compression="zstd",
-            use_dictionary=["session_id", "model"],
+            use_dictionary=columns,
             column_encoding=encodings,
         )
     except OSError as error:
@@ -114,13 +117,17 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 def _about(source: str, metadata: bytes | None) -> _About:
     if metadata is None:
-        raise TraceError(source, "is Parquet, but no trace that Tokentape wrote: its metadata lacks tokentape.trace")
+        raise TraceError(
+            source, "is Parquet, but no trace that Tokentape wrote: its metadata lacks tokentape.trace"
+        )
     try:
         about = msgspec.json.decode(metadata, type=_About)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TraceError(source, f"has damaged metadata: {error}") from None
     if about.version != VERSION:
-        raise TraceError(source, f"is a trace of version {about.version}; this program reads version {VERSION}")
+        raise TraceError(
+            source, f"is a trace of version {about.version}; this program reads version {VERSION}"
+        )
     return about
 
 
@@ -141,8 +148,13 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
         _refuse(source, name, values < 0, "is negative")
         if most is not None:
             _refuse(source, name, values > most, "is over 100 million tokens")
-    _refuse(source, "arrival_ns", np.diff(table["arrival_ns"].to_numpy(), prepend=0) < 0, "lies before the row above")
-    blocks = table["block_ids"].combine_chunks()
+    _refuse(
+        source,
+        "arrival_ns",
+        np.diff(table["arrival_ns"].to_numpy(), prepend=0) < 0,
+        "lies before the row above",
+    )
+    blocks: Any = table["block_ids"].combine_chunks()
     if blocks.null_count < len(blocks) and (about.block_tokens is None or about.block_tokens < 1):
         raise TraceError(source, "has block ids and no block size", field="block_ids")
     ids = blocks.flatten()
