@@ -48,7 +48,7 @@ from Cython.Build import cythonize  # noqa: E402  (needs the links)
 PARSERS = ("json", "http1", "sse", "event")
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "conn", "reactor"),
+    "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", "reactor"),
     "server": ("json", "columns", "server_http", "server_wire", "server"),
 }
 setup(

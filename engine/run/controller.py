@@ -24,9 +24,6 @@ from .channel import CANCEL, COMMAND, EVENTS, FRAME_HEADER, GO, REQUESTS, STATUS
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, request_batch, unpack_events, unpack_requests, unsent_batch
 
-FLUSH_S = 1.0
-"""The journal reaches the disk this often: a killed run loses no more."""
-
 READY_S = 60.0
 """A worker that needs longer than this to start is not going to."""
 
@@ -211,16 +208,12 @@ class Controller:
     # ---- the run ----
 
     def _collect(self) -> None:
-        flushed = time.monotonic()
         while not all(worker.done for worker in self._workers):
             for key, _ in self._selector.select(timeout=0.1):
                 self._read(key.data)
             self._obey_user()
             self._check_feeders()
             self._tell()
-            if time.monotonic() - flushed > FLUSH_S:
-                self._writer.flush()
-                flushed = time.monotonic()
 
     def _read(self, worker: _Worker) -> None:
         try:

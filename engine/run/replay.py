@@ -17,7 +17,7 @@ from ..plan import Plan, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
 from .bodies import Composer
 from .channel import Setup
-from .controller import Controller, Interrupted, Status, descriptors_for
+from .controller import Controller, Status, descriptors_for
 from .host import clock_pair, host
 from .records import Constants
 from .simulated import simulated_server
@@ -174,11 +174,7 @@ def replay(
             keep_bodies=options.keep_bodies,
             on_status=on_status,
         )
-        try:
-            controller.run()
-        except Interrupted:
-            writer.close()
-            raise
+        controller.run()
     for problem in controller.problems:
         on_note(problem)
     return writer.seal(**_outcome(controller, options, pair))
@@ -217,7 +213,7 @@ def _prompts(
         return Prompts(trace, form=form, seed=options.seed)
     from ..measure.tokens import load_tokenizer, template_overhead
 
-    tokenizer = load_tokenizer(options.tokenizer)
+    tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "

@@ -7,9 +7,9 @@ import socket
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from urllib.parse import urlsplit
 
+from ... import __version__
 from ..errors import UserError
 
 
@@ -175,7 +175,7 @@ def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: boo
     """
     own = {
         "Host": target.authority,
-        "User-Agent": f"tokentape/{version('tokentape')}",
+        "User-Agent": f"tokentape/{__version__}",
         "Accept": "text/event-stream" if stream else "application/json",
         "Accept-Encoding": "identity",
         "Content-Type": "application/json",
