@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from ...traces.transform import limit, speed, window
 from ...traces.table import Trace
-from ..errors import UserError
 
 
 @dataclass(frozen=True)
@@ -60,21 +59,15 @@ def make_plan(
         recipe: Everything that bodies depend on besides the trace (endpoint, seed, …): goes into the digest.
 
     Raises:
-        UserError: Nothing is left to send.
-        TraceError: The speed is not above 0, or the window is empty by itself.
+        TraceError: The speed is not above 0, or nothing is left to send.
     """
     cut = trace
     if start_ns is not None or end_ns is not None:
-        cut = window(cut, start_ns=start_ns or 0, end_ns=end_ns)
+        cut = window(cut, start_ns or 0, end_ns)
     if limit_rows is not None:
         cut = limit(cut, limit_rows)
     if speed_factor != 1:
         cut = speed(cut, speed_factor)
-    if not len(cut):
-        raise UserError(
-            f"no request of {trace.source} lies in the chosen window: "
-            f"it has {len(trace):,} over {trace.span_ns / 1e9:,.1f} s"
-        )
     due_ns = np.ascontiguousarray(cut.table["arrival_ns"].to_numpy(), dtype=np.int64)
     input_tokens = cut.table["input_tokens"].to_numpy().astype(np.int32)
     recorded = cut.table["output_tokens"].to_numpy().astype(np.int32)
