@@ -46,10 +46,11 @@ link_names()
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
 PARSERS = ("json", "http1", "sse", "event")
+SERVER = ("server", *(f"server_{part}" for part in "http body draw wire metrics heap conn route answer".split()))
 MODULES = {
     "parsers": PARSERS,
     "reactor": (*PARSERS, "columns", "schedule", "conn", "reactor"),
-    "server": ("json", "columns", "server_http", "server_wire", "server"),
+    "server": ("json", "columns", *SERVER),
 }
 setup(
     ext_modules=cythonize(
