@@ -17,7 +17,7 @@ from ..plan import Plan, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
 from .bodies import Composer
 from .channel import Setup
-from .controller import Controller, Interrupted, Status, descriptors_for
+from .controller import Controller, Status, descriptors_for
 from .host import clock_pair, host
 from .records import Constants
 from .simulated import simulated_server
@@ -174,11 +174,7 @@ def replay(
             keep_bodies=options.keep_bodies,
             on_status=on_status,
         )
-        try:
-            controller.run()
-        except Interrupted:
-            writer.close()
-            raise
+        controller.run()
     for problem in controller.problems:
         on_note(problem)
     return writer.seal(**_outcome(controller, options, pair))
@@ -217,7 +213,7 @@ def _prompts(
         return Prompts(trace, form=form, seed=options.seed)
     from ..measure.tokens import load_tokenizer, template_overhead
 
-    tokenizer = load_tokenizer(options.tokenizer)
+    tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
@@ -251,9 +247,7 @@ def redact(command: Sequence[str]) -> list[str]:
     safe: list[str] = []
     for word in command:
         previous = safe[-1] if safe else ""
-        if previous in ("-H", "--header"):
-            word = f"{word.partition(':')[0]}: ***"
-        elif word.startswith("--header=") or (word.startswith("-H") and len(word) > 2):
+        if previous in ("-H", "--header") or word.startswith("--header=") or (word.startswith("-H") and len(word) > 2):
             word = f"{word.partition(':')[0]}: ***"
         safe.append(word)
     return safe
@@ -290,7 +284,9 @@ def _manifest(
             "seed": options.seed,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
-            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
+            "input_lengths": "exact"
+            if options.tokenizer or options.prompt_form == "token_ids"
+            else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),

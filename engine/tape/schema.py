@@ -36,7 +36,7 @@ CLOCKS: Final = ("kernel", "user")
 PHASES: Final = ("warmup", "main")
 
 
-def _field(name: str, type_: pa.DataType) -> "pa.Field[Any]":
+def _field(name: str, type_: pa.DataType) -> pa.Field:
     return pa.field(name.rstrip("?"), type_, nullable=name.endswith("?"))
 
 
@@ -85,6 +85,7 @@ REQUESTS: Final = pa.schema(
         _field("response_id?", pa.string()),  # the server's id
         _field("connection_id", pa.int32()),  # -1: none was made
         _field("connection_reused", pa.bool_()),
+        _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
     ]
 )
 """One row per request of the plan, whatever became of it."""
