@@ -1,5 +1,7 @@
 """The simulated server: what it is asked to be, and its life within this process."""
 
+from __future__ import annotations
+
 import errno
 import math
 import socket
@@ -7,7 +9,7 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...cext.server import (
     ERROR_FAULT_STATUSES,
@@ -15,23 +17,17 @@ from ...cext.server import (
     MAX_DIMENSIONS,
     MAX_TOKENS,
     MODEL_BYTES,
-    Fault,
-    Finish,
-    Framing,
-    Law,
-    LineEnd,
-    Ping,
-    RolePlace,
     Server,
-    Shape,
     Stats,
-    StreamError,
 )
 from ..errors import UserError
 from ..tape.read import Tape
 from ..units import duration_ns
 from .host import clock_pair, host
 from .truth import TruthWriter
+
+if TYPE_CHECKING:  # names that the compiled module has for type checkers only
+    from ...cext.server import Fault, Finish, Framing, Law, LineEnd, Ping, RolePlace, Shape, StreamError
 
 LAW_FORMS = "50ms, uniform:40ms:60ms, normal:50ms:5ms or lognormal:50ms:10ms"
 
@@ -87,7 +83,7 @@ class SimulatorConfig:
         space: Whether a space follows ``data:``.
         empty_choice: Begin a chat with an event whose ``choices`` are empty (Azure).
         continuous_usage: Usage on every chunk. A request may ask for it as well.
-        tokens_per_chunk: The first chunk has one token, those after it so many; a chunk leaves when its last token is due.
+        tokens_per_chunk: The first chunk has one token, those after it so many; it leaves when its last token is due.
         reasoning_tokens: The first so many tokens of a chat are ``reasoning_content``.
         keepalive: A comment after so long a silence within a stream, as text; None: never. Not with framing ``length``.
         ping: The comment: ``ping`` (``: ping``) or ``bare`` (``:``).
@@ -167,9 +163,7 @@ def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
     if config.retry_after_s is not None:
         _within(config, "retry_after_s", 0, 2**31 - 1)
     if not config.model or len(config.model.encode()) > MODEL_BYTES or set(config.model) & set('"\\\n\r\t'):
-        raise UserError(
-            f"model {config.model!r}: 1 to {MODEL_BYTES} bytes without quotes and backslashes are expected"
-        )
+        raise UserError(f"model {config.model!r}: 1 to {MODEL_BYTES} bytes without quotes and backslashes are expected")
     settings = {field.name: getattr(config, field.name) for field in fields(config)}
     del settings["headers"], settings["keepalive"], settings["idle_close"]
     return settings | {
@@ -224,9 +218,7 @@ class Simulator:
         UserError: A setting cannot be, the address cannot be listened at, or the tape's path is taken.
     """
 
-    def __init__(
-        self, config: SimulatorConfig, truth: Path | None = None, command: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, config: SimulatorConfig, truth: Path | None = None, command: tuple[str, ...] = ()) -> None:
         self.config = config
         self.tape: Tape | None = None
         """The server's tape, once it has stopped."""
@@ -279,11 +271,9 @@ class Simulator:
                 finished_unix_ns=time.time_ns(),
             )
             if stats.dropped_rows:
-                raise RuntimeError(
-                    f"{self._truth.path}: {stats.dropped_rows} rows were made faster than written"
-                )
+                raise RuntimeError(f"{self._truth.path}: {stats.dropped_rows} rows were made faster than written")
 
-    def __enter__(self) -> "Simulator":
+    def __enter__(self) -> Simulator:
         self.start()
         return self
 

@@ -27,9 +27,7 @@ class TruthWriter:
         url: Of the server, for the rows.
     """
 
-    def __init__(
-        self, server: Server, path: Path, manifest: dict[str, Any], pair: dict[str, int], url: str
-    ) -> None:
+    def __init__(self, server: Server, path: Path, manifest: dict[str, Any], pair: dict[str, int], url: str) -> None:
         self.path, self.pair = path, pair
         self._server, self._url = server, url
         self._epoch_ns = pair["mono_ns"]
@@ -107,17 +105,11 @@ def truth_requests(rows: list[RequestRow], epoch_ns: int, url: str) -> pa.Record
         "clock": ["kernel" if row.kernel_clock else "user" for row in rows],
         "outcome": [OUTCOMES[row.outcome] for row in rows],
         "http_status": [row.status or None for row in rows],
-        "finish_reason": [
-            "length" if ok and g else None for ok, g in zip(ended_well, generated, strict=True)
-        ],
+        "finish_reason": ["length" if ok and g else None for ok, g in zip(ended_well, generated, strict=True)],
         "end_marker": [_end_marker(row, ok) for row, ok in zip(rows, ended_well, strict=True)],
         "planned_output_tokens": [row.asked_tokens or None for row in rows],
-        "server_input_tokens": [
-            row.prompt_tokens if ok else None for row, ok in zip(rows, answered, strict=True)
-        ],
-        "server_output_tokens": [
-            row.output_tokens if ok else None for row, ok in zip(rows, answered, strict=True)
-        ],
+        "server_input_tokens": [row.prompt_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
+        "server_output_tokens": [row.output_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
         "token_source": ["server"] * count,
         "output_events": [row.events for row in rows],
         "bytes_sent": [row.bytes_sent for row in rows],
