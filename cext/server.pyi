@@ -4,7 +4,8 @@ from types import TracebackType
 from typing import Final, Literal, NamedTuple
 
 Law = tuple[Literal["constant", "uniform", "normal", "lognormal"], float, float]
-"""A law of durations in ns: (constant, value, 0), (uniform, low, high), (normal or lognormal, mean, sd of the value)."""
+"""A law of durations in ns: (constant, value, 0), (uniform, low, high), (normal or lognormal, mean, sd of
+the value)."""
 RolePlace = Literal["before", "with", "early", "none"]
 Finish = Literal["alone", "last", "usage"]
 LineEnd = Literal["lf", "crlf", "cr"]
@@ -30,6 +31,8 @@ MAX_DIMENSIONS: Final[int]
 MAX_CHUNK_TOKENS: Final[int]
 MODEL_BYTES: Final[int]
 """Bytes of a served model's name."""
+ERROR_FAULT_STATUSES: Final[tuple[int, int]]
+"""The least and the greatest status of a fault."""
 
 class Stats(NamedTuple):
     """Counters since the start, at most 100 ms old; exact once the server has stopped."""
@@ -51,7 +54,7 @@ class Stats(NamedTuple):
     cpu_system_ns: int
 
 class EventColumns(NamedTuple):
-    """A block of events, in the order in which they were handed to the kernel; each column is packed native numbers."""
+    """A block of events, in the order of their leaving; each column is packed native numbers."""
 
     request_id: bytes
     """int64: the request's number."""
@@ -172,7 +175,7 @@ class Server:
         """The counters."""
 
     def take_events(self) -> list[EventColumns]:
-        """What was handed out since the last call, up to 100 ms ago; all of it once the server has stopped."""
+        """What was handed out since the last call, up to 100 ms ago; all once the server has stopped."""
 
     def take_requests(self) -> list[RequestRow]:
         """The requests that ended since the last call."""
