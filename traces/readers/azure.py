@@ -10,7 +10,6 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,27 +81,25 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 def _plain(names: list[str], body: bytes) -> _Columns | None:
     """All rows through Arrow; None when one needs a closer look."""
-    types: dict[str, Any] = dict.fromkeys(_NEEDED, pa.int64()) | {"TIMESTAMP": pa.string()}
-    if _IMAGES in names:
-        types[_IMAGES] = pa.int64()
-    table = typed_columns(names, body, types)
-    if table is None or not table.num_rows:
+    integers = (*_NEEDED[1:], _IMAGES) if _IMAGES in names else _NEEDED[1:]
+    columns = typed_columns(names, body, integers=integers, texts=_NEEDED[:1])
+    if columns is None:
         return None
     import pyarrow.compute as pc
 
-    text = table["TIMESTAMP"]
+    text = columns["TIMESTAMP"]
     if not pc.all(pc.match_substring_regex(text, _PLAIN_STAMP)).as_py():
         return None
     try:
         stamps = text.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
         return None
-    context, generated = (table[name].to_numpy() for name in _NEEDED[1:])
-    if min(context.min(), generated.min()) < 0 or max(context.max(), generated.max()) > MAX_TOKENS:
+    context, generated = (columns[name] for name in _NEEDED[1:])
+    if max(context.max(), generated.max()) > MAX_TOKENS:
         return None
     if stamps.min() < 0 or int(stamps.max()) - int(stamps.min()) > MAX_NS:
         return None
-    images = int(np.count_nonzero(table[_IMAGES].to_numpy())) if _IMAGES in names else 0
+    images = int(np.count_nonzero(columns[_IMAGES])) if _IMAGES in names else 0
     return stamps, context, generated, np.arange(1, len(stamps) + 1), images
 
 

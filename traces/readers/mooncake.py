@@ -245,7 +245,7 @@ def _hash_ids(value: Any, tokens: int) -> list[int] | None:
     if len(value) != due:
         raise BadField(
             "hash_ids",
-            f"has {len(value):,} ids for {tokens:,} input tokens; "
+            f"has {len(value):,} for {tokens:,} input tokens; "
             f"blocks of {BLOCK_TOKENS} rounded up make {due:,}" + _fitting(tokens, len(value)),
         )
     return value
