@@ -81,17 +81,13 @@ numbers = st.one_of(
     ),
 )
 seconds = st.one_of(numbers, st.decimals(allow_nan=False, allow_infinity=False, places=10).map(str))
+zones = st.sampled_from(
+    ["", "Z", "+00:00", "-01:30", "+23:59", "+24:00", "-99:99", "+0000", "+00", " +00:00", "z"]
+)
 stamps = st.one_of(
-    st.datetimes().map(str),
-    st.sampled_from(
-        [
-            "2023-11-16 18:17:03.9799600",
-            "2023-11-16",
-            "2023-02-30 00:00:00",
-            "2300-01-01 00:00:00",
-            "2023-11-16 24:00:00",
-        ]
-    ),
+    st.tuples(st.datetimes(), zones).map(lambda pair: f"{pair[0]}{pair[1]}"),
+    st.tuples(st.sampled_from(["2023-11-16 18:17:03.9799600", "1970-01-01 00:00:00"]), zones).map("".join),
+    st.sampled_from(["2023-11-16", "2023-02-30 00:00:00", "2300-01-01 00:00:00", "2023-11-16 24:00:00"]),
 )
 
 

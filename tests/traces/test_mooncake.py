@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -102,6 +103,7 @@ def test_blank_lines_and_a_missing_last_line_break(write: Write) -> None:
     trace = read(write("\ufeff" + line % 4 + "\r\n\r\n\n" + line % 7))
     assert trace.table["arrival_ns"].to_pylist() == [0, 3_000_000]
     assert trace.table["source_row"].to_pylist() == [1, 2]
+    assert trace.digest == hashlib.sha256(Path(trace.source).read_bytes()).hexdigest()
 
 
 def test_bailian_is_not_taken_for_mooncake(mooncake: Put) -> None:

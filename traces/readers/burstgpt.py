@@ -7,7 +7,6 @@ request without response tokens had failed.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from ..assemble import assemble
 from ..delimited import records, require_columns, split_header, typed_columns
 from ..errors import TraceError
 from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
-from ..files import read_bytes
+from ..files import read_whole
 from ..table import Trace
 
 NAME = "burstgpt"
@@ -57,7 +56,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         TraceError: The file, or a row that is not to be skipped, cannot be read.
     """
     source = str(path)
-    data = read_bytes(path)
+    data, digest = read_whole(path)
     names, body = split_header(data)
     require_columns(source, names, _NEEDED)
     if names.count(_SESSION) > 1:
@@ -73,7 +72,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return assemble(
         source=source,
         format=NAME,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         arrival_ns=columns.arrival_ns,
         input_tokens=columns.input_tokens,
         output_tokens=columns.output_tokens,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
-from ..files import PARQUET, read_bytes
+from ..files import PARQUET, read_whole
 from ..table import TRACE_SCHEMA, Rounding, Trace
 
 NAME = "native"
@@ -91,7 +90,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     from pyarrow import parquet
 
     source = str(path)
-    data = read_bytes(path)
+    data, digest = read_whole(path)
     broken = (pa.ArrowException, OSError, ValueError, MemoryError)
     try:
         file = parquet.ParquetFile(pa.BufferReader(data))
@@ -110,7 +109,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         table=table,
         format=about.format,
         source=source,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         block_tokens=about.block_tokens,
         block_rounding=about.block_rounding,
         notes=tuple(about.notes),
