@@ -30,7 +30,7 @@ def read_head(path: Path) -> bytes:
 
 
 def read_whole(path: Path) -> tuple[bytes, str]:
-    """The whole file, checked likewise, without a byte order mark; and the SHA-256 in hex of all its bytes."""
+    """The whole file, checked likewise, without a byte order mark, and the SHA-256 in hex of its bytes."""
     data = _checked(path, -1)
     return data.removeprefix(BOM), hashlib.sha256(data).hexdigest()
 
