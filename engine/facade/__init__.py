@@ -15,25 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokentape.engine.tape.read import Tape
+    from tokentape.engine.measure.measured import MeasuredTape
 
 __all__ = ["__version__", "open", "replay"]
 
 __version__ = "0.1.0"
 
 
-def open(path: str | PathLike[str]) -> "Tape":
+def open(path: str | PathLike[str]) -> "MeasuredTape":
     """A sealed tape, with ``.requests`` and ``.events`` (pyarrow tables), ``.manifest`` and ``.summary()``.
 
     Raises:
         tokentape.engine.errors.UserError: It is no tape, not sealed, damaged, or of a newer version.
     """
-    from tokentape.engine.tape.read import open_tape
+    from tokentape.engine.measure.measured import open_measured
 
-    return open_tape(Path(path))
+    return open_measured(Path(path))
 
 
-def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any) -> "Tape":
+def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any) -> "MeasuredTape":
     """Replay a trace file against a server, or against the simulator, and write the tape.
 
     Args:
@@ -53,4 +53,4 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
     from tokentape.engine.run.replay import ReplayOptions
     from tokentape.engine.run.replay import replay as replay_trace
 
-    return replay_trace(Path(trace), Path(out), ReplayOptions(**options))
+    return open(replay_trace(Path(trace), Path(out), ReplayOptions(**options)).path)
