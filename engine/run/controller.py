@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -368,10 +368,8 @@ class Controller:
             feeder.stop()
         for worker in self._workers:
             worker.control.close()
-            try:
+            with suppress(OSError):  # its other end may be closed already
                 worker.channel.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # its other end is closed already
             if not worker.done:
                 worker.process.kill()
             try:

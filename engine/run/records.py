@@ -86,6 +86,8 @@ class Constants:
     model: str
     url: str
     epoch_ns: int
+    exact_inputs: bool
+    """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
 
 
 def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
@@ -175,6 +177,8 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["token_source"] = pa.array(["events"] * n, pa.string())
     for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
         columns[f"server_{name}"] = _nullable(records[name], -1, pa.int32())
+    if constants.exact_inputs:
+        columns["tokenizer_input_tokens"] = columns["planned_input_tokens"]
     columns["output_events"] = pa.array(records["output_events"])
     columns["bytes_sent"] = pa.array(records["bytes_sent"])
     columns["bytes_received"] = pa.array(records["bytes_received"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.measure.tokens import BATCH_TEXTS, TokenCounter
+from tokentape.engine.tokenizer import BATCH_TEXTS, TokenCounter
 
 TINY = Path(__file__).parents[4] / "shared" / "tokenizers" / "tiny"
 
