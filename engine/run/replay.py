@@ -154,9 +154,7 @@ def replay(
         check_reachable(target, timeout_s)
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
-        body = endpoint.body(
-            BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra)
-        )
+        body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
         prompts = _prompts(plan.trace, endpoint, form, options, on_note)
         composer = Composer(plan, prompts, body, request_head(target, headers, stream))
         pair = clock_pair()
@@ -238,9 +236,7 @@ def _prompts(
     return Prompts(trace, form=form, seed=options.seed, vocabulary=vocabulary, overhead_tokens=overhead)
 
 
-def _setup(
-    target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool
-) -> Setup:
+def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool) -> Setup:
     return Setup(
         address=target.sockaddr.hex(),
         fields=dict(endpoint.fields),
@@ -301,9 +297,7 @@ def _manifest(
             "seed": options.seed,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
-            "input_lengths": "exact"
-            if options.tokenizer or options.prompt_form == "token_ids"
-            else "estimated",
+            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),

@@ -14,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from .schema import BODIES, DERIVED, EVENTS_JOURNAL, REQUESTS
+from .schema import BODIES, DERIVED, EVENTS_JOURNAL, PROBES, REQUESTS
 
 JOURNAL: Final = "journal"
 
@@ -23,7 +23,7 @@ def _requests_journal() -> pa.Schema:
     return pa.schema([f.with_nullable(True) if f.name in DERIVED else f for f in REQUESTS])
 
 
-TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES}
+TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES, "probes": PROBES}
 """The journal's tables and the columns that they have while a run lasts."""
 
 

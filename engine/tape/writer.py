@@ -18,7 +18,7 @@ from .errors import TapeFull
 from .journal import JOURNAL, TABLES, JournalFile, JournalReader, journal_file, lock_journal
 from .manifest import write_manifest
 from .read import Tape, open_tape
-from .schema import BODIES, EVENTS_JOURNAL, REQUESTS, SCHEMA_VERSION, conform
+from .schema import BODIES, EVENTS_JOURNAL, PROBES, REQUESTS, SCHEMA_VERSION, conform
 from .seal import TokenCounts, seal_journal
 
 
@@ -73,6 +73,10 @@ class TapeWriter:
     def bodies(self, batch: pa.RecordBatch) -> None:
         """Adds what was said: BODIES' columns."""
         self._append("bodies", conform(batch, BODIES))
+
+    def probes(self, batch: pa.RecordBatch) -> None:
+        """Adds readings of time series: PROBES' columns."""
+        self._append("probes", conform(batch, PROBES))
 
     def flush(self) -> None:
         """Makes sure that what was added survives the end of this process. Every batch does already when its
