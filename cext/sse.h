@@ -26,7 +26,8 @@
 typedef enum { SSE_MORE, SSE_EVENT, SSE_TOO_LARGE } sse_result;
 
 typedef struct {
-    const char *data;  size_t data_length;    /* joined data lines; of a comment, what follows the colon */
+    const char *data;  size_t data_length;    /* joined data lines; of a comment, what follows the colon; of
+                                                 an "event: error" without data, its comment (Dynamo) */
     const char *name;  size_t name_length;    /* the event field; empty when absent */
     uint32_t wire_bytes;                      /* bytes of the stream that belong to it, line ends included */
     bool comment;
@@ -34,16 +35,15 @@ typedef struct {
     bool error_field;                         /* an "error:" field was present (old llama.cpp): data is its text */
 } sse_event;
 
+typedef struct { char *bytes; size_t length, capacity; } sse_buffer;   /* owned */
+
 typedef struct {
-    char *held;               /* line or fields carried over from earlier buffers; owned */
-    size_t held_length, held_capacity;
-    /* private, the implementation may add to these */
-    char *line;  size_t line_length, line_capacity;
-    size_t name_start, name_length;
+    /* private */
+    sse_buffer data, name;    /* of the event, carried over from earlier buffers or joined */
+    sse_buffer line;          /* a line cut by the end of a buffer */
     uint32_t wire_bytes;
-    uint8_t flags;
-    bool begun, skip_lf, failed;
-    uint8_t bom_matched;
+    uint8_t flags, bom_matched;
+    bool skip_lf, failed;
 } sse;
 
 void sse_init(sse *framer);
