@@ -130,7 +130,7 @@ class JournalReader:
         size = self._file.stat().st_size
         if size == 0:
             return
-        with pa.memory_map(str(self._file)) as source:
+        with pa.OSFile(str(self._file)) as source:
             good = 0
             try:
                 stream = pa.ipc.open_stream(source)
@@ -143,7 +143,7 @@ class JournalReader:
                     yield batch
             except StopIteration:
                 good = source.tell()
-            except (pa.ArrowInvalid, OSError):
+            except (pa.ArrowInvalid, OSError, MemoryError):  # a torn head may announce any length
                 pass
             if good < size:
                 self._tell_torn(source, good, size)

@@ -116,31 +116,34 @@ def _write_parts(
     return files, dropped
 
 
-def _gather(journal: JournalReader, rows: int, size: int | None = None) -> Iterator[pa.Table]:
-    """The journal's batches as tables of at least `rows` rows (or `size` bytes), the last one of fewer."""
+def _gather(journal: JournalReader, rows: int, size: int | None = None) -> Iterator[list[pa.RecordBatch]]:
+    """The journal's batches in lists of at least `rows` rows (or `size` bytes), the last one of fewer.
+
+    Whoever takes a list empties it when the batches are no longer needed.
+    """
     pending: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
     for batch in journal:
-        pending.append(batch)
         held_rows += batch.num_rows
         held_bytes += batch.nbytes if size else 0
+        pending.append(batch)
         if held_rows >= rows or (size and held_bytes >= size):
-            yield pa.Table.from_batches(pending)
+            yield pending
             pending, held_rows, held_bytes = [], 0, 0
     if held_rows:
-        yield pa.Table.from_batches(pending)
+        yield pending
 
 
 def _event_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[Iterator[pa.Table]]:
-    for table in _gather(journal, PARTITION_EVENTS):
-        yield _event_groups(table)
+    return map(_event_groups, _gather(journal, PARTITION_EVENTS))
 
 
-def _event_groups(table: pa.Table) -> Iterator[pa.Table]:
-    """The partition's row groups, sorted; only one at a time is copied."""
-    request_id = table["request_id"].to_numpy()
-    rows = chain_order(request_id, table["event"].to_numpy(), table["arrival_ns"].to_numpy())
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
+def _event_groups(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The partition's row groups, sorted; beside the partition only one of them is in memory."""
+    table = pa.Table.from_batches(batches).combine_chunks()
+    batches.clear()
+    columns = {name: table[name].chunk(0) for name in table.column_names}
+    rows = chain_order(*(columns[name].to_numpy() for name in ("request_id", "event", "arrival_ns")))
     for start in range(0, len(rows), ROW_GROUP_ROWS):
         taken = pa.array(rows[start : start + ROW_GROUP_ROWS])
         group: list[Any] = []
@@ -158,8 +161,8 @@ def _event_groups(table: pa.Table) -> Iterator[pa.Table]:
 def _request_partitions(
     journal: JournalReader, epoch_unix_ns: int, counts: TokenCounts | None
 ) -> Iterator[list[pa.Table]]:
-    for table in _gather(journal, PARTITION_REQUESTS):
-        ordered = table.sort_by("request_id")
+    for batches in _gather(journal, PARTITION_REQUESTS):
+        ordered = pa.Table.from_batches(batches).sort_by("request_id")
         if counts is not None:
             place = ordered.schema.get_field_index("tokenizer_output_tokens")
             counted = counts.of(ordered["request_id"].to_numpy())
@@ -196,10 +199,11 @@ def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
 
 
 def _body_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
-    for table in _gather(journal, PARTITION_REQUESTS, PARTITION_BODY_BYTES):
-        yield [table.sort_by("request_id")]
+    for batches in _gather(journal, PARTITION_REQUESTS, PARTITION_BODY_BYTES):
+        yield [pa.Table.from_batches(batches).sort_by("request_id")]
 
 
 def _probe_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
-    for table in _gather(journal, PARTITION_PROBES):
-        yield [table.sort_by([("source", "ascending"), ("name", "ascending"), ("at_ns", "ascending")])]
+    by = [("source", "ascending"), ("name", "ascending"), ("at_ns", "ascending")]
+    for batches in _gather(journal, PARTITION_PROBES):
+        yield [pa.Table.from_batches(batches).sort_by(by)]
