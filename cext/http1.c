@@ -54,7 +54,7 @@ static inline bool is_token(unsigned char c) {
     return c < 128 && (tokens[c >> 6] >> (c & 63) & 1);
 }
 
-static inline bool is_control(unsigned char c) { return (c < 32 && c != '\t') || c == 127; }
+static inline bool is_control(unsigned char c) { return c < 32 && c != '\t'; }
 
 static inline bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 
@@ -249,7 +249,8 @@ static const char *end_head(http1 *parser) {
         parser->interim = interim + 1;
         return NULL;
     }
-    /* RFC 9112, section 6.3: the codings rule over the length, and without chunked at their end the close ends the body. */
+    /* RFC 9112, section 6.3: the codings rule over the length, and without chunked at their end the close ends the body.
+     * Section 6.1: HTTP/1.0 knows no codings, so a connection that used one there is not trusted again. */
     if (parser->status == 204 || parser->status == 304) {
         parser->chunked = false;
         parser->state = DONE;
@@ -264,7 +265,7 @@ static const char *end_head(http1 *parser) {
         parser->state = CLOSE_BODY;
     }
     parser->keep_alive = !parser->seen_close && !parser->close_delimited
-                         && (parser->version_minor >= 1 || parser->seen_keep_alive);
+                         && (parser->version_minor >= 1 || (parser->seen_keep_alive && !parser->seen_transfer_encoding));
     return NULL;
 }
 
@@ -330,6 +331,7 @@ static inline const char *take_size_byte(http1 *parser, char c) {
         if (parser->state == SIZE)
             return "a chunk without a size";
         parser->head_bytes = 0;
+        parser->lone_lf = !parser->after_cr;
         parser->after_cr = false;
         parser->state = parser->remaining ? CHUNK : TRAILERS;
         return NULL;
@@ -434,7 +436,8 @@ http1_result http1_next(http1 *parser, const char **p, const char *end, http1_sp
                 (*p)++;
                 continue;
             }
-            if (**p != '\n')
+            /* A lone LF must be this server's way, or a body one byte short would pass. */
+            if (**p != '\n' || !(parser->after_cr || parser->lone_lf))
                 return fail(parser, "a chunk longer than its size");
             parser->after_cr = false;
             parser->state = SIZE;

@@ -51,7 +51,7 @@ typedef struct {
     /* private */
     uint8_t state;
     bool seen_transfer_encoding, seen_chunked, seen_close, seen_keep_alive;
-    bool after_cr, bare_size; /* inside the framing of a chunk */
+    bool after_cr, bare_size, lone_lf; /* inside the framing of a chunk */
     uint8_t version_minor;
     int64_t remaining;        /* of the body or of the present chunk */
     uint32_t head_bytes;      /* of this head or trailer, against HTTP1_MAX_HEAD */
