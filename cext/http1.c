@@ -271,7 +271,7 @@ static const char *end_head(http1 *parser) {
 
 /* ---- lines ------------------------------------------------------------------------ */
 
-typedef enum { LINE_MORE, LINE_WHOLE, LINE_TOO_LONG } line_result;
+typedef enum { LINE_MORE, LINE_WHOLE, LINE_TOO_LONG, LINE_NO_MEMORY } line_result;
 
 /* Takes the next line, without its end (LF or CRLF); a cut one is kept for the next buffer. */
 static line_result take_line(http1 *parser, const char **p, const char *end, http1_span *line) {
@@ -288,7 +288,7 @@ static line_result take_line(http1 *parser, const char **p, const char *end, htt
             uint32_t capacity = needed < 256 ? 256 : needed > HTTP1_MAX_HEAD / 2 ? HTTP1_MAX_HEAD : needed * 2;
             char *grown = realloc(parser->line, capacity);
             if (!grown)
-                return LINE_TOO_LONG;
+                return LINE_NO_MEMORY;
             parser->line = grown;
             parser->line_capacity = capacity;
         }
@@ -375,6 +375,7 @@ http1_result http1_next(http1 *parser, const char **p, const char *end, http1_sp
             switch (take_line(parser, p, end, &line)) {
             case LINE_MORE: return HTTP1_MORE;
             case LINE_TOO_LONG: return fail(parser, "a head or trailer that is too long");
+            case LINE_NO_MEMORY: return fail(parser, "no memory for a head or trailer");
             case LINE_WHOLE: break;
             }
             if (parser->state == STATUS) {
@@ -466,6 +467,6 @@ http1_result http1_finish(http1 *parser) {
             return HTTP1_COMPLETE;
         }
         return fail(parser, "the connection closed before the end of the body");
-    default: return fail(parser, "the connection closed before the last chunk");
+    default: return fail(parser, "the connection closed inside the chunked body");
     }
 }

@@ -15,7 +15,8 @@
  *
  * The body is decoded from Content-Length, chunked (extensions and trailers are
  * skipped) or close-delimited framing; spans point into the caller's buffer, no byte
- * of a body is copied. Interim responses (1xx but 101) are skipped; `interim` counts them.
+ * of a body is copied. Interim responses (1xx but 101) are skipped, up to 64 of them; `interim` counts them.
+ * Transfer-Encoding rules over Content-Length. A line may end in LF alone; the rest of the framing is held to RFC 9112.
  * 204 and 304 have no body. An error is a state: the parser then answers HTTP1_ERROR
  * for ever, and never reads past `end`.
  *
