@@ -2,7 +2,7 @@
 
 
 class TraceError(Exception):
-    """A trace that cannot be read. The message names the file, the row and the field, and what would be right.
+    """A trace that cannot be read. The message names file, row and field, and what would be right.
 
     Args:
         source: The file as the user named it.
@@ -11,7 +11,9 @@ class TraceError(Exception):
         field: The column or key.
     """
 
-    def __init__(self, source: str, problem: str, *, row: int | None = None, field: str | None = None) -> None:
+    def __init__(
+        self, source: str, problem: str, *, row: int | None = None, field: str | None = None
+    ) -> None:
         self.source, self.problem, self.row, self.field = source, problem, row, field
         place = source if row is None else f"{source}, row {row}"
         super().__init__(f"{place}: {problem}" if field is None else f"{place}, field {field!r}: {problem}")

@@ -6,10 +6,10 @@ function that does the work imports what it needs.
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 
 import click
 
+from ... import __version__
 from ...traces.errors import TraceError
 from ..errors import UserError
 
@@ -33,7 +33,7 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("tokentape"), prog_name="tokentape")
+@click.version_option(__version__, prog_name="tokentape")
 def cli() -> None:
     """Replay recorded LLM traffic against a server and stamp every token as it arrives."""
 

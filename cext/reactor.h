@@ -1,0 +1,87 @@
+/* reactor.h: sends requests when they are due and stamps what comes back.
+ *
+ * One epoll descriptor holds every socket, a timerfd and the channel to the controller. The descriptor is registered in an
+ * event loop (nested epoll); when it becomes readable the loop calls reactor_run(), which needs no GIL and makes no Python
+ * object. reactor_run() stays for up to `budget_ns`, waiting in its own epoll: so a busy run pays for the outer loop once
+ * in many events, and the outer loop is never kept waiting for longer than that.
+ *
+ * Memory: a connection is about 1 KB, plus the cut line or event that it waits to complete; requests ahead of their time are bounded
+ * by `feed_limit`, measurements on their way by OUTBOX_LIMIT; bodies kept for a second try by RETAIN_LIMIT.
+ *
+ * A request that meets a dead pooled connection (closed by the server while it was idle, before one byte of response) is sent once more on a
+ * fresh one, and the record says so (retries). */
+#ifndef TT_REACTOR_H
+#define TT_REACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "event.h"
+
+typedef struct {
+    struct sockaddr_storage address;
+    socklen_t address_length;
+    int channel_fd;              /* feed in, outbox out; non-blocking use, stays the caller's */
+    const event_dialect *dialect;/* outlives the reactor */
+    int64_t connect_timeout_ns, read_timeout_ns;
+    int64_t idle_timeout_ns;     /* a pooled connection is closed after this long: servers close theirs after 5 s */
+    int64_t horizon_ns;          /* connections are opened this long before they are needed */
+    int64_t spin_ns;             /* poll instead of sleeping this long before a due time; 0: sleep */
+    size_t feed_limit;           /* bytes of requests that wait in the worker */
+    uint32_t max_connections;    /* open at once; further requests wait, and are late */
+    bool reuse;                  /* pool connections */
+    bool stamps;                 /* use the kernel's receive stamps */
+    bool keep_text, needs_end;   /* stream.h */
+} reactor_config;
+
+#define LATENESS_BUCKETS 128
+
+/* A status frame; all times CLOCK_MONOTONIC ns, counters since the start. */
+typedef struct {
+    int64_t at_ns;
+    int64_t sent, finished, succeeded, active, connections;
+    int64_t tokens, events, coalesced;
+    int64_t busy_ns;             /* time not spent waiting */
+    int64_t longest_turn_ns;     /* longest time between two waits since the last status */
+    int64_t starved;             /* requests that were due before the controller had delivered them */
+    int64_t blocked;             /* requests that were due while all connections were taken */
+    int64_t clock_steps;         /* times the wall clock jumped against the monotonic one */
+    int64_t waited_ns;           /* time spent waiting for the controller to read */
+    int64_t done;                /* 1: the last frame */
+    uint32_t lateness[LATENESS_BUCKETS];   /* counts by lateness_bucket() */
+} reactor_status;
+
+/* Quarter-octave buckets of a lateness in us: 0, 1, 2, 3, then four buckets for each doubling. */
+static inline uint32_t lateness_bucket(int64_t lateness_ns) {
+    uint64_t us = lateness_ns > 0 ? (uint64_t)lateness_ns / 1000 : 0;
+    if (us < 4)
+        return (uint32_t)us;
+    uint32_t octave = 63 - (uint32_t)__builtin_clzll(us);
+    uint32_t bucket = (octave - 1) * 4 + (uint32_t)(us >> (octave - 2) & 3);
+    return bucket < LATENESS_BUCKETS ? bucket : LATENESS_BUCKETS - 1;
+}
+
+typedef struct reactor reactor;
+
+/* NULL with errno set: descriptors or memory are out, or EINVAL: due times negative or not ascending. Copies the arrays. */
+reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows);
+void reactor_free(reactor *r);
+
+/* The epoll descriptor to watch for reading. */
+int reactor_fd(const reactor *r);
+
+/* due_ns[i] + start_ns is when row i is sent. Requests are read ahead, but none is sent, before this. */
+void reactor_begin(reactor *r, int64_t start_ns);
+
+/* Works for at most about budget_ns. true: everything is finished, measured and handed over. */
+bool reactor_run(reactor *r, int64_t budget_ns);
+
+/* Sends nothing more; streams go on. Returns how many rows will never be sent. */
+int64_t reactor_stop(reactor *r);
+
+/* Ends every open stream as cancelled, after reactor_stop. */
+void reactor_cancel(reactor *r);
+
+#endif

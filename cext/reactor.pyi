@@ -1,0 +1,70 @@
+"""The reactor's face: made from a configuration and a schedule, driven by an event loop."""
+
+from .parsers import Dialect
+
+class Reactor:
+    """Sends requests when they are due and stamps what comes back; see ``reactor.h``.
+
+    Args:
+        due_ns: A buffer of int64 (an array, or a memoryview of format q): when each row is due, in ns after the start; ascending, not below 0.
+        request_ids: The tape's id of each row.
+        address: The server's ``struct sockaddr``, as bytes.
+        channel_fd: A stream socket to the controller: requests in, measurements out.
+        dialect: What the API's events mean.
+        connect_timeout_ns: A handshake that takes longer fails its request.
+        read_timeout_ns: A stream that is silent for longer fails.
+        idle_timeout_ns: Pooled connections are closed after this long.
+        horizon_ns: Connections are opened this long before they are needed.
+        spin_ns: Poll instead of sleeping this long before a due time.
+        feed_limit: Bytes of requests that wait in the worker.
+        max_connections: Connections open at once; further requests wait.
+        reuse: Keep connections for further requests.
+        stamps: Ask the kernel for receive stamps.
+        keep_text: Hand over the output text of each response.
+        needs_end: A stream without an end of its own counts as truncated.
+
+    Raises:
+        ValueError: The due times are not ascending, or the arrays differ in length.
+        OSError: Descriptors or memory are out.
+    """
+
+    def __init__(
+        self,
+        due_ns: memoryview[int],
+        request_ids: memoryview[int],
+        *,
+        address: bytes,
+        channel_fd: int,
+        dialect: Dialect,
+        connect_timeout_ns: int,
+        read_timeout_ns: int,
+        idle_timeout_ns: int,
+        horizon_ns: int,
+        spin_ns: int,
+        feed_limit: int,
+        max_connections: int,
+        reuse: bool,
+        stamps: bool,
+        keep_text: bool,
+        needs_end: bool,
+    ) -> None: ...
+    def fileno(self) -> int:
+        """The epoll descriptor to register in an event loop for reading."""
+
+    def begin(self, start_ns: int) -> None:
+        """Row i is sent at ``start_ns + due_ns[i]`` on CLOCK_MONOTONIC."""
+
+    def run(self, budget_ns: int) -> bool:
+        """Work for about ``budget_ns`` without the GIL. True: all is finished and handed over."""
+
+    def stop(self) -> int:
+        """Send nothing more; open streams go on. Returns how many rows will never be sent."""
+
+    def cancel(self) -> None:
+        """End every open stream as cancelled."""
+
+def die_with_parent(signal_number: int) -> None:
+    """Have the kernel send this process a signal when its parent dies."""
+
+def wake_exactly() -> None:
+    """Set this thread's timer slack to 1 ns: a sleep ends when it should, not up to 50 us later."""

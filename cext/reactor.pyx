@@ -1,0 +1,122 @@
+"""The reactor's face: made from a configuration and a schedule, driven by an event loop."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport EINVAL, errno
+from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from .parsers cimport Dialect
+
+import os
+
+
+cdef extern from "event.h" nogil:
+    ctypedef struct event_dialect:
+        pass
+
+cdef extern from "<sys/socket.h>" nogil:
+    cdef struct sockaddr_storage:
+        pass
+
+cdef extern from "<sys/prctl.h>" nogil:
+    int prctl(int option, ...)
+    int PR_SET_PDEATHSIG, PR_SET_TIMERSLACK
+
+cdef extern from "reactor.h" nogil:
+    ctypedef struct reactor_config:
+        sockaddr_storage address
+        uint32_t address_length
+        int channel_fd
+        const event_dialect *dialect
+        int64_t connect_timeout_ns
+        int64_t read_timeout_ns
+        int64_t idle_timeout_ns
+        int64_t horizon_ns
+        int64_t spin_ns
+        size_t feed_limit
+        uint32_t max_connections
+        bint reuse
+        bint stamps
+        bint keep_text
+        bint needs_end
+    ctypedef struct reactor:
+        pass
+    reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows)
+    void reactor_free(reactor *r)
+    int reactor_fd(const reactor *r)
+    void reactor_begin(reactor *r, int64_t start_ns)
+    bint reactor_run(reactor *r, int64_t budget_ns)
+    int64_t reactor_stop(reactor *r)
+    void reactor_cancel(reactor *r)
+
+
+cdef class Reactor:
+    cdef reactor *ptr
+    cdef Dialect dialect        # the reactor reads it: kept alive here
+
+    def __cinit__(self, const int64_t[::1] due_ns, const int64_t[::1] request_ids, *, bytes address, int channel_fd,
+                  Dialect dialect, int64_t connect_timeout_ns, int64_t read_timeout_ns, int64_t idle_timeout_ns,
+                  int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
+                  bint keep_text, bint needs_end):
+        cdef reactor_config config
+        if due_ns.shape[0] != request_ids.shape[0]:
+            raise ValueError(f"{due_ns.shape[0]} due times for {request_ids.shape[0]} requests")
+        if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.address):
+            raise ValueError("the socket address is too long")
+        memset(&config, 0, sizeof(config))
+        memcpy(&config.address, PyBytes_AS_STRING(address), PyBytes_GET_SIZE(address))
+        config.address_length = <uint32_t>PyBytes_GET_SIZE(address)
+        config.channel_fd = channel_fd
+        config.dialect = <const event_dialect *>dialect.ptr
+        config.connect_timeout_ns = connect_timeout_ns
+        config.read_timeout_ns = read_timeout_ns
+        config.idle_timeout_ns = idle_timeout_ns
+        config.horizon_ns = horizon_ns
+        config.spin_ns = spin_ns
+        config.feed_limit = feed_limit
+        config.max_connections = max_connections
+        config.reuse = reuse
+        config.stamps = stamps
+        config.keep_text = keep_text
+        config.needs_end = needs_end
+        self.dialect = dialect
+        cdef int64_t rows = due_ns.shape[0]
+        self.ptr = reactor_new(&config, &due_ns[0] if rows else NULL, &request_ids[0] if rows else NULL, rows)
+        if self.ptr is NULL:
+            if errno == EINVAL:
+                raise ValueError("due times must be ascending and not below 0")
+            raise OSError(errno, f"the reactor cannot start: {os.strerror(errno)}")
+
+    def __dealloc__(self):
+        reactor_free(self.ptr)
+
+    def fileno(self):
+        return reactor_fd(self.ptr)
+
+    def begin(self, int64_t start_ns):
+        with nogil:
+            reactor_begin(self.ptr, start_ns)
+
+    def run(self, int64_t budget_ns):
+        cdef bint finished
+        with nogil:
+            finished = reactor_run(self.ptr, budget_ns)
+        return finished
+
+    def stop(self):
+        return reactor_stop(self.ptr)
+
+    def cancel(self):
+        with nogil:
+            reactor_cancel(self.ptr)
+
+
+def die_with_parent(int signal_number):
+    if prctl(PR_SET_PDEATHSIG, signal_number) != 0:
+        raise OSError(errno, os.strerror(errno))
+
+
+def wake_exactly():
+    # The kernel may delay a wake-up by the timer slack, 50 us by default, to join it with others.
+    if prctl(PR_SET_TIMERSLACK, <unsigned long>1) != 0:
+        raise OSError(errno, os.strerror(errno))

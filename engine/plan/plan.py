@@ -1,0 +1,93 @@
+"""The plan: what will be sent and when, decided before the start."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...traces.table import Trace
+from ...traces.transform import limit, speed, window
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Requests in the order of their sending. Row i of the plan is request i of the tape.
+
+    Attributes:
+        trace: The recorded requests, already cut and scaled; row i is the plan's row i.
+        due_ns: When each leaves, in ns after the run's start; int64, ascending.
+        input_tokens: Planned length of each prompt.
+        output_tokens: Tokens to ask for, at least 1.
+        digest: SHA-256 in hex of all of this and of the options and seed that bodies are made from.
+        notes: What a user should know, one sentence each.
+    """
+
+    trace: Trace
+    due_ns: NDArray[np.int64]
+    input_tokens: NDArray[np.int32]
+    output_tokens: NDArray[np.int32]
+    digest: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.due_ns)
+
+    @property
+    def span_ns(self) -> int:
+        """From the start to the last due time."""
+        return int(self.due_ns[-1]) if len(self) else 0
+
+
+def make_plan(
+    trace: Trace,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    limit_rows: int | None = None,
+    speed_factor: str | float = 1,
+    recipe: str = "",
+) -> Plan:
+    """Cut and scale a trace and lay down when each request leaves. Pure: no clock is read.
+
+    Args:
+        trace: As read.
+        start_ns: Leave out what arrived before, and begin there.
+        end_ns: Leave out what arrived at or after.
+        limit_rows: Keep the first so many of what is left.
+        speed_factor: Divide all times by this.
+        recipe: Everything that bodies depend on besides the trace (endpoint, seed, …): goes into the digest.
+
+    Raises:
+        TraceError: The speed is not above 0, or nothing is left to send.
+    """
+    cut = trace
+    if start_ns is not None or end_ns is not None:
+        cut = window(cut, start_ns or 0, end_ns)
+    if limit_rows is not None:
+        cut = limit(cut, limit_rows)
+    if speed_factor != 1:
+        cut = speed(cut, speed_factor)
+    due_ns = np.ascontiguousarray(cut.table["arrival_ns"].to_numpy(), dtype=np.int64)
+    input_tokens = cut.table["input_tokens"].to_numpy().astype(np.int32)
+    recorded = cut.table["output_tokens"].to_numpy().astype(np.int32)
+    output_tokens = np.maximum(recorded, 1)
+    silent = int((recorded < 1).sum())
+    notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1",) if silent else ()
+    digest = hashlib.sha256(f"{trace.digest}\0{cut.transforms}\0{recipe}\0".encode())
+    for column in (due_ns, input_tokens, output_tokens):
+        digest.update(column.tobytes())
+    return Plan(
+        trace=replace(cut, notes=()),
+        due_ns=due_ns,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        digest=digest.hexdigest(),
+        notes=trace.notes + notes,
+    )
+
+
+def peak_rows(plan: Plan, within_ns: int = 10**9) -> int:
+    """The most requests that are due within any stretch of ``within_ns``."""
+    ends = np.searchsorted(plan.due_ns, plan.due_ns + within_ns, side="left")
+    return int((ends - np.arange(len(plan))).max()) if len(plan) else 0

@@ -1,0 +1,84 @@
+"""What controller and workers say to each other.
+
+Two sockets connect them. The **channel** is a stream: first the setup, then requests one way and measurements the
+other, as the frames of ``cext/feed.h`` and ``cext/outbox.h``. The **control** socket carries one small packet a command.
+This module is imported by workers: it needs nothing but the standard library.
+"""
+
+import json
+import socket
+import struct
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...cext.parsers import Kind, Role
+
+SETUP_HEADER = struct.Struct("<QQ")
+"""Bytes of the setup's JSON, number of rows; then the JSON, the due times and the request ids (int64 each)."""
+
+FEED_HEADER = struct.Struct("<qq")
+"""Row of the shard, bytes of its request."""
+
+FEED_END = FEED_HEADER.pack(-1, 0)
+
+FRAME_HEADER = struct.Struct("<IIQ")
+"""Type, rows, bytes that follow."""
+
+EVENTS, REQUESTS, STATUS = 1, 2, 3
+
+COMMAND = struct.Struct("<cq")
+READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told before the start; see ``Reactor`` for the meaning of most fields."""
+
+    address: str  # struct sockaddr, in hex
+    fields: "dict[str, Role]"
+    types: "dict[str, Kind]"
+    connect_timeout_ns: int
+    read_timeout_ns: int
+    idle_timeout_ns: int
+    horizon_ns: int
+    spin_ns: int
+    feed_limit: int
+    max_connections: int
+    reuse: bool
+    stamps: bool
+    keep_text: bool
+    needs_end: bool
+
+
+def send_setup(channel: socket.socket, setup: Setup, due_ns: Any, request_ids: Any) -> None:
+    """The controller's first words. The arrays are buffers of int64 of one length."""
+    text = json.dumps(asdict(setup)).encode()
+    channel.sendall(SETUP_HEADER.pack(len(text), len(due_ns)))
+    channel.sendall(text)
+    channel.sendall(memoryview(due_ns).cast("B") if len(due_ns) else b"")
+    channel.sendall(memoryview(request_ids).cast("B") if len(due_ns) else b"")
+
+
+def receive_setup(channel: socket.socket) -> tuple[Setup, "memoryview[int]", "memoryview[int]"]:
+    """The setup, the due times and the request ids, as a worker reads them.
+
+    Raises:
+        EOFError: The controller went away.
+    """
+    length, rows = SETUP_HEADER.unpack(_receive(channel, SETUP_HEADER.size))
+    setup = Setup(**json.loads(_receive(channel, length)))
+    due_ns = memoryview(_receive(channel, rows * 8)).cast("q")
+    request_ids = memoryview(_receive(channel, rows * 8)).cast("q")
+    return setup, due_ns, request_ids
+
+
+def _receive(channel: socket.socket, length: int) -> bytearray:
+    data = bytearray(length)
+    view = memoryview(data)
+    while view:
+        got = channel.recv_into(view)
+        if not got:
+            raise EOFError("the controller went away before the start")
+        view = view[got:]
+    return data

@@ -1,0 +1,436 @@
+"""The controller: starts the workers, feeds them, collects what they measure, writes the tape."""
+
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..plan import Plan, shards
+from ..tape import TapeWriter
+from .bodies import Composer, Feeder
+from .channel import CANCEL, COMMAND, EVENTS, FRAME_HEADER, GO, REQUESTS, STATUS, STOP, Setup, send_setup
+from .records import STATUS as STATUS_RECORD
+from .records import Constants, request_batch, unpack_events, unpack_requests, unsent_batch
+
+READY_S = 60.0
+"""A worker that needs longer than this to start is not going to."""
+
+
+class Interrupted(Exception):
+    """The user asked twice to stop: the journal is left for ``tokentape recover``."""
+
+
+@dataclass
+class Status:
+    """Where a run stands, over all workers."""
+
+    planned: int
+    sent: int = 0
+    finished: int = 0
+    succeeded: int = 0
+    active: int = 0
+    tokens: int = 0
+    events: int = 0
+    coalesced: int = 0
+    starved: int = 0
+    blocked: int = 0
+    clock_steps: int = 0
+    elapsed_ns: int = 0
+    stopping: bool = False
+    lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
+
+    def lateness_quantile_us(self, q: float) -> float | None:
+        """Upper bound of the bucket that holds the quantile (``lateness_bucket`` of cext/reactor.h), in us."""
+        total = int(self.lateness.sum())
+        if not total:
+            return None
+        bucket = int(np.searchsorted(np.cumsum(self.lateness), q * total))
+        if bucket < 4:
+            return float(bucket + 1)
+        octave, quarter = divmod(bucket, 4)
+        return float((4 + quarter + 1) << (octave - 1))
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    control: socket.socket
+    rows: NDArray[np.int64]
+    buffer: bytearray = field(default_factory=bytearray)
+    status: Any = None
+    longest_turn_ns: int = 0
+    done: bool = False
+
+    def command(self, letter: bytes, argument: int = 0) -> None:
+        """Tell it something; a worker that is gone already needs no telling: its channel says so."""
+        try:
+            self.control.send(COMMAND.pack(letter, argument))
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+class Controller:
+    """One run of a plan.
+
+    Args:
+        plan: What to send.
+        setup: What workers are told.
+        composer: Makes the requests.
+        constants: What all rows of the tape share. Its epoch is the tape's.
+        writer: The open tape.
+        workers: Processes.
+        grace_ns: How long open streams may go on after a stop.
+        keep_bodies: Write request bodies and response texts.
+        on_status: Called some times a second.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        setup: Setup,
+        composer: Composer,
+        constants: Constants,
+        writer: TapeWriter,
+        *,
+        workers: int,
+        grace_ns: int,
+        keep_bodies: bool,
+        on_status: Callable[[Status], None],
+    ) -> None:
+        self._plan, self._setup, self._composer = plan, setup, composer
+        self._constants, self._writer, self._on_status = constants, writer, on_status
+        self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
+        self._count = workers
+        self._workers: list[_Worker] = []
+        self._feeders: list[Feeder] = []
+        self._selector = selectors.DefaultSelector()
+        self._seen = np.zeros(len(plan), np.bool_)
+        self._interrupts = 0
+        self._stopped_ns: int | None = None
+        self._cancelled = False
+        self._kept: dict[int, bytes] = {}
+        self.start_ns = 0
+        self.status = Status(planned=len(plan))
+        self.probes: list[dict[str, int]] = []
+        self.problems: list[str] = []
+
+    def run(self) -> None:
+        """Send the plan and write all that is measured; returns when every row of the plan has its row on the tape.
+
+        Raises:
+            Interrupted: The user interrupted twice.
+            UserError: The workers could not be started.
+        """
+        with self._interruptible():
+            try:
+                self._start()
+                self._collect()
+                self._write_unsent()
+            finally:
+                self._end()
+
+    # ---- the start ----
+
+    def _start(self) -> None:
+        for number, rows in enumerate(shards(self._plan, self._count)):
+            self._workers.append(self._spawn(number, rows))
+        for worker in self._workers:
+            due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
+            try:
+                send_setup(worker.channel, self._setup, due_ns, worker.rows)
+            except (BrokenPipeError, ConnectionResetError):
+                continue  # it died at once: its silence is told below
+            feeder = Feeder(worker.channel, worker.rows.tolist(), self._composer, self._keeper())
+            feeder.start()
+            self._feeders.append(feeder)
+        for worker in self._workers:
+            worker.control.settimeout(READY_S)
+            if not self._receive_ready(worker):
+                raise UserError("a worker process ended while it started; what it said stands above")
+        self.start_ns = time.monotonic_ns() + self._lead_ns()
+        for worker in self._workers:
+            worker.command(GO, self.start_ns)
+            self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+
+    @staticmethod
+    def _receive_ready(worker: _Worker) -> bool:
+        try:
+            return len(worker.control.recv(COMMAND.size)) == COMMAND.size
+        except (TimeoutError, ConnectionResetError):
+            return False
+
+    def _spawn(self, number: int, rows: NDArray[np.int64]) -> _Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tokentape.engine.run.worker",
+                str(theirs.fileno()),
+                str(their_control.fileno()),
+            ],
+            pass_fds=(theirs.fileno(), their_control.fileno()),
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        their_control.close()
+        return _Worker(number, process, ours, control, np.ascontiguousarray(rows))
+
+    def _lead_ns(self) -> int:
+        """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
+        first = self._plan.due_ns[0]
+        burst = int(np.searchsorted(self._plan.due_ns, first + self._setup.horizon_ns))
+        return 50_000_000 + min(burst, self._setup.max_connections) * 100_000
+
+    def _keeper(self) -> Callable[[int, bytes], None] | None:
+        if not self._keep_bodies:
+            return None
+
+        def keep(row: int, request: bytes) -> None:
+            self._kept[row] = request.partition(b"\r\n\r\n")[2]
+
+        return keep
+
+    # ---- the run ----
+
+    def _collect(self) -> None:
+        while not all(worker.done for worker in self._workers):
+            for key, _ in self._selector.select(timeout=0.1):
+                self._read(key.data)
+            self._obey_user()
+            self._check_feeders()
+            self._tell()
+
+    def _read(self, worker: _Worker) -> None:
+        try:
+            data = worker.channel.recv(1 << 20)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            worker.done = True
+            self._selector.unregister(worker.channel)
+            if worker.status is None or not worker.status["done"]:
+                code = worker.process.wait()
+                self.problems.append(f"worker {worker.number} ended early (exit status {code})")
+            return
+        worker.buffer += data
+        at = 0
+        while len(worker.buffer) - at >= FRAME_HEADER.size:
+            type_, rows, length = FRAME_HEADER.unpack_from(worker.buffer, at)
+            if len(worker.buffer) - at - FRAME_HEADER.size < length:
+                break
+            at += FRAME_HEADER.size
+            self._take(worker, type_, rows, bytes(memoryview(worker.buffer)[at : at + length]))
+            at += length
+        del worker.buffer[:at]
+
+    def _take(self, worker: _Worker, type_: int, rows: int, frame: bytes) -> None:
+        if type_ == EVENTS:
+            self._writer.events(unpack_events(frame, rows, self._constants.epoch_ns))
+        elif type_ == REQUESTS:
+            finished = unpack_requests(frame, rows)
+            self._seen[finished.records["request_id"]] = True
+            self._writer.requests(request_batch(finished, self._plan, self._constants, worker.number))
+            if self._keep_bodies or self._setup.keep_text:
+                self._write_bodies(finished.records["request_id"], finished.texts)
+        elif type_ == STATUS:
+            worker.status = np.frombuffer(frame, STATUS_RECORD)[0]
+            worker.longest_turn_ns = max(worker.longest_turn_ns, int(worker.status["longest_turn_ns"]))
+            self.probes.append(self._probe(worker))
+            if worker.status["done"]:
+                worker.done = True
+                self._selector.unregister(worker.channel)
+        else:
+            raise AssertionError(f"a frame of type {type_} from worker {worker.number}")
+
+    def _probe(self, worker: _Worker) -> dict[str, int]:
+        names = ("sent", "finished", "active", "connections", "tokens", "events", "coalesced", "busy_ns")
+        probe = {name: int(worker.status[name]) for name in (*names, "longest_turn_ns", "starved", "blocked")}
+        return {
+            "at_ns": int(worker.status["at_ns"]) - self._constants.epoch_ns,
+            "worker": worker.number,
+        } | probe
+
+    def _write_bodies(self, request_ids: NDArray[np.int64], texts: list[str | None]) -> None:
+        bodies = [self._kept.pop(int(row), None) for row in request_ids]
+        columns = [
+            pa.array(request_ids.copy()),
+            pa.array(bodies, pa.binary()),
+            pa.array(texts, pa.string()),
+        ]
+        self._writer.bodies(
+            pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"])
+        )
+
+    def _check_feeders(self) -> None:
+        for feeder in self._feeders:
+            if feeder.error is not None:
+                raise feeder.error
+
+    def _tell(self) -> None:
+        statuses = [worker.status for worker in self._workers if worker.status is not None]
+        if not statuses:
+            return
+        status = self.status
+        names = (
+            "sent",
+            "finished",
+            "succeeded",
+            "active",
+            "tokens",
+            "events",
+            "coalesced",
+            "starved",
+            "blocked",
+        )
+        for name in (*names, "clock_steps"):
+            setattr(status, name, sum(int(s[name]) for s in statuses))
+        status.elapsed_ns = max(0, max(int(s["at_ns"]) for s in statuses) - self.start_ns)
+        status.lateness = np.sum([s["lateness"] for s in statuses], axis=0, dtype=np.int64)
+        status.stopping = self._stopped_ns is not None
+        self._on_status(status)
+
+    def worker_facts(self) -> list[dict[str, Any]]:
+        """What each worker says of itself at the end, for the manifest."""
+        facts = []
+        for worker in self._workers:
+            if worker.status is None:
+                facts.append({"worker": worker.number, "requests": len(worker.rows)})
+                continue
+            elapsed_ns = max(1, int(worker.status["at_ns"]) - self.start_ns)
+            names = ("sent", "finished", "starved", "blocked", "clock_steps", "waited_ns")
+            facts.append(
+                {"worker": worker.number, "requests": len(worker.rows)}
+                | {name: int(worker.status[name]) for name in names}
+                | {
+                    "busy_share": round(int(worker.status["busy_ns"]) / elapsed_ns, 4),
+                    "longest_turn_ns": worker.longest_turn_ns,
+                }
+            )
+        return facts
+
+    # ---- the end ----
+
+    def _obey_user(self) -> None:
+        if self._interrupts >= 2:
+            raise Interrupted
+        if self._interrupts and self._stopped_ns is None:
+            self.stop()
+        if (
+            self._stopped_ns is not None
+            and not self._cancelled
+            and time.monotonic_ns() - self._stopped_ns > self._grace_ns
+        ):
+            self._cancelled = True
+            for worker in self._workers:
+                worker.command(CANCEL)
+
+    def stop(self) -> None:
+        """Send nothing more; open streams have the grace time to end."""
+        self._stopped_ns = time.monotonic_ns()
+        for feeder in self._feeders:
+            feeder.stop()
+        for worker in self._workers:
+            worker.command(STOP)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Did the user stop it before its end?"""
+        return self._stopped_ns is not None
+
+    def _write_unsent(self) -> None:
+        rows = np.flatnonzero(~self._seen)
+        if not len(rows):
+            return
+        why = self.problems[0] if self.problems else "not sent: the run was stopped"
+        worker = (rows % self._count).astype(np.int16)
+        self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, worker, why))
+
+    def _end(self) -> None:
+        for feeder in self._feeders:
+            feeder.stop()
+        for worker in self._workers:
+            worker.control.close()
+            try:
+                worker.channel.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # its other end is closed already
+            if not worker.done:
+                worker.process.kill()
+            try:
+                worker.process.wait(5)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+        for feeder in self._feeders:
+            feeder.join(5)
+        for worker in self._workers:
+            worker.channel.close()
+        self._selector.close()
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        def count(signum: int, frame: FrameType | None) -> None:
+            self._interrupts += 1
+
+        try:
+            before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: interrupts go elsewhere
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def descriptors_for(plan: Plan, peak: int) -> tuple[int, str | None]:
+    """Raise the limit of open files to what is allowed, and say how many connections a worker may hold.
+
+    Args:
+        plan: What will be sent.
+        peak: The most requests due within one second.
+
+    Returns:
+        Connections, and a warning when fewer than the plan has requests could be open together, or None.
+
+    Raises:
+        UserError: Not even one second's requests would fit.
+    """
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    reserve = 64
+    if hard == resource.RLIM_INFINITY:
+        hard = 1 << 20
+    room = hard - reserve
+    if room < min(peak, len(plan)) or room < 1:
+        raise UserError(
+            f"{peak:,} requests are due within one second, but this process may open only {hard:,} files; "
+            f"raise the hard limit (ulimit -Hn {peak + reserve}) or lower --speed"
+        )
+    if room < len(plan):
+        return room, (
+            f"at most {room:,} streams can be open at once (hard limit of open files: {hard:,}); "
+            "further requests would wait, and count as late"
+        )
+    return room, None

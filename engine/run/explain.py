@@ -1,0 +1,40 @@
+"""A server's error body, in one line."""
+
+import json
+import re
+from typing import Any
+
+LONGEST = 500
+
+
+def error_text(body: bytes) -> str:
+    """What an error body says, at most 500 characters in one line.
+
+    Knows the shapes of OpenAI (``{"error": {"message": …}}``), FastAPI (``{"detail": …}``, a text or a list of
+    ``{"loc", "msg"}``), plain ``{"message": …}``, HTML pages (their title) and text.
+    """
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        told = _from_json(json.loads(text))
+    except (ValueError, RecursionError):
+        told = _from_html(text) if text[:1] == "<" else text
+    return " ".join((told or text).split())[:LONGEST]
+
+
+def _from_json(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        for key in ("error", "message", "detail", "msg"):
+            if value.get(key):
+                told = _from_json(value[key])
+                place = value.get("loc")
+                return f"{'.'.join(map(str, place))}: {told}" if isinstance(place, list) else told
+    if isinstance(value, list) and value:
+        return "; ".join(_from_json(item) for item in value[:3])
+    return json.dumps(value)
+
+
+def _from_html(text: str) -> str:
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return f"an HTML page: {title[1].strip()}" if title else "an HTML page: " + re.sub(r"<[^>]*>", " ", text)

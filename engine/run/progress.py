@@ -1,0 +1,84 @@
+"""What is said while a run goes on: a bar on a terminal, one line every few seconds elsewhere. On standard error."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from .controller import Status
+
+LINE_EVERY_S = 5.0
+
+
+def describe(status: Status, tokens_per_s: float) -> str:
+    """Where a run stands, in one line."""
+    lateness = status.lateness_quantile_us(0.99)
+    parts = [
+        f"{status.sent:,}/{status.planned:,} sent",
+        f"{status.active:,} in flight",
+        f"{tokens_per_s:,.0f} tok/s",
+    ]
+    if lateness is not None:
+        late = f"{lateness:,.0f} µs" if lateness < 1000 else f"{lateness / 1000:,.1f} ms"
+        parts.append(f"late p99 ≤ {late}")
+    failed = status.finished - status.succeeded
+    if failed:
+        parts.append(f"{failed:,} failed")
+    if status.stopping:
+        parts.append("stopping: open streams may end; Ctrl-C again to stop now")
+    return " · ".join(parts)
+
+
+class ProgressDisplay:
+    """Shows Status after Status; a context manager, so that the terminal is left in order.
+
+    Args:
+        quiet: Show nothing.
+        stream: Where to; standard error by default.
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        console = Console(file=stream or sys.stderr)
+        self._console = None if quiet else console
+        self._bar: Progress | None = None
+        if not quiet and console.is_terminal:
+            self._bar = Progress(
+                BarColumn(bar_width=16),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("starting", total=None)
+        self._line_at = time.monotonic() + LINE_EVERY_S
+        self._rate_at_ns, self._rate_tokens, self._rate = 0, 0, 0.0
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, status: Status) -> None:
+        """Take the newest status."""
+        passed_ns = status.elapsed_ns - self._rate_at_ns
+        if passed_ns >= 500_000_000:
+            self._rate = (status.tokens - self._rate_tokens) / passed_ns * 1e9
+            self._rate_at_ns, self._rate_tokens = status.elapsed_ns, status.tokens
+        if self._bar:
+            text = describe(status, self._rate)
+            self._bar.update(self._task, total=status.planned, completed=status.sent, description=text)
+        elif self._console and time.monotonic() >= self._line_at:
+            self._line_at = time.monotonic() + LINE_EVERY_S
+            elapsed = status.elapsed_ns / 1e9
+            self._console.print(
+                f"{elapsed:6.1f} s  {describe(status, self._rate)}", highlight=False, soft_wrap=True
+            )

@@ -1,0 +1,240 @@
+"""Workers' frames turned into the tape's batches."""
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..plan import Plan
+from ..tape.schema import END_MARKERS, OUTCOMES, REQUESTS, events_batch
+from .explain import error_text
+
+TIMES = (
+    "connect_start_ns",
+    "connected_ns",
+    "sent_ns",
+    "sent_end_ns",
+    "headers_ns",
+    "first_event_ns",
+    "first_token_ns",
+    "last_token_ns",
+    "end_ns",
+)
+
+RECORD = np.dtype(
+    [
+        ("request_id", "i8"),
+        ("scheduled_ns", "i8"),
+        *((name, "i8") for name in TIMES),
+        *((name, "i8") for name in ("bytes_sent", "bytes_received")),
+        *(
+            (name, "i8")
+            for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "event_tokens")
+        ),
+        *((name, "i4") for name in ("events", "output_events", "connection_id", "retry_after_s")),
+        *((name, "u4") for name in ("id_length", "finish_length", "error_length", "text_length")),
+        ("http_status", "u2"),
+        *(
+            (name, "u1")
+            for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")
+        ),
+    ]
+)
+"""``request_record`` of ``cext/request.h``."""
+
+_LENGTHS = struct.Struct("<4I")
+_LENGTHS_AT = RECORD.fields["id_length"][1] if RECORD.fields else 0
+
+STATUS = np.dtype(
+    [
+        *(
+            (name, "i8")
+            for name in (
+                "at_ns",
+                "sent",
+                "finished",
+                "succeeded",
+                "active",
+                "connections",
+                "tokens",
+                "events",
+                "coalesced",
+                "busy_ns",
+                "longest_turn_ns",
+                "starved",
+                "blocked",
+                "clock_steps",
+                "waited_ns",
+                "done",
+            )
+        ),
+        ("lateness", "u4", (128,)),
+    ]
+)
+"""``reactor_status`` of ``cext/reactor.h``."""
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What all rows of a run share."""
+
+    endpoint: str
+    model: str
+    url: str
+    epoch_ns: int
+
+
+def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
+    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal."""
+    columns: list[NDArray[Any]] = []
+    at = 0
+    for kind in ("i8", "i8", "i8", "i4", "i4", "i4", "u1", "u1"):
+        columns.append(np.frombuffer(frame, kind, rows, at))
+        at += rows * np.dtype(kind).itemsize
+    request_id, arrival, read, event, tokens, size, kind_codes, coalesced = columns
+    return events_batch(
+        request_id, event, arrival - epoch_ns, read - epoch_ns, kind_codes, tokens, size, coalesced
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The payload of an OUTBOX_REQUESTS frame, taken apart."""
+
+    records: NDArray[Any]
+    ids: list[str | None]
+    finishes: list[str | None]
+    errors: list[str | None]
+    texts: list[str | None]
+
+
+def unpack_requests(frame: bytes, rows: int) -> Finished:
+    """Take a frame of finished requests apart: fixed records, and the texts that follow each."""
+    fixed = bytearray()
+    ids: list[str | None] = []
+    finishes: list[str | None] = []
+    errors: list[str | None] = []
+    texts: list[str | None] = []
+    at = 0
+    for _ in range(rows):
+        lengths = _LENGTHS.unpack_from(frame, at + _LENGTHS_AT)
+        fixed += frame[at : at + RECORD.itemsize]
+        at += RECORD.itemsize
+        parts = []
+        for length in lengths:
+            parts.append(frame[at : at + length])
+            at += length
+        ids.append(_json_text(parts[0]) if parts[0] else None)
+        finishes.append(_json_text(parts[1]) if parts[1] else None)
+        errors.append(error_text(parts[2]) if parts[2] else None)
+        texts.append(_json_text(parts[3]) if parts[3] else None)
+    return Finished(np.frombuffer(bytes(fixed), RECORD), ids, finishes, errors, texts)
+
+
+def _json_text(raw: bytes) -> str:
+    """What stood between the quotes of JSON strings, joined; escapes are decoded over the joints."""
+    if b"\\" in raw:
+        try:
+            text: str = json.loads(b'"' + raw + b'"')
+        except ValueError:  # cut at the length that is kept: better raw than none
+            return raw.decode("utf-8", "replace")
+        # A character outside the BMP may have come as two escapes; one half alone cannot stand in a file.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return raw.decode("utf-8", "replace")
+
+
+def _nullable(values: NDArray[Any], absent: int, type_: pa.DataType) -> pa.Array:
+    mask = values == absent
+    return pa.array(values, mask=mask).cast(type_)
+
+
+def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: int) -> pa.RecordBatch:
+    """Finished requests as rows of the tape; their token counts are those of the events, until the tape is sealed."""
+    records = finished.records
+    n = len(records)
+    rows = records["request_id"]
+    columns: dict[str, Any] = {"request_id": pa.array(rows), **plan_columns(plan, rows, constants)}
+    columns["worker"] = pa.array(np.full(n, worker, np.int16))
+    columns["scheduled_ns"] = pa.array(records["scheduled_ns"] - constants.epoch_ns)
+    for name in TIMES:
+        mask = records[name] == 0
+        columns[name] = pa.array(records[name] - constants.epoch_ns, mask=mask)
+    columns["clock"] = pa.array(np.where(records["user_clock"] == 1, "user", "kernel").tolist(), pa.string())
+    columns["outcome"] = pa.array([OUTCOMES[code] for code in records["outcome"]], pa.string())
+    columns["http_status"] = _nullable(records["http_status"], 0, pa.int16())
+    columns["error"] = pa.array(finished.errors, pa.string())
+    columns["finish_reason"] = pa.array(finished.finishes, pa.string())
+    columns["end_marker"] = pa.array(
+        [END_MARKERS[code - 1] if code else None for code in records["end_marker"]], pa.string()
+    )
+    columns["output_tokens"] = pa.array(event_counts(records).astype(np.int32))
+    columns["token_source"] = pa.array(["events"] * n, pa.string())
+    for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
+        columns[f"server_{name}"] = _nullable(records[name], -1, pa.int32())
+    columns["output_events"] = pa.array(records["output_events"])
+    columns["bytes_sent"] = pa.array(records["bytes_sent"])
+    columns["bytes_received"] = pa.array(records["bytes_received"])
+    columns["response_id"] = pa.array(finished.ids, pa.string())
+    columns["connection_id"] = pa.array(records["connection_id"])
+    columns["connection_reused"] = pa.array(records["connection_reused"] == 1)
+    columns["retries"] = pa.array(records["retries"].astype(np.int16))
+    return pa.RecordBatch.from_pydict(columns, schema=_schema_of(columns))
+
+
+def event_counts(records: NDArray[Any]) -> NDArray[Any]:
+    """Output tokens as the events tell them: exact counts where each event had one, else one token an event."""
+    known = (records["event_tokens"] >= 0) & (records["output_events"] > 0)
+    return np.where(known, records["event_tokens"], records["output_events"])
+
+
+def plan_columns(plan: Plan, rows: NDArray[np.int64], constants: Constants) -> dict[str, Any]:
+    """The columns that the plan and the run's options decide."""
+    n = len(rows)
+    table = plan.trace.table.select(["session_id", "turn"]).take(pa.array(rows)).combine_chunks()
+    return {
+        "session_id": table["session_id"].combine_chunks(),
+        "turn": table["turn"].combine_chunks(),
+        "phase": pa.array(["main"] * n, pa.string()),
+        "endpoint": pa.array([constants.endpoint] * n, pa.string()),
+        "model": pa.array([constants.model] * n, pa.string()),
+        "url": pa.array([constants.url] * n, pa.string()),
+        "planned_input_tokens": pa.array(plan.input_tokens[rows]),
+        "planned_output_tokens": pa.array(plan.output_tokens[rows]),
+    }
+
+
+def unsent_batch(
+    rows: NDArray[np.int64],
+    plan: Plan,
+    constants: Constants,
+    start_ns: int,
+    worker: NDArray[np.int16],
+    why: str,
+) -> pa.RecordBatch:
+    """Rows of the plan that never became requests: every one has its row on the tape all the same."""
+    n = len(rows)
+    columns = {
+        "request_id": pa.array(rows),
+        **plan_columns(plan, rows, constants),
+        "worker": pa.array(worker),
+        "scheduled_ns": pa.array(plan.due_ns[rows] + (start_ns - constants.epoch_ns)),
+        "clock": pa.array(["user"] * n, pa.string()),
+        "outcome": pa.array(["cancelled"] * n, pa.string()),
+        "error": pa.array([why] * n, pa.string()),
+        "token_source": pa.array(["events"] * n, pa.string()),
+        "output_events": pa.array(np.zeros(n, np.int32)),
+        "bytes_sent": pa.array(np.zeros(n, np.int64)),
+        "bytes_received": pa.array(np.zeros(n, np.int64)),
+        "connection_id": pa.array(np.full(n, -1, np.int32)),
+        "connection_reused": pa.array(np.zeros(n, np.bool_)),
+        "retries": pa.array(np.zeros(n, np.int16)),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=_schema_of(columns))
+
+
+def _schema_of(columns: dict[str, Any]) -> pa.Schema:
+    return pa.schema([field for field in REQUESTS if field.name in columns])

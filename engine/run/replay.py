@@ -1,0 +1,308 @@
+"""Replaying a trace: from a file and options to a sealed tape."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ... import traces
+from ...traces.prompts import Prompts, Vocabulary
+from ...traces.table import Trace
+from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
+from ..errors import UserError
+from ..plan import Plan, make_plan, peak_rows
+from ..tape import Tape, TapeWriter
+from .bodies import Composer
+from .channel import Setup
+from .controller import Controller, Status, descriptors_for
+from .host import clock_pair, host
+from .records import Constants
+from .simulated import simulated_server
+from .target import Target, check_reachable, find_target, request_head, request_headers, served_model
+
+MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a trace is replayed; the defaults are those of ``tokentape replay``.
+
+    Attributes:
+        url: The server; None starts the simulator.
+        endpoint: A name of ENDPOINTS.
+        model: None asks the server for the first that it lists.
+        speed: Divide all times by this.
+        start_ns, end_ns: The window of the trace, in the trace's own time.
+        limit: The first so many requests of the window.
+        workers: Processes that send.
+        tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
+        prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
+        trace_format: None finds it out.
+        seed: Of the prompts.
+        stream, usage, ignore_eos: See BodyOptions.
+        headers: Each ``Name: value``.
+        api_key_env: The environment variable that holds the key.
+        connect_timeout_ns, read_timeout_ns: A silence that is longer fails the request.
+        grace_ns: How long open streams may go on after Ctrl-C.
+        preopen_ns: Connections are opened this long before they are needed.
+        spin_ns: Poll instead of sleeping this long before each due time.
+        reuse: Keep connections for further requests.
+        kernel_stamps: Use the kernel's receive stamps where there are any.
+        keep_bodies: Keep request bodies and response texts on the tape.
+        skip_bad_rows: Leave out trace rows that cannot be read.
+        simulator: Options for ``tokentape serve``, when there is no url.
+        extra: Further fields of every request body.
+    """
+
+    url: str | None = None
+    endpoint: str = "chat"
+    model: str | None = None
+    speed: str | float = 1
+    start_ns: int | None = None
+    end_ns: int | None = None
+    limit: int | None = None
+    workers: int = 1
+    tokenizer: str | None = None
+    prompt_form: PromptForm | None = None
+    trace_format: str | None = None
+    seed: int = 0
+    stream: bool = True
+    usage: bool = True
+    ignore_eos: bool = True
+    headers: Sequence[str] = ()
+    api_key_env: str | None = None
+    connect_timeout_ns: int = 10_000 * MS
+    read_timeout_ns: int = 300_000 * MS
+    grace_ns: int = 30_000 * MS
+    preopen_ns: int = 200 * MS
+    spin_ns: int = 0
+    reuse: bool = True
+    kernel_stamps: bool = True
+    keep_bodies: bool = False
+    skip_bad_rows: bool = False
+    simulator: Sequence[str] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+FEED_LIMIT = 16 << 20
+"""Bytes of requests that wait in a worker, ready to be sent."""
+
+IDLE_TIMEOUT_NS = 4_000 * MS
+"""Pooled connections are given up before the server does it: llama.cpp and uvicorn close after 5.0 s."""
+
+
+def replay(
+    trace_path: Path,
+    out: Path,
+    options: ReplayOptions,
+    *,
+    command: Sequence[str] = (),
+    on_status: Callable[[Status], None] = lambda status: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Tape:
+    """Replay a trace against a server and write the tape.
+
+    Args:
+        trace_path: Any trace file.
+        out: Where the tape will lie; must not exist.
+        options: How.
+        command: The command line, for the manifest.
+        on_status: Called some times a second while requests are sent.
+        on_note: Called with each thing that the user should know.
+
+    Returns:
+        The sealed tape. It has one row for every row of the plan, whatever became of it.
+
+    Raises:
+        UserError: An option, the target or the output folder will not do.
+        TraceError: The trace cannot be read.
+        Interrupted: The user interrupted twice; the journal can be recovered.
+    """
+    endpoint = _endpoint(options.endpoint)
+    form = _prompt_form(endpoint, options.prompt_form)
+    if options.workers < 1:
+        raise UserError(f"--workers is {options.workers}; it must be at least 1")
+    if out.exists():
+        raise UserError(f"{out} exists; name another with --out, or remove it")
+    trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
+    recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
+                   options.tokenizer, sorted(options.extra.items())))  # fmt: skip
+    plan = make_plan(
+        trace,
+        start_ns=options.start_ns,
+        end_ns=options.end_ns,
+        limit_rows=options.limit,
+        speed_factor=options.speed,
+        recipe=recipe,
+    )
+    for note in plan.notes:
+        on_note(note)
+    connections, warning = descriptors_for(plan, peak_rows(plan))
+    if warning:
+        on_note(warning)
+    with _server(options) as url:
+        target = find_target(url, endpoint.path)
+        headers = request_headers(options.headers, options.api_key_env)
+        timeout_s = options.connect_timeout_ns / 1e9
+        check_reachable(target, timeout_s)
+        model = options.model or served_model(target, headers, timeout_s)
+        stream = options.stream and endpoint.streams
+        body = endpoint.body(
+            BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra)
+        )
+        prompts = _prompts(plan.trace, endpoint, form, options, on_note)
+        composer = Composer(plan, prompts, body, request_head(target, headers, stream))
+        pair = clock_pair()
+        constants = Constants(endpoint.name, model, target.url, pair["mono_ns"])
+        writer = TapeWriter(
+            out,
+            _manifest(trace, plan, target, model, options, command, pair),
+            epoch_mono_ns=pair["mono_ns"],
+            epoch_unix_ns=pair["unix_ns"],
+        )
+        controller = Controller(
+            plan,
+            _setup(target, endpoint, options, connections, keep_text=_keeps_text(options)),
+            composer,
+            constants,
+            writer,
+            workers=options.workers,
+            grace_ns=options.grace_ns,
+            keep_bodies=options.keep_bodies,
+            on_status=on_status,
+        )
+        controller.run()
+    for problem in controller.problems:
+        on_note(problem)
+    return writer.seal(**_outcome(controller, options, pair))
+
+
+def _endpoint(name: str) -> Endpoint:
+    if name not in ENDPOINTS:
+        raise UserError(f"--endpoint {name!r} is not known; it is one of {', '.join(ENDPOINTS)}")
+    return ENDPOINTS[name]
+
+
+def _prompt_form(endpoint: Endpoint, asked: PromptForm | None) -> PromptForm:
+    form = asked or endpoint.prompt_forms[0]
+    if form not in endpoint.prompt_forms:
+        raise UserError(f"--endpoint {endpoint.name} takes no prompts of {form}; use --endpoint completions")
+    return form
+
+
+def _keeps_text(options: ReplayOptions) -> bool:
+    return options.keep_bodies or options.tokenizer is not None
+
+
+@contextmanager
+def _server(options: ReplayOptions) -> Iterator[str]:
+    if options.url is not None:
+        yield options.url
+        return
+    with simulated_server(options.simulator) as url:
+        yield url
+
+
+def _prompts(
+    trace: Trace, endpoint: Endpoint, form: PromptForm, options: ReplayOptions, on_note: Callable[[str], None]
+) -> Prompts:
+    if options.tokenizer is None:
+        return Prompts(trace, form=form, seed=options.seed)
+    from ..measure.tokens import load_tokenizer, template_overhead
+
+    tokenizer = load_tokenizer(Path(options.tokenizer))
+    vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
+    overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
+    on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
+            f"{overhead} tokens of each prompt are the template's")  # fmt: skip
+    return Prompts(trace, form=form, seed=options.seed, vocabulary=vocabulary, overhead_tokens=overhead)
+
+
+def _setup(
+    target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool
+) -> Setup:
+    return Setup(
+        address=target.sockaddr.hex(),
+        fields=dict(endpoint.fields),
+        types=dict(endpoint.types),
+        connect_timeout_ns=options.connect_timeout_ns,
+        read_timeout_ns=options.read_timeout_ns,
+        idle_timeout_ns=IDLE_TIMEOUT_NS,
+        horizon_ns=options.preopen_ns,
+        spin_ns=options.spin_ns,
+        feed_limit=FEED_LIMIT // options.workers,
+        max_connections=connections,
+        reuse=options.reuse,
+        stamps=options.kernel_stamps,
+        keep_text=keep_text,
+        needs_end=endpoint.needs_end,
+    )
+
+
+def redact(command: Sequence[str]) -> list[str]:
+    """A command line without the values of its headers."""
+    safe: list[str] = []
+    for word in command:
+        previous = safe[-1] if safe else ""
+        if previous in ("-H", "--header") or word.startswith("--header=") or (word.startswith("-H") and len(word) > 2):
+            word = f"{word.partition(':')[0]}: ***"
+        safe.append(word)
+    return safe
+
+
+def _manifest(
+    trace: Trace,
+    plan: Plan,
+    target: Target,
+    model: str,
+    options: ReplayOptions,
+    command: Sequence[str],
+    pair: dict[str, int],
+) -> dict[str, Any]:
+    shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
+    return {
+        "role": "client",
+        "command": redact(command or sys.argv),
+        "options": shown | {"headers": [header.partition(":")[0] for header in options.headers]},
+        "target": {"url": target.url, "address": target.address, "model": model},
+        "trace": {
+            "source": trace.source,
+            "format": trace.format,
+            "sha256": trace.digest,
+            "rows": len(trace),
+            "skipped_rows": trace.skipped_rows,
+            "notes": list(trace.notes),
+            "transforms": list(plan.trace.transforms),
+        },
+        "plan": {
+            "sha256": plan.digest,
+            "rows": len(plan),
+            "span_ns": plan.span_ns,
+            "seed": options.seed,
+            "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
+            "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
+            "input_lengths": "exact"
+            if options.tokenizer or options.prompt_form == "token_ids"
+            else "estimated",
+        },
+        "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
+        "host": host(),
+        "clocks": [pair],
+        "workers": [],
+    }
+
+
+def _outcome(controller: Controller, options: ReplayOptions, pair: dict[str, int]) -> dict[str, Any]:
+    return {
+        "start_ns": controller.start_ns - pair["mono_ns"],
+        "stopped_by_user": controller.was_stopped,
+        "problems": controller.problems,
+        "clocks": [pair, clock_pair()],
+        "workers": controller.worker_facts(),
+        "tokenizer": options.tokenizer,
+        "keep_bodies": options.keep_bodies,
+        "finished_unix_ns": time.time_ns(),
+    }

@@ -1,0 +1,44 @@
+"""The simulator as a process of its own, started for one run (``--simulate``)."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import UserError
+
+
+@contextmanager
+def simulated_server(options: Sequence[str] = ()) -> Iterator[str]:
+    """Start ``tokentape serve`` on a free port of 127.0.0.1; gives its URL, and ends it afterwards.
+
+    Args:
+        options: As on the command line of ``tokentape serve``.
+
+    Raises:
+        UserError: It ended before it listened; what it said stands on standard error.
+    """
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-m", "tokentape.engine.cli.main", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--announce-fd", str(theirs), *options],
+        pass_fds=(theirs,),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is ours to handle: streams must be able to end
+    )
+    os.close(theirs)
+    try:
+        with os.fdopen(ours) as announced:
+            port = announced.readline().strip()
+        if not port:
+            raise UserError(f"the simulator did not start (exit status {process.wait()})")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

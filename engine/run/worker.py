@@ -1,0 +1,86 @@
+"""The worker process: one uvloop loop, one reactor, and nothing that could delay either.
+
+Run as ``python -m tokentape.engine.run.worker CHANNEL_FD CONTROL_FD``. It imports no Arrow and no tokenizer, writes no
+file and collects no garbage.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+
+import uvloop
+
+from ...cext.parsers import Dialect
+from ...cext.reactor import Reactor, die_with_parent, wake_exactly
+from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
+
+STAY_NS = 5_000_000
+"""How long the reactor may stay in one call: what a command waits for at most."""
+
+
+def main(channel_fd: int, control_fd: int) -> None:
+    """Serve one run: setup, ready, go, and the end when all is handed over."""
+    die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller gets it too, and decides
+    wake_exactly()
+    channel = socket.socket(fileno=channel_fd)
+    control = socket.socket(fileno=control_fd)
+    setup, due_ns, request_ids = receive_setup(channel)
+    reactor = Reactor(
+        due_ns,
+        request_ids,
+        address=bytes.fromhex(setup.address),
+        channel_fd=channel_fd,
+        dialect=Dialect(setup.fields, setup.types),
+        connect_timeout_ns=setup.connect_timeout_ns,
+        read_timeout_ns=setup.read_timeout_ns,
+        idle_timeout_ns=setup.idle_timeout_ns,
+        horizon_ns=setup.horizon_ns,
+        spin_ns=setup.spin_ns,
+        feed_limit=setup.feed_limit,
+        max_connections=setup.max_connections,
+        reuse=setup.reuse,
+        stamps=setup.stamps,
+        keep_text=setup.keep_text,
+        needs_end=setup.needs_end,
+    )
+    due_ns.release()
+    request_ids.release()
+    loop = uvloop.new_event_loop()
+
+    def turn() -> None:
+        if reactor.run(STAY_NS):
+            loop.stop()
+
+    def obey() -> None:
+        packet = control.recv(COMMAND.size)
+        if not packet:  # the controller is gone: nobody is left to measure for
+            loop.stop()
+            return
+        command, argument = COMMAND.unpack(packet)
+        if command == GO:
+            reactor.begin(argument)
+        elif command in (STOP, CANCEL):
+            reactor.stop()
+            if command == CANCEL:
+                reactor.cancel()
+            turn()
+
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    loop.add_reader(reactor.fileno(), turn)
+    loop.add_reader(control_fd, obey)
+    control.send(COMMAND.pack(READY, os.getpid()))
+    try:
+        loop.run_forever()
+    finally:
+        loop.remove_reader(reactor.fileno())
+        loop.remove_reader(control_fd)
+        loop.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,7 @@
+"""What can stop a tape from being written, beyond a wrong name."""
+
+from ..errors import UserError
+
+
+class TapeFull(UserError):
+    """The disk is full. The message says what was kept and how to go on."""

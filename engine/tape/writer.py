@@ -1,0 +1,140 @@
+"""Writing a tape: rows go to a journal while a run lasts, and are sealed into Parquet at its end."""
+
+import errno
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ..errors import UserError
+from .errors import TapeFull
+from .journal import JOURNAL, TABLES, JournalFile, journal_file, lock_journal
+from .manifest import write_manifest
+from .read import Tape, open_tape
+from .schema import BODIES, EVENTS_JOURNAL, REQUESTS, SCHEMA_VERSION, conform
+from .seal import seal_journal
+
+
+class TapeWriter:
+    """Makes one tape.
+
+    Args:
+        path: The directory to make; it must not exist, or be empty.
+        manifest: What is known before the run; `schema_version`, `tape_id`, `epoch_mono_ns`, `epoch_unix_ns`,
+            `sealed`, `files` and `rows` are the writer's own.
+        epoch_mono_ns: CLOCK_MONOTONIC at the tape's epoch, the zero of all times in the rows.
+        epoch_unix_ns: The wall clock at that instant; without it, it is derived from the clocks now.
+
+    Raises:
+        UserError: The path is taken.
+        TapeFull: From any call: the disk is full. The journal stays as it is and can be recovered.
+    """
+
+    def __init__(
+        self, path: Path, manifest: dict[str, Any], *, epoch_mono_ns: int, epoch_unix_ns: int | None = None
+    ) -> None:
+        self.path = path
+        if epoch_unix_ns is None:
+            epoch_unix_ns = time.time_ns() - (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - epoch_mono_ns)
+        self.manifest = manifest | {
+            "schema_version": SCHEMA_VERSION,
+            "tape_id": str(uuid.uuid4()),
+            "epoch_mono_ns": epoch_mono_ns,
+            "epoch_unix_ns": epoch_unix_ns,
+            "sealed": False,
+        }
+        self._journals: dict[str, JournalFile] = {}
+        _claim(path)
+        with self._disk():
+            (path / JOURNAL).mkdir()
+            self._lock = lock_journal(path)
+            write_manifest(path, self.manifest)
+
+    def requests(self, batch: pa.RecordBatch) -> None:
+        """Adds request rows: REQUESTS' columns; nullable ones and `started_at` may be left out.
+
+        `output_tokens` with `token_source` "events" is provisional until the tape is sealed.
+        """
+        self._append("requests", conform(batch, REQUESTS))
+
+    def events(self, batch: pa.RecordBatch) -> None:
+        """Adds event rows, as `events_batch` makes them; a request's events come in their order."""
+        if not batch.schema.equals(EVENTS_JOURNAL):
+            raise ValueError(f"an events batch has the columns of events_batch(), not {batch.schema.names}")
+        self._append("events", batch)
+
+    def bodies(self, batch: pa.RecordBatch) -> None:
+        """Adds what was said: BODIES' columns."""
+        self._append("bodies", conform(batch, BODIES))
+
+    def flush(self) -> None:
+        """Makes sure that what was added survives the end of this process. Every batch does already when its
+        call returns; there is nothing that waits in this process."""
+
+    def seal(self, **manifest_updates: Any) -> Tape:
+        """Settles token counts, writes the Parquet files and the manifest, and removes the journal."""
+        with self._disk():
+            for journal in self._journals.values():
+                journal.close()
+            sealed = dict(self.manifest | manifest_updates)
+            torn = seal_journal(self.path, sealed)
+            self.close()
+        if torn:
+            raise RuntimeError(f"{self.path}: the journal of a living run was torn: {torn}")
+        self.manifest = sealed
+        return open_tape(self.path)
+
+    def close(self) -> None:
+        """Lets go of the journal without sealing it, so that it can be recovered; the writer is done then."""
+        for journal in self._journals.values():
+            journal.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _append(self, table: str, batch: pa.RecordBatch) -> None:
+        with self._disk():
+            if table not in self._journals:
+                schema = TABLES[table]
+                self._journals[table] = JournalFile(journal_file(self.path, table), schema)
+            self._journals[table].append(batch)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                raise
+            for journal in self._journals.values():
+                journal.abandon()
+            self.close()
+            raise full(self.path, {t: j.rows for t, j in self._journals.items()}) from error
+
+
+def full(path: Path, rows: dict[str, int] | None = None) -> TapeFull:
+    """The error for a full disk: what was kept, and how to go on."""
+    kept = "" if rows is None else ", ".join(f"{count} rows of {table}" for table, count in rows.items())
+    return TapeFull(
+        f"{path}: the disk is full. The journal was kept{f' ({kept})' if kept else ''}; "
+        f"free some space, then run: tokentape recover {path}"
+    )
+
+
+def _claim(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        taken = any(path.iterdir())
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{path}: a file of that name exists; give another name for the tape") from None
+    except PermissionError:
+        raise UserError(f"{path}: may not be written; give a name in a directory of yours") from None
+    if taken:
+        raise UserError(
+            f"{path}: exists and is not empty; give another name for the tape, or remove it first"
+        )

@@ -1,0 +1,71 @@
+"""Finding the reader of a file, by what it holds and never by its name."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+from .delimited import split_header
+from .errors import TraceError
+from .fields import shown
+from .files import read_head
+from .readers import azure, burstgpt, mooncake, native
+from .table import Trace
+
+READERS: tuple[ModuleType, ...] = (mooncake, azure, burstgpt, native)
+
+_KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
+
+
+def read_trace(path: str | Path, *, format: str | None = None, skip_bad_rows: bool = False) -> Trace:
+    """See tokentape.traces.read."""
+    file = Path(path)
+    reader = _named(str(file), format) if format is not None else detect(file)
+    trace = reader.read(file, skip_bad_rows=skip_bad_rows)
+    assert isinstance(trace, Trace)
+    return trace
+
+
+def detect(path: Path) -> ModuleType:
+    """The reader of a file.
+
+    Raises:
+        TraceError: No reader knows the format; the message says what the file begins with.
+    """
+    head = read_head(path)
+    for reader in READERS:
+        if reader.matches(head, path):
+            return reader
+    raise TraceError(str(path), f"is of an unknown format: {_seen(head)}. Known formats: {_known()}")
+
+
+def _named(source: str, name: str) -> ModuleType:
+    for reader in READERS:
+        if name == reader.NAME:
+            return reader
+    raise TraceError(source, f"there is no format {shown(name)}; known formats: {_known()}")
+
+
+def _known() -> str:
+    return "; ".join(f"{reader.NAME} ({reader.LOOKS})" for reader in READERS)
+
+
+def _seen(head: bytes) -> str:
+    """What the beginning of an unknown file looks like."""
+    line = next((line for line in head.splitlines() if line.strip()), b"").strip()
+    text = line.decode(errors="replace")
+    if text.startswith("["):
+        return "it begins with a JSON array, where one JSON object per line is expected"
+    if text.startswith("{"):
+        try:
+            record = json.loads(text)
+            keys = list(record) if isinstance(record, dict) else []
+        except (ValueError, RecursionError):
+            keys = list(dict.fromkeys(_KEY.findall(text)))
+        return f"its first record has the keys {shown(', '.join(map(str, keys[:12])) or 'none')}"
+    names, _ = split_header(head)
+    if len(names) > 1:
+        return f"its first line has the columns {shown(', '.join(names[:12]))}"
+    return f"it begins with {shown(text)}"

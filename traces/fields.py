@@ -1,0 +1,149 @@
+"""Checks of single fields, in words that say what would be right, and the count of rows that failed them."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from .errors import TraceError
+
+MAX_TOKENS = 100_000_000
+MAX_NS = 100 * 31_557_600 * 10**9  # a hundred years
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+_ROUND = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_UNITS = {10**9: "seconds", 10**6: "milliseconds"}
+
+
+class BadField(Exception):
+    """A field that cannot be used; the reader adds the file and the row."""
+
+    def __init__(self, field: str | None, problem: str) -> None:
+        super().__init__(problem)
+        self.field, self.problem = field, problem
+
+
+class BadRows:
+    """Raises for a bad row, or counts it where the user asked to skip bad rows."""
+
+    def __init__(self, source: str, *, skip: bool) -> None:
+        self.source, self.skip, self.count = source, skip, 0
+        self.first: TraceError | None = None
+
+    def add(self, row: int, bad: BadField) -> None:
+        """Take note of a bad row.
+
+        Args:
+            row: Its 1-based record number.
+            bad: What is wrong with it.
+
+        Raises:
+            TraceError: Rows are not to be skipped.
+        """
+        error = TraceError(self.source, bad.problem, row=row, field=bad.field)
+        if not self.skip:
+            raise error
+        self.count += 1
+        self.first = self.first or error
+
+    def notes(self, kept: int) -> tuple[str, ...]:
+        """The sentence about the skipped rows, if there were any.
+
+        Args:
+            kept: How many rows were good.
+
+        Raises:
+            TraceError: None was.
+        """
+        if self.first is None:
+            return ()
+        if not kept:
+            problem = f"none of its {self.count:,} rows can be read; the first: {self.first.problem}"
+            raise TraceError(self.source, problem, row=self.first.row, field=self.first.field)
+        place = f"row {self.first.row}" + (f", field {self.first.field!r}" if self.first.field else "")
+        rows = "1 bad row was" if self.count == 1 else f"{self.count:,} bad rows were"
+        return (f"{rows} skipped; the first: {place}: {self.first.problem}",)
+
+
+def shown(value: object) -> str:
+    """A value as it stands in a message: short, however long it is."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "an integer of more than 60 digits"
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def number(field: str, value: object, wanted: str) -> int | Decimal:
+    """A finite number from a JSON value or a CSV's text, exact.
+
+    Args:
+        field: Its name.
+        value: What was read: JSON's own types with Decimal for fractions, or text of a CSV.
+        wanted: What the field should hold, for the message.
+
+    Raises:
+        BadField: It is absent, empty, no number, or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise BadField(field, f"{'null' if value is None else shown(value)} is not a number; {wanted}")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadField(field, f"{shown(value)} is not a finite number; {wanted}")
+        return Decimal(value)
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise BadField(field, f"{shown(value)} is not a finite number; {wanted}")
+    return value
+
+
+def csv_number(field: str, text: str) -> int | Decimal:
+    """The number that a CSV's text spells.
+
+    Raises:
+        BadField: The text is empty or spells none.
+    """
+    text = text.strip()
+    if not text:
+        raise BadField(field, "is empty; a number belongs there")
+    if not _NUMBER.fullmatch(text):
+        raise BadField(field, f"{shown(text)} is not a finite number")
+    return Decimal(text)
+
+
+def token_count(field: str, value: object) -> int:
+    """A length in tokens: a whole number from 0 to 100 million.
+
+    Raises:
+        BadField: It is not.
+    """
+    wanted = "a whole number of tokens belongs there"
+    exact = number(field, value, wanted)
+    if exact < 0:
+        raise BadField(field, f"{shown(exact)} is negative; {wanted}")
+    if exact > MAX_TOKENS:
+        raise BadField(field, f"{shown(exact)} is over 100 million tokens; is the column the right one?")
+    if exact != int(exact):
+        raise BadField(field, f"{shown(exact)} is not whole; {wanted}")
+    return int(exact)
+
+
+def duration_ns(field: str, value: object, unit_ns: int) -> int:
+    """A time of at least 0 and at most a hundred years, rounded to the nanosecond.
+
+    Args:
+        field: Its name.
+        value: A number of units.
+        unit_ns: The unit's length: 10**9 for seconds, 10**6 for milliseconds.
+
+    Raises:
+        BadField: It is not.
+    """
+    unit = _UNITS[unit_ns]
+    exact = number(field, value, f"a number of {unit} belongs there")
+    if exact < 0:
+        raise BadField(field, f"{shown(exact)} is negative; {unit} from 0 up belong there")
+    if exact > MAX_NS // unit_ns:
+        raise BadField(field, f"{shown(exact)} is over 100 years in {unit}, the unit of this format")
+    if isinstance(exact, int):
+        return exact * unit_ns
+    return int(_ROUND.to_integral_value(_ROUND.multiply(exact, Decimal(unit_ns))))

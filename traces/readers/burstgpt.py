@@ -1,0 +1,129 @@
+"""BurstGPT's CSV (CC-BY-4.0), versions 1 and 1.2.
+
+``Timestamp`` in whole seconds from the start, ``Model``, ``Request tokens``, ``Response tokens``,
+``Total tokens``, ``Log Type``; 1.2 adds ``Session ID`` and ``Elapsed time``. Columns are taken by name. A
+request without response tokens had failed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..assemble import assemble
+from ..delimited import records, require_columns, split_header, typed_columns
+from ..errors import TraceError
+from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
+from ..files import read_whole
+from ..table import Trace
+
+NAME = "burstgpt"
+LOOKS = "CSV with Timestamp (s), Model, Request tokens, Response tokens"
+
+_NEEDED = ("Timestamp", "Model", "Request tokens", "Response tokens")
+_SESSION = "Session ID"
+_S = 10**9
+
+
+class _Columns(NamedTuple):
+    arrival_ns: NDArray[np.int64]
+    input_tokens: NDArray[np.int64]
+    output_tokens: NDArray[np.int64]
+    row: NDArray[np.int64]
+    model: Any  # string arrays
+    session: Any
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the header is this format's."""
+    del path
+    names, _ = split_header(head)
+    return set(_NEEDED) <= set(names)
+
+
+def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
+    """Read a file of this format.
+
+    Args:
+        path: The file.
+        skip_bad_rows: Count bad rows and leave them out.
+
+    Raises:
+        TraceError: The file, or a row that is not to be skipped, cannot be read.
+    """
+    source = str(path)
+    data, digest = read_whole(path)
+    names, body = split_header(data)
+    require_columns(source, names, _NEEDED)
+    if names.count(_SESSION) > 1:
+        require_columns(source, names, (_SESSION,))
+    bad = BadRows(source, skip=skip_bad_rows)
+    columns = _plain(names, body) or _careful(names, body, bad)
+    notes = bad.notes(len(columns.row))
+    if not len(columns.row):
+        raise TraceError(source, "has a header and no records; a trace has one line per request")
+    optional = {"model": columns.model}
+    if columns.session is not None:
+        optional["session_id"] = columns.session
+    return assemble(
+        source=source,
+        format=NAME,
+        digest=digest,
+        arrival_ns=columns.arrival_ns,
+        input_tokens=columns.input_tokens,
+        output_tokens=columns.output_tokens,
+        source_row=columns.row,
+        optional=optional,
+        turns=columns.session is not None,
+        notes=notes,
+        skipped_rows=bad.count,
+    )
+
+
+def _plain(names: list[str], body: bytes) -> _Columns | None:
+    """All rows through Arrow; None when one needs a closer look."""
+    texts = ("Model", _SESSION) if _SESSION in names else ("Model",)
+    columns = typed_columns(names, body, integers=_NEEDED[2:], texts=texts, nanos=_NEEDED[:1])
+    if columns is None:
+        return None
+    arrival, request, response = columns["Timestamp"], columns["Request tokens"], columns["Response tokens"]
+    if arrival.max() > MAX_NS or max(request.max(), response.max()) > MAX_TOKENS:
+        return None
+    model, session = (columns[name].to_pylist() if name in texts else None for name in ("Model", _SESSION))
+    rows = np.arange(1, len(arrival) + 1)
+    return _Columns(arrival, request, response, rows, _names(model), _sessions(session))
+
+
+def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
+    numbers: list[tuple[int, int, int, int]] = []
+    model: list[str] = []
+    session: list[str] | None = [] if _SESSION in names else None
+    for number, fields in records(names, body):
+        try:
+            if isinstance(fields, BadField):
+                raise fields
+            arrival = duration_ns("Timestamp", csv_number("Timestamp", fields["Timestamp"]), _S)
+            request, response = (token_count(name, csv_number(name, fields[name])) for name in _NEEDED[2:])
+        except BadField as error:
+            bad.add(number, error)
+            continue
+        numbers.append((arrival, request, response, number))
+        model.append(fields["Model"])
+        if session is not None:
+            session.append(fields[_SESSION])
+    table = np.array(numbers, np.int64).reshape(-1, 4)
+    return _Columns(table[:, 0], table[:, 1], table[:, 2], table[:, 3], _names(model), _sessions(session))
+
+
+def _names(values: list[str] | None) -> Any:
+    return pa.array([value.strip() or None for value in values or ()], pa.string())
+
+
+def _sessions(values: list[str] | None) -> Any:
+    """Session ids; None where the column is absent or always empty."""
+    names = None if values is None else _names(values)
+    return None if names is None or names.null_count == len(names) else names

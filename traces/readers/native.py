@@ -1,0 +1,174 @@
+"""Tokentape's own trace file: Parquet of TRACE_SCHEMA, integers as deltas, with zstd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ..errors import TraceError
+from ..fields import MAX_TOKENS
+from ..files import PARQUET, read_whole
+from ..table import TRACE_SCHEMA, Rounding, Trace
+
+NAME = "native"
+LOOKS = "Parquet written by Tokentape"
+VERSION = 1
+
+_KEY = b"tokentape.trace"
+_DELTA = ("arrival_ns", "input_tokens", "output_tokens", "turn", "parent", "think_ns", "source_row")
+
+
+class _About(msgspec.Struct):
+    version: int
+    format: str
+    block_tokens: int | None
+    block_rounding: Rounding
+    notes: list[str]
+    transforms: list[str]
+    skipped_rows: int
+
+
+def write_native(trace: Trace, path: str | Path) -> None:
+    """Write a trace as Parquet; reading it back gives the same table, notes and history.
+
+    Args:
+        trace: What to write.
+        path: The file, replaced if it exists.
+
+    Raises:
+        TraceError: The file cannot be written.
+    """
+    from pyarrow import parquet
+
+    about = _About(
+        version=VERSION,
+        format=trace.format,
+        block_tokens=trace.block_tokens,
+        block_rounding=trace.block_rounding,
+        notes=list(trace.notes),
+        transforms=list(trace.transforms),
+        skipped_rows=trace.skipped_rows,
+    )
+    columns: Any = ["session_id", "model"]
+    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {
+        "block_ids.list.element": "DELTA_BINARY_PACKED"
+    }
+    table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
+    try:
+        parquet.write_table(
+            table,
+            path,
+            compression="zstd",
+            use_dictionary=columns,
+            column_encoding=encodings,
+        )
+    except OSError as error:
+        raise TraceError(str(path), f"cannot be written: {error.strerror or error}") from None
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the file is Parquet; whose it is stands in its footer."""
+    del path
+    return head.startswith(PARQUET)
+
+
+def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
+    """Read a file that write_native wrote.
+
+    Args:
+        path: The file.
+        skip_bad_rows: Of no effect: such a file has no bad rows, or is damaged as a whole.
+
+    Raises:
+        TraceError: It is damaged, from a newer version, or other Parquet.
+    """
+    del skip_bad_rows
+    from pyarrow import parquet
+
+    source = str(path)
+    data, digest = read_whole(path)
+    broken = (pa.ArrowException, OSError, ValueError, MemoryError)
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(data))
+        schema = file.schema_arrow
+    except broken as error:
+        raise TraceError(source, f"is not a whole Parquet file: {_first_line(error)}") from None
+    about = _about(source, (schema.metadata or {}).get(_KEY))
+    if schema.remove_metadata() != TRACE_SCHEMA:
+        raise TraceError(source, f"has other columns than a trace: {', '.join(schema.names)[:200]}")
+    try:
+        table = file.read().replace_schema_metadata(None).cast(TRACE_SCHEMA)
+    except broken as error:
+        raise TraceError(source, f"is damaged: {_first_line(error)}") from None
+    _check(source, table, about)
+    return Trace(
+        table=table,
+        format=about.format,
+        source=source,
+        digest=digest,
+        block_tokens=about.block_tokens,
+        block_rounding=about.block_rounding,
+        notes=tuple(about.notes),
+        transforms=tuple(about.transforms),
+        skipped_rows=about.skipped_rows,
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+
+
+def _about(source: str, metadata: bytes | None) -> _About:
+    if metadata is None:
+        raise TraceError(
+            source, "is Parquet, but no trace that Tokentape wrote: its metadata lacks tokentape.trace"
+        )
+    try:
+        about = msgspec.json.decode(metadata, type=_About)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TraceError(source, f"has damaged metadata: {error}") from None
+    if about.version != VERSION:
+        raise TraceError(
+            source, f"is a trace of version {about.version}; this program reads version {VERSION}"
+        )
+    return about
+
+
+def _check(source: str, table: pa.Table, about: _About) -> None:
+    """What every reader promises of its table must hold of a file from disk too."""
+    if not table.num_rows:
+        raise TraceError(source, "holds no rows")
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise TraceError(source, f"is damaged: {_first_line(error)}") from None
+    for name in ("arrival_ns", "input_tokens", "output_tokens", "turn", "source_row"):
+        column = table[name]
+        if column.null_count:
+            raise TraceError(source, "has rows without a value", field=name)
+        values = column.to_numpy()
+        most = MAX_TOKENS if name.endswith("_tokens") else None
+        _refuse(source, name, values < 0, "is negative")
+        if most is not None:
+            _refuse(source, name, values > most, "is over 100 million tokens")
+    _refuse(
+        source,
+        "arrival_ns",
+        np.diff(table["arrival_ns"].to_numpy(), prepend=0) < 0,
+        "lies before the row above",
+    )
+    blocks: Any = table["block_ids"].combine_chunks()
+    if blocks.null_count < len(blocks) and (about.block_tokens is None or about.block_tokens < 1):
+        raise TraceError(source, "has block ids and no block size", field="block_ids")
+    ids = blocks.flatten()
+    if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
+        raise TraceError(source, "has a null or negative block id", field="block_ids")
+
+
+def _refuse(source: str, name: str, wrong: Any, problem: str) -> None:
+    if wrong.any():
+        raise TraceError(source, problem, row=int(np.argmax(wrong)) + 1, field=name)
