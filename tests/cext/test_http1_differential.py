@@ -15,9 +15,7 @@ ROUNDS = 1500
 
 
 def shuffled_case(name: str, rng: random.Random) -> str:
-    return rng.choice(
-        [name, name.lower(), name.upper(), "".join(rng.choice([c.lower(), c.upper()]) for c in name)]
-    )
+    return rng.choice([name, name.lower(), name.upper(), "".join(rng.choice([c.lower(), c.upper()]) for c in name)])
 
 
 def field(name: str, value: str, rng: random.Random) -> str:
@@ -57,29 +55,23 @@ def make(rng: random.Random) -> Made:
     framing = rng.choice(["length", "chunked", "close", "none"])
     version = rng.choice(["1.1", "1.1", "1.1", "1.0"])
     fields = [
-        field(name, rng.choice(["", "x", "a b", 'q="1"', "é"]), rng)
-        for name in rng.sample(NAMES, rng.randint(0, 5))
+        field(name, rng.choice(["", "x", "a b", 'q="1"', "é"]), rng) for name in rng.sample(NAMES, rng.randint(0, 5))
     ]
     if framing == "length":
         fields.append(field("Content-Length", str(len(body)), rng))
     elif framing == "chunked":
         # llhttp takes "chunked" for another coding when a tab follows it.
-        fields.append(
-            field("Transfer-Encoding", rng.choice(["chunked", "Chunked"]), rng).replace("\t \r", " \r")
-        )
+        fields.append(field("Transfer-Encoding", rng.choice(["chunked", "Chunked"]), rng).replace("\t \r", " \r"))
     elif framing == "none":
         status, body = rng.choice([204, 304]), b""
     connection = rng.choice([None, None, "close", "keep-alive", "Keep-Alive", "Close"])
     if connection:
         fields.append(field("Connection", connection, rng))
-    fields.append(
-        field("Content-Type", rng.choice(["text/event-stream", "application/json", "text/plain"]), rng)
-    )
+    fields.append(field("Content-Type", rng.choice(["text/event-stream", "application/json", "text/plain"]), rng))
     rng.shuffle(fields)
     interim = rng.choice([0, 0, 0, 1, 2])
     head = "".join(
-        f"HTTP/1.1 {rng.choice(['100 Continue', '103 Early Hints'])}\r\nX-Early: 1\r\n\r\n"
-        for _ in range(interim)
+        f"HTTP/1.1 {rng.choice(['100 Continue', '103 Early Hints'])}\r\nX-Early: 1\r\n\r\n" for _ in range(interim)
     )
     head += f"HTTP/{version} {status} {rng.choice(['OK', 'Some Reason', ''])}\r\n{''.join(fields)}\r\n"
     wire = head.encode("latin-1") + (chunked(body, rng) if framing == "chunked" else body)
@@ -166,9 +158,7 @@ def test_agrees_with_llhttp_and_h11(seed: int) -> None:
         theirs = Llhttp(made.wire)
         assert (theirs.error, theirs.status, theirs.body) == (None, ours.status, ours.body), made
         assert theirs.interim == ours.interim
-        if (
-            made.version == "1.1" or made.framing != "chunked"
-        ):  # RFC 9112, section 6.1, trusts no coding in 1.0
+        if made.version == "1.1" or made.framing != "chunked":  # RFC 9112, section 6.1, trusts no coding in 1.0
             assert theirs.keep_alive == ours.keep_alive, made
         assert theirs.completed == (made.framing != "close")
         other = H11(made.wire)
@@ -226,11 +216,7 @@ def test_broken_responses(seed: int) -> None:
         wire, lone_lf = broken(make(rng).wire, rng)
         ours = parse_response(cut(wire, rng), None)
         llhttp, other = Llhttp(wire), H11(wire)
-        if (
-            other.error is None
-            and llhttp.error is None
-            and (llhttp.status, llhttp.body) == (other.status, other.body)
-        ):
+        if other.error is None and llhttp.error is None and (llhttp.status, llhttp.body) == (other.status, other.body):
             if other.completed:
                 agreed += 1
                 assert outcome(ours) == (other.status, other.body), wire

@@ -12,9 +12,7 @@ from tokentape.cext.parsers import json_find
 
 MAX_DEPTH = 64
 SAFE_KEYS = st.text(st.characters(codec="utf-8", exclude_characters='.[]"\\', min_codepoint=32), min_size=1)
-KEYS = st.one_of(
-    st.sampled_from(["choices", "delta", "content", "usage", "prompt_tokens", "a", "aa"]), SAFE_KEYS
-)
+KEYS = st.one_of(st.sampled_from(["choices", "delta", "content", "usage", "prompt_tokens", "a", "aa"]), SAFE_KEYS)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -61,9 +59,7 @@ def kind(value: Any) -> str:
 def test_finds_what_a_parser_finds(document: Any, layout: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(document, ensure_ascii=False, **layout)
     everything = list(values(document))
-    paths = sorted(
-        {path for path, _ in everything} | {"usage", "usage.prompt_tokens", "choices[].delta.content"}
-    )
+    paths = sorted({path for path, _ in everything} | {"usage", "usage.prompt_tokens", "choices[].delta.content"})
     wanted = data.draw(st.lists(st.sampled_from(paths), unique=True, max_size=20))
     expected = [(path, value) for path, value in everything if path in wanted]
     found, malformed = json_find(wanted, text.encode("utf-8", "surrogatepass"))
