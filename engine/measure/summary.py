@@ -64,7 +64,7 @@ class Tokens:
     """Where the token counts come from, and whether the asked lengths were met."""
 
     sources: dict[str, int]
-    """Requests by the source of their output count: server, tokenizer, events."""
+    """Requests that got tokens, by the source of their count: server, tokenizer, events."""
     output_tokens: int
     """All that arrived, those of failed requests too."""
     asked_output_tokens: int
@@ -115,8 +115,22 @@ class Summary:
         return next(s for s in self.statistics if s.metric == metric and s.basis == basis)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers; nothing infinite."""
-        return {"summary_version": SUMMARY_VERSION} | asdict(self)
+        """Plain dicts, lists, strings and numbers, with units in the names; nothing infinite."""
+        return {
+            "summary_version": SUMMARY_VERSION,
+            "tape": self.tape,
+            "tape_id": self.tape_id,
+            "verdict": asdict(self.verdict),
+            "requests": asdict(self.requests),
+            "metrics": {row.key: row.as_dict() for row in self.statistics},
+            "rates": {
+                rate.key: {"value": rate.value, "without_drain": rate.without_drain} for rate in self.rates
+            },
+            "slos": [asdict(result) for result in self.slos],
+            "window": asdict(self.window),
+            "tokens": asdict(self.tokens),
+            "capture": asdict(self.capture),
+        }
 
 
 def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
@@ -200,9 +214,10 @@ def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
     asked = ended.filter(
         pc.and_(pc.is_valid(ended["planned_output_tokens"]), pc.is_valid(ended["output_tokens"]))
     )
+    counted = main["token_source"].filter(pc.greater(main["output_tokens"], 0))
     differ = pc.not_equal(asked["planned_output_tokens"], asked["output_tokens"])
     return Tokens(
-        sources=dict(Counter(main["token_source"].to_pylist()).most_common()),
+        sources=dict(Counter(counted.to_pylist()).most_common()),
         output_tokens=pc.sum(main["output_tokens"]).as_py() or 0,
         asked_output_tokens=pc.sum(asked["planned_output_tokens"]).as_py() or 0,
         got_output_tokens=pc.sum(asked["output_tokens"]).as_py() or 0,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ from ..tape import TapeWriter
 from .bodies import Composer, Feeder
 from .channel import CANCEL, COMMAND, EVENTS, FRAME_HEADER, GO, REQUESTS, STATUS, STOP, Setup, send_setup
 from .records import STATUS as STATUS_RECORD
-from .records import Constants, request_batch, unpack_events, unpack_requests, unsent_batch
+from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
 
 READY_S = 60.0
 """A worker that needs longer than this to start is not going to."""
@@ -48,8 +48,6 @@ class Status:
     blocked: int = 0
     clock_steps: int = 0
     elapsed_ns: int = 0
-    busy_share: float = 0.0
-    longest_turn_ns: int = 0
     stopping: bool = False
     lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
@@ -74,7 +72,7 @@ class _Worker:
     rows: NDArray[np.int64]
     buffer: bytearray = field(default_factory=bytearray)
     status: Any = None
-    begun_ns: int = 0
+    longest_turn_ns: int = 0
     done: bool = False
 
     def command(self, letter: bytes, argument: int = 0) -> None:
@@ -127,7 +125,6 @@ class Controller:
         self._kept: dict[int, bytes] = {}
         self.start_ns = 0
         self.status = Status(planned=len(plan))
-        self.probes: list[dict[str, int]] = []
         self.problems: list[str] = []
 
     def run(self) -> None:
@@ -165,7 +162,6 @@ class Controller:
                 raise UserError("a worker process ended while it started; what it said stands above")
         self.start_ns = time.monotonic_ns() + self._lead_ns()
         for worker in self._workers:
-            worker.begun_ns = self.start_ns
             worker.command(GO, self.start_ns)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
@@ -255,20 +251,16 @@ class Controller:
                 self._write_bodies(finished.records["request_id"], finished.texts)
         elif type_ == STATUS:
             worker.status = np.frombuffer(frame, STATUS_RECORD)[0]
-            self.probes.append(self._probe(worker))
+            worker.longest_turn_ns = max(worker.longest_turn_ns, int(worker.status["longest_turn_ns"]))
+            self._write_probe(worker)
             if worker.status["done"]:
                 worker.done = True
                 self._selector.unregister(worker.channel)
         else:
             raise AssertionError(f"a frame of type {type_} from worker {worker.number}")
 
-    def _probe(self, worker: _Worker) -> dict[str, int]:
-        names = ("sent", "finished", "active", "connections", "tokens", "events", "coalesced", "busy_ns")
-        probe = {name: int(worker.status[name]) for name in (*names, "longest_turn_ns", "starved", "blocked")}
-        return {
-            "at_ns": int(worker.status["at_ns"]) - self._constants.epoch_ns,
-            "worker": worker.number,
-        } | probe
+    def _write_probe(self, worker: _Worker) -> None:
+        self._writer.probes(probe_batch(worker.status, worker.number, self._constants.epoch_ns))
 
     def _write_bodies(self, request_ids: NDArray[np.int64], texts: list[str | None]) -> None:
         bodies = [self._kept.pop(int(row), None) for row in request_ids]
@@ -277,9 +269,7 @@ class Controller:
             pa.array(bodies, pa.binary()),
             pa.array(texts, pa.string()),
         ]
-        self._writer.bodies(
-            pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"])
-        )
+        self._writer.bodies(pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"]))
 
     def _check_feeders(self) -> None:
         for feeder in self._feeders:
@@ -306,11 +296,27 @@ class Controller:
             setattr(status, name, sum(int(s[name]) for s in statuses))
         status.elapsed_ns = max(0, max(int(s["at_ns"]) for s in statuses) - self.start_ns)
         status.lateness = np.sum([s["lateness"] for s in statuses], axis=0, dtype=np.int64)
-        status.longest_turn_ns = max(status.longest_turn_ns, *(int(s["longest_turn_ns"]) for s in statuses))
-        if status.elapsed_ns:
-            status.busy_share = max(int(s["busy_ns"]) for s in statuses) / status.elapsed_ns
         status.stopping = self._stopped_ns is not None
         self._on_status(status)
+
+    def worker_facts(self) -> list[dict[str, Any]]:
+        """What each worker says of itself at the end, for the manifest."""
+        facts: list[dict[str, Any]] = []
+        for worker in self._workers:
+            if worker.status is None:
+                facts.append({"worker": worker.number, "requests": len(worker.rows)})
+                continue
+            elapsed_ns = max(1, int(worker.status["at_ns"]) - self.start_ns)
+            names = ("sent", "finished", "starved", "blocked", "clock_steps", "waited_ns")
+            facts.append(
+                {"worker": worker.number, "requests": len(worker.rows)}
+                | {name: int(worker.status[name]) for name in names}
+                | {
+                    "busy_share": round(int(worker.status["busy_ns"]) / elapsed_ns, 4),
+                    "longest_turn_ns": worker.longest_turn_ns,
+                }
+            )
+        return facts
 
     # ---- the end ----
 
@@ -354,10 +360,8 @@ class Controller:
             feeder.stop()
         for worker in self._workers:
             worker.control.close()
-            try:
+            with suppress(OSError):  # its other end may be closed already
                 worker.channel.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # its other end is closed already
             if not worker.done:
                 worker.process.kill()
             try:

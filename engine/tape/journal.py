@@ -4,6 +4,8 @@ A batch that was written whole can be read back whatever happens to the process 
 killed run loses what it had not handed over, and a torn last batch, and nothing else.
 """
 
+import fcntl
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -12,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from .schema import BODIES, DERIVED, EVENTS_JOURNAL, REQUESTS
+from .schema import BODIES, DERIVED, EVENTS_JOURNAL, PROBES, REQUESTS
 
 JOURNAL: Final = "journal"
 
@@ -21,13 +23,30 @@ def _requests_journal() -> pa.Schema:
     return pa.schema([f.with_nullable(True) if f.name in DERIVED else f for f in REQUESTS])
 
 
-TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES}
+TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES, "probes": PROBES}
 """The journal's tables and the columns that they have while a run lasts."""
 
 
 def journal_file(path: Path, table: str) -> Path:
     """Where the journal of a table lies in the tape at `path`."""
     return path / JOURNAL / f"{table}.arrows"
+
+
+def lock_journal(path: Path) -> int | None:
+    """Takes the journal of the tape at `path` for this process; None where its run is still going.
+
+    The kernel frees the lock with the process, so a killed run leaves none.
+
+    Returns:
+        A descriptor that holds the lock until it is closed.
+    """
+    descriptor = os.open(path / JOURNAL, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 class JournalFile:
@@ -111,7 +130,7 @@ class JournalReader:
         size = self._file.stat().st_size
         if size == 0:
             return
-        with pa.memory_map(str(self._file)) as source:
+        with pa.OSFile(str(self._file)) as source:
             good = 0
             try:
                 stream = pa.ipc.open_stream(source)
@@ -124,7 +143,7 @@ class JournalReader:
                     yield batch
             except StopIteration:
                 good = source.tell()
-            except (pa.ArrowInvalid, OSError):
+            except (pa.ArrowInvalid, OSError, MemoryError):  # a torn head may announce any length
                 pass
             if good < size:
                 self._tell_torn(source, good, size)

@@ -1,15 +1,15 @@
 """Recovering: a run that was killed left a journal; it becomes a tape."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import UserError
-from .journal import JOURNAL
+from .journal import JOURNAL, lock_journal
 from .manifest import read_manifest, write_manifest
 from .read import Tape, open_tape
 from .seal import seal_journal
@@ -36,6 +36,9 @@ def recover(path: Path) -> Tape:
         raise UserError(
             f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from"
         )
+    lock = lock_journal(path)
+    if lock is None:
+        raise UserError(f"{path}: its run is still going; wait for its end, or stop it first")
     manifest["recovered"] = True
     try:
         seal_journal(path, manifest)
@@ -46,13 +49,15 @@ def recover(path: Path) -> Tape:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise
         raise full(path) from error
+    finally:
+        os.close(lock)
     return open_tape(path)
 
 
 def _unfinished(tape: Tape) -> int:
     known = tape.read("requests", ["request_id"])["request_id"].to_numpy()
     seen = [
-        pc.unique(pa.chunked_array([batch["request_id"]])).to_numpy()
+        pc.unique(batch["request_id"]).to_numpy(zero_copy_only=False)
         for batch in tape.event_batches(["request_id"])
     ]
     return len(np.setdiff1d(np.concatenate(seen), known)) if seen else 0
