@@ -89,10 +89,10 @@ class Client:
 
     def rest(self) -> bytes:
         """What comes until the connection ends."""
-        got = b""
-        while piece := self.socket.recv(65536):
-            got += piece
-        return got
+        pieces = []
+        while piece := self.socket.recv(1 << 20):
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 @contextmanager
