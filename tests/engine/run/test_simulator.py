@@ -230,6 +230,7 @@ def test_an_unused_server_seals_an_empty_tape(tmp_path: Path) -> None:
     simulator = Simulator(SimulatorConfig(), tmp_path / "server.tape")
     with simulator:
         pass
+    simulator.stop()
     assert simulator.tape is not None and len(simulator.tape.requests) == 0
 
 
