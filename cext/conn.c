@@ -17,7 +17,7 @@ static bool is_loopback(const struct sockaddr *address) {
     return false;
 }
 
-int conn_open(const struct sockaddr *address, socklen_t length, bool stamps) {
+int conn_dial(const struct sockaddr *address, socklen_t length, bool stamps) {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -70,7 +70,7 @@ int64_t conn_receive(int fd, void *buffer, size_t room, int64_t *stamp_ns) {
     return n;
 }
 
-int64_t conn_send(int fd, const void *bytes, size_t length) {
+int64_t conn_write(int fd, const void *bytes, size_t length) {
     ssize_t n;
     do
         n = send(fd, bytes, length, MSG_NOSIGNAL);

@@ -10,7 +10,7 @@
 /* Opens a non-blocking socket to the address and begins to connect. The descriptor, or -errno. Sets TCP_NODELAY (a
  * request is one write, and must not wait for an ACK), asks for kernel stamps (SO_TIMESTAMPNS) when `stamps`, and on the loopback
  * device takes cubic: BBR, some hosts' default, paces the first writes of a connection. */
-int conn_open(const struct sockaddr *address, socklen_t length, bool stamps);
+int conn_dial(const struct sockaddr *address, socklen_t length, bool stamps);
 
 /* The pending error of a socket (SO_ERROR): 0 when connected. */
 int conn_error(int fd);
@@ -20,6 +20,6 @@ int conn_error(int fd);
 int64_t conn_receive(int fd, void *buffer, size_t room, int64_t *stamp_ns);
 
 /* One send. Bytes taken by the kernel or -errno. */
-int64_t conn_send(int fd, const void *bytes, size_t length);
+int64_t conn_write(int fd, const void *bytes, size_t length);
 
 #endif

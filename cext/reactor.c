@@ -260,7 +260,7 @@ static conn *open_conn(reactor *r) {
     memset(c, 0, sizeof *c);
     stream_init(&c->stream);
     c->opened_ns = c->active_ns = clock_mono_ns();
-    c->fd = conn_open((const struct sockaddr *)&r->config.address, r->config.address_length, r->config.stamps);
+    c->fd = conn_dial((const struct sockaddr *)&r->config.address, r->config.address_length, r->config.stamps);
     struct epoll_event watch = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
     if (c->fd < 0 || epoll_ctl(r->epfd, EPOLL_CTL_ADD, c->fd, &watch) < 0) {
         int error = c->fd < 0 ? -c->fd : errno;
@@ -387,7 +387,7 @@ static void send_request(reactor *r, conn *c) {
         record->connected_ns = c->connected_ns;
     while (c->sent < c->length) {
         int64_t before = clock_mono_ns();
-        int64_t n = conn_send(c->fd, c->item->bytes + c->sent, c->length - c->sent);
+        int64_t n = conn_write(c->fd, c->item->bytes + c->sent, c->length - c->sent);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;                      /* EPOLLOUT brings us back */
         if (n < 0) {

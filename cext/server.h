@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "columns.h"
+#include "request.h"
 #include "server_draw.h"
 #include "server_wire.h"
 
@@ -71,12 +72,6 @@ typedef enum {
     ENDPOINT_OTHER, ENDPOINT_COUNT
 } server_endpoint;
 
-/* In the order of the tape's outcomes. */
-typedef enum {
-    OUTCOME_OK, OUTCOME_HTTP_ERROR, OUTCOME_STREAM_ERROR, OUTCOME_TRUNCATED, OUTCOME_TIMEOUT, OUTCOME_CONNECT_ERROR,
-    OUTCOME_PROTOCOL_ERROR, OUTCOME_CANCELLED
-} server_outcome;
-
 /* What was done for one request for an answer, in CLOCK_MONOTONIC ns; 0: did not happen. */
 typedef struct {
     int64_t request;             /* its number, in the order in which requests were complete */
@@ -85,7 +80,7 @@ typedef struct {
     int64_t bytes_received, bytes_sent;
     int32_t prompt_tokens, asked_tokens, output_tokens, events, connection;
     uint16_t status;             /* 0: none was sent */
-    uint8_t endpoint, outcome;
+    uint8_t endpoint, outcome;   /* outcome: as in request.h */
     bool kernel_clock, reused, stream, done_marker;
     char id[WIRE_ID_BYTES];      /* empty when the response has none */
     char model[SERVER_MODEL_BYTES];  /* cut at 63 bytes */

@@ -26,7 +26,7 @@ void answer_begin_row(server *s, conn *c, server_endpoint endpoint) {
     s->stats.requests++;
 }
 
-void answer_end_row(server *s, conn *c, server_outcome outcome) {
+void answer_end_row(server *s, conn *c, outcome how) {
     server_answer *answer = &c->answer;
     if (answer->wire.prefix) {
         wire_answer_free(&answer->wire);
@@ -34,7 +34,7 @@ void answer_end_row(server *s, conn *c, server_outcome outcome) {
     }
     if (answer->row.request < 0)
         return;
-    answer->row.outcome = (uint8_t)outcome;
+    answer->row.outcome = (uint8_t)how;
     server_add_request(s, &answer->row);
     answer->row.request = -1;
 }
@@ -291,13 +291,13 @@ static bool account(server *s, conn *c, const piece *pieces, int count, size_t s
 
 static void finish(server *s, conn *c) {
     server_answer *answer = &c->answer;
-    server_outcome outcome = (server_outcome)answer->row.outcome;
+    outcome how = (outcome)answer->row.outcome;
     if (answer->wire.prefix) {
         if (answer->fault == FAULT_LENGTH)
-            outcome = OUTCOME_TRUNCATED;
+            how = OUTCOME_TRUNCATED;
         metrics_count(&s->metrics, answer->row.endpoint, answer->row.status);
     }
-    answer_end_row(s, c, outcome);
+    answer_end_row(s, c, how);
     conn_answered(s, c);
 }
 

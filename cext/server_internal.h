@@ -135,7 +135,7 @@ void answer_advance(server *s, conn *c);
 void answer_abandon(server *s, conn *c);
 /* What the row of a request for an answer says from the start. */
 void answer_begin_row(server *s, conn *c, server_endpoint endpoint);
-void answer_end_row(server *s, conn *c, server_outcome outcome);
+void answer_end_row(server *s, conn *c, outcome how);
 
 /* server.c */
 void server_add_event(server *s, int64_t request, int32_t event, int64_t handed_ns, event_kind kind, int32_t tokens,
