@@ -269,6 +269,7 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         busy_share=busy,
         clock_steps=steps,
         recovered=bool(tape.manifest.get("recovered")),
+        problems=tuple(map(str, tape.manifest.get("problems") or ())),
     )
 
 

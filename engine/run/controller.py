@@ -74,6 +74,7 @@ class _Worker:
     status: Any = None
     longest_turn_ns: int = 0
     done: bool = False
+    problem: str | None = None
 
     def command(self, letter: bytes, argument: int = 0) -> None:
         """Tell it something; a worker that is gone already needs no telling: its channel says so."""
@@ -96,6 +97,7 @@ class Controller:
         grace_ns: How long open streams may go on after a stop.
         keep_bodies: Write request bodies and response texts.
         on_status: Called some times a second.
+        on_note: Called with what the user should know at once.
     """
 
     def __init__(
@@ -110,9 +112,11 @@ class Controller:
         grace_ns: int,
         keep_bodies: bool,
         on_status: Callable[[Status], None],
+        on_note: Callable[[str], None],
     ) -> None:
         self._plan, self._setup, self._composer = plan, setup, composer
-        self._constants, self._writer, self._on_status = constants, writer, on_status
+        self._constants, self._writer = constants, writer
+        self._on_status, self._on_note = on_status, on_note
         self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
         self._count = workers
         self._workers: list[_Worker] = []
@@ -180,6 +184,7 @@ class Controller:
         process = subprocess.Popen(
             [
                 sys.executable,
+                "-P",  # a json.py in the user's folder is none of a worker's business
                 "-m",
                 "tokentape.engine.run.worker",
                 str(theirs.fileno()),
@@ -187,6 +192,7 @@ class Controller:
             ],
             pass_fds=(theirs.fileno(), their_control.fileno()),
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is the controller's to handle
         )
         theirs.close()
         their_control.close()
@@ -226,8 +232,7 @@ class Controller:
             worker.done = True
             self._selector.unregister(worker.channel)
             if worker.status is None or not worker.status["done"]:
-                code = worker.process.wait()
-                self.problems.append(f"worker {worker.number} ended early (exit status {code})")
+                self._mourn(worker)
             return
         worker.buffer += data
         at = 0
@@ -239,6 +244,13 @@ class Controller:
             self._take(worker, type_, rows, bytes(memoryview(worker.buffer)[at : at + length]))
             at += length
         del worker.buffer[:at]
+
+    def _mourn(self, worker: _Worker) -> None:
+        code = worker.process.wait()
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        worker.problem = f"worker {worker.number} ended early ({how})"
+        self.problems.append(worker.problem)
+        self._on_note(f"{worker.problem}; its requests that had not ended are lost, those of other workers go on")
 
     def _take(self, worker: _Worker, type_: int, rows: int, frame: bytes) -> None:
         if type_ == EVENTS:
@@ -348,12 +360,12 @@ class Controller:
         return self._stopped_ns is not None
 
     def _write_unsent(self) -> None:
-        rows = np.flatnonzero(~self._seen)
-        if not len(rows):
-            return
-        why = self.problems[0] if self.problems else "not sent: the run was stopped"
-        worker = (rows % self._count).astype(np.int16)
-        self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, worker, why))
+        for worker in self._workers:
+            rows = worker.rows[~self._seen[worker.rows]]
+            if len(rows):
+                why = worker.problem or "not sent: the run was stopped"
+                number = worker.number
+                self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, number, why))
 
     def _end(self) -> None:
         for feeder in self._feeders:
@@ -392,12 +404,13 @@ class Controller:
                 signal.signal(number, handler)
 
 
-def descriptors_for(plan: Plan, peak: int) -> tuple[int, str | None]:
+def descriptors_for(plan: Plan, peak: int, workers: int) -> tuple[int, str | None]:
     """Raise the limit of open files to what is allowed, and say how many connections a worker may hold.
 
     Args:
         plan: What will be sent.
         peak: The most requests due within one second.
+        workers: Processes that share them; each has a limit of its own.
 
     Returns:
         Connections, and a warning when fewer than the plan has requests could be open together, or None.
@@ -413,14 +426,15 @@ def descriptors_for(plan: Plan, peak: int) -> tuple[int, str | None]:
     if hard == resource.RLIM_INFINITY:
         hard = 1 << 20
     room = hard - reserve
-    if room < min(peak, len(plan)) or room < 1:
+    burst = -(-peak // workers)
+    if room < burst:
         raise UserError(
-            f"{peak:,} requests are due within one second, but this process may open only {hard:,} files; "
-            f"raise the hard limit (ulimit -Hn {peak + reserve}) or lower --speed"
+            f"a worker may have {burst:,} requests due within one second, but a process may open only {hard:,} files; "
+            f"raise the hard limit (as root: ulimit -Hn {burst + reserve}), use more --workers or a lower --speed"
         )
-    if room < len(plan):
+    if room * workers < len(plan):
         return room, (
-            f"at most {room:,} streams can be open at once (hard limit of open files: {hard:,}); "
+            f"at most {room * workers:,} streams can be open at once (hard limit of open files: {hard:,}); "
             "further requests would wait, and count as late"
         )
     return room, None

@@ -155,6 +155,8 @@ def _claim(path: Path) -> None:
         raise UserError(f"{path}: a file of that name exists; give another name for the tape") from None
     except PermissionError:
         raise UserError(f"{path}: may not be written; give a name in a directory of yours") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be made: {error.strerror}; give another name for the tape") from None
     if taken:
         raise UserError(
             f"{path}: exists and is not empty; give another name for the tape, or remove it first"
