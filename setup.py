@@ -46,14 +46,15 @@ link_names()
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
 PARSERS = ("json", "http1", "sse", "event")
+SERVER = ("server", *(f"server_{part}" for part in "http body draw wire metrics heap conn route answer".split()))
 MODULES = {
     "parsers": PARSERS,
     "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", "reactor"),
-    "server": ("json", "columns", "server_http", "server_wire", "server"),
+    "server": ("json", "columns", *SERVER),
 }
 setup(
     ext_modules=cythonize(
-        [extension(n, *p) for n, p in MODULES.items() if (ROOT / "cext" / f"{n}.pyx").exists()],
+        [extension(name, *parts) for name, parts in MODULES.items()],
         include_path=[str(NAMES)],
         build_dir="build/cython",
         compiler_directives={"language_level": "3", "freethreading_compatible": True},

@@ -1,15 +1,12 @@
 """The reactor's face: made from a configuration and a schedule, driven by an event loop."""
 
-import numpy as np
-import numpy.typing as npt
-
 from .parsers import Dialect
 
 class Reactor:
     """Sends requests when they are due and stamps what comes back; see ``reactor.h``.
 
     Args:
-        due_ns: When each row is due, in ns after the start; ascending, not below 0.
+        due_ns: A buffer of int64 (an array, or a memoryview of format q): when each row is due, in ns after the start; ascending, not below 0.
         request_ids: The tape's id of each row.
         address: The server's ``struct sockaddr``, as bytes.
         channel_fd: A stream socket to the controller: requests in, measurements out.
@@ -33,8 +30,8 @@ class Reactor:
 
     def __init__(
         self,
-        due_ns: npt.NDArray[np.int64],
-        request_ids: npt.NDArray[np.int64],
+        due_ns: memoryview[int],
+        request_ids: memoryview[int],
         *,
         address: bytes,
         channel_fd: int,

@@ -95,24 +95,16 @@ static inline char *put_words(char *out, int32_t first, int32_t count) {
 
 /* ---- framing -------------------------------------------------------------------- */
 
-/* A chunk's payload is written where it will lie if its size has three digits, which is nearly always so. */
-#define SIZE_ROOM(answer) ((answer)->options->chunk_extensions ? 16u : 5u)
+/* A chunk's payload is written where it will lie if its size has three digits, and moved if not. */
+#define SIZE_ROOM 5
 
 static char *close_chunk(const wire_answer *answer, char *start, char *payload, char *end) {
     size_t size = (size_t)(end - payload);
-    char line[32];
-    size_t line_length;
-    if (!answer->options->chunk_extensions && size >= 0x100 && size < 0x1000) {
-        static const char HEX[] = "0123456789abcdef";
-        line[0] = HEX[size >> 8];
-        line[1] = HEX[size >> 4 & 15];
-        line[2] = HEX[size & 15];
-        line[3] = '\r';
-        line[4] = '\n';
-        line_length = 5;
-    } else {
-        line_length = (size_t)snprintf(line, sizeof line, answer->options->chunk_extensions ? "%zx;part=token\r\n" : "%zx\r\n", size);
-    }
+    char line[32], *p = line;
+    for (int shift = size >= 0x1000 ? 12 : size >= 0x100 ? 8 : size >= 0x10 ? 4 : 0; shift >= 0; shift -= 4)
+        *p++ = "0123456789abcdef"[size >> shift & 15];
+    p = answer->options->chunk_extensions ? PUT(p, ";part=token\r\n") : PUT(p, "\r\n");
+    size_t line_length = (size_t)(p - line);
     if (start + line_length != payload)
         memmove(start + line_length, payload, size);
     memcpy(start, line, line_length);
@@ -171,7 +163,7 @@ static char *put_error(char *p, const wire_answer *answer) {
 size_t wire_event_write(const wire_answer *answer, wire_event event, int32_t first, int32_t count, char *out,
                         uint32_t *event_bytes) {
     const wire_options *options = answer->options;
-    char *payload = answer->framing == FRAME_CHUNKED ? out + SIZE_ROOM(answer) : out;
+    char *payload = answer->framing == FRAME_CHUNKED ? out + SIZE_ROOM : out;
     char *p = payload;
     switch (event) {
     case EVENT_TOKENS: p = put_tokens(p, answer, first, count); break;

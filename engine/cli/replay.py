@@ -17,38 +17,68 @@ if TYPE_CHECKING:
 @click.option("--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL.")
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]"
+)
 @click.option("--endpoint", default="chat", show_default=True, help="chat, completions or embeddings.")
-@click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
+@click.option(
+    "--model", "-m", help="The model to name in requests.  [default: the first that the server lists]"
+)
 @click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
 @click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")
 @click.option("--end", metavar="TIME", help="Leave out what arrives at this time of the trace or later.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N requests.")
-@click.option("--workers", type=click.IntRange(min=1, max=64), default=1, show_default=True, help="Processes that send.")
-@click.option("--tokenizer", metavar="DIR", help="Makes prompt lengths exact, and counts tokens that the server does not.")
-@click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]")
+@click.option(
+    "--workers", type=click.IntRange(min=1, max=64), default=1, show_default=True, help="Processes that send."
+)
+@click.option(
+    "--tokenizer",
+    metavar="DIR",
+    help="Makes prompt lengths exact, and counts tokens that the server does not.",
+)
+@click.option(
+    "--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]"
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other prompts.")
 @click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
-@click.option("--skip-bad-rows", is_flag=True, help="Leave out rows of the trace that cannot be read, and count them.")
+@click.option(
+    "--skip-bad-rows", is_flag=True, help="Leave out rows of the trace that cannot be read, and count them."
+)
 @click.option("--stream/--no-stream", default=True, help="Ask for a stream of events.  [default: stream]")
-@click.option("--usage/--no-usage", default=True, help="Ask for token counts in the stream.  [default: usage]")
+@click.option(
+    "--usage/--no-usage", default=True, help="Ask for token counts in the stream.  [default: usage]"
+)
 @click.option(
     "--ignore-eos/--no-ignore-eos",
     default=True,
     help="Ask for exactly the recorded output lengths; some servers refuse the field.  [default: ignore-eos]",
 )
-@click.option("--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for every request.")
+@click.option(
+    "--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for every request."
+)
 @click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the API key.")
 @click.option("--connect-timeout", default="10s", show_default=True, help="For a connection to be made.")
 @click.option("--read-timeout", default="300s", show_default=True, help="For a stream to be silent.")
 @click.option("--grace", default="30s", show_default=True, help="For open streams to end after Ctrl-C.")
-@click.option("--preopen", default="200ms", show_default=True, help="Open connections this long before they are needed.")
-@click.option("--spin", default="0", show_default=True, help="Poll this long before each due time: less late, more CPU.")
-@click.option("--reuse/--no-reuse", default=True, help="Keep connections for further requests.  [default: reuse]")
-@click.option("--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]")
+@click.option(
+    "--preopen", default="200ms", show_default=True, help="Open connections this long before they are needed."
+)
+@click.option(
+    "--spin", default="0", show_default=True, help="Poll this long before each due time: less late, more CPU."
+)
+@click.option(
+    "--reuse/--no-reuse", default=True, help="Keep connections for further requests.  [default: reuse]"
+)
+@click.option(
+    "--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]"
+)
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
-@click.option("--max-failures", default="1%", show_default=True, help="Exit with 4 when more requests fail: 5 or 2%.")
-@click.option("--slo", "slos", multiple=True, metavar="METRIC:TIME", help="For the goodput, as in ttft:300ms.")
+@click.option(
+    "--max-failures", default="1%", show_default=True, help="Exit with 4 when more requests fail: 5 or 2%."
+)
+@click.option(
+    "--slo", "slos", multiple=True, metavar="METRIC:TIME", help="For the goodput, as in ttft:300ms."
+)
 @click.option("--format", "output", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True,
               help="How the summary is printed.")  # fmt: skip
 @click.option("--ttft", metavar="DIST", help="Of the simulated server: 50ms, normal:50ms:5ms, …")
@@ -75,7 +105,9 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
     for name in ("ttft", "itl"):
         if given[name] is not None:
             if given["url"] is not None:
-                raise UserError(f"--{name} is the simulated server's; it goes with --simulate, not with --url")
+                raise UserError(
+                    f"--{name} is the simulated server's; it goes with --simulate, not with --url"
+                )
             simulator += [f"--{name}", given[name]]
     form = given["prompt_form"]
     return ReplayOptions(
@@ -84,7 +116,11 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
         start_ns=duration_ns(given["start"]) if given["start"] else None,
         end_ns=duration_ns(given["end"]) if given["end"] else None,
         prompt_form=None if form is None else form.replace("-", "_"),
-        **{f"{name}_ns": duration_ns(given[name]) for name in ("connect_timeout", "read_timeout", "grace", "preopen", "spin")},
+        connect_timeout_ns=duration_ns(given["connect_timeout"]),
+        read_timeout_ns=duration_ns(given["read_timeout"]),
+        grace_ns=duration_ns(given["grace"]),
+        preopen_ns=duration_ns(given["preopen"]),
+        spin_ns=duration_ns(given["spin"]),
         **{
             name: given[name]
             for name in (
@@ -113,7 +149,9 @@ def _run(given: dict[str, Any]) -> int:
     options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
-        raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
+        raise UserError(
+            "say what to replay: a TRACE file, or --sample for the one that comes with the program"
+        )
     trace = trace or traces.sample_path()
     out = given["out"] or _out_for(trace)
     limit = failure_limit(given["max_failures"])

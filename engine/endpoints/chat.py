@@ -1,6 +1,14 @@
 """OpenAI chat completions: ``POST /v1/chat/completions``."""
 
-from .endpoint import OPENAI_USAGE, Body, BodyOptions, Endpoint, gap_for_prompt, make_body, openai_stream_fields
+from .endpoint import (
+    OPENAI_USAGE,
+    Body,
+    BodyOptions,
+    Endpoint,
+    gap_for_prompt,
+    make_body,
+    openai_stream_fields,
+)
 
 
 def _body(options: BodyOptions) -> Body:

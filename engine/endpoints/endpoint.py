@@ -3,7 +3,10 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from ...cext.parsers import Kind, Role
 
 PromptForm = Literal["text", "token_ids"]
 
@@ -66,8 +69,8 @@ class Endpoint:
 
     name: str
     path: str
-    fields: Mapping[str, str]
-    types: Mapping[str, str]
+    fields: "Mapping[str, Role]"
+    types: "Mapping[str, Kind]"
     needs_end: bool
     streams: bool
     prompt_forms: tuple[PromptForm, ...]
@@ -100,7 +103,7 @@ def make_body(template: Mapping[str, Any]) -> Body:
     return Body(before.encode(), after.encode(), takes_length)
 
 
-OPENAI_USAGE: Mapping[str, str] = {
+OPENAI_USAGE: "Mapping[str, Role]" = {
     "usage.prompt_tokens": "input_tokens",
     "usage.completion_tokens": "output_tokens",
     "usage.prompt_tokens_details.cached_tokens": "cached_tokens",

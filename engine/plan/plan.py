@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...traces.transform import limit, speed, window
 from ...traces.table import Trace
+from ...traces.transform import limit, speed, window
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import json
 import socket
 import struct
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...cext.parsers import Kind, Role
 
 SETUP_HEADER = struct.Struct("<QQ")
 """Bytes of the setup's JSON, number of rows; then the JSON, the due times and the request ids (int64 each)."""
@@ -33,8 +36,8 @@ class Setup:
     """What a worker is told before the start; see ``Reactor`` for the meaning of most fields."""
 
     address: str  # struct sockaddr, in hex
-    fields: dict[str, str]
-    types: dict[str, str]
+    fields: "dict[str, Role]"
+    types: "dict[str, Kind]"
     connect_timeout_ns: int
     read_timeout_ns: int
     idle_timeout_ns: int

@@ -182,7 +182,13 @@ class Controller:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         process = subprocess.Popen(
-            [sys.executable, "-m", "tokentape.engine.run.worker", str(theirs.fileno()), str(their_control.fileno())],
+            [
+                sys.executable,
+                "-m",
+                "tokentape.engine.run.worker",
+                str(theirs.fileno()),
+                str(their_control.fileno()),
+            ],
             pass_fds=(theirs.fileno(), their_control.fileno()),
             stdin=subprocess.DEVNULL,
         )
@@ -259,7 +265,10 @@ class Controller:
     def _probe(self, worker: _Worker) -> dict[str, int]:
         names = ("sent", "finished", "active", "connections", "tokens", "events", "coalesced", "busy_ns")
         probe = {name: int(worker.status[name]) for name in (*names, "longest_turn_ns", "starved", "blocked")}
-        return {"at_ns": int(worker.status["at_ns"]) - self._constants.epoch_ns, "worker": worker.number} | probe
+        return {
+            "at_ns": int(worker.status["at_ns"]) - self._constants.epoch_ns,
+            "worker": worker.number,
+        } | probe
 
     def _write_bodies(self, request_ids: NDArray[np.int64], texts: list[str | None]) -> None:
         bodies = [self._kept.pop(int(row), None) for row in request_ids]
@@ -268,7 +277,9 @@ class Controller:
             pa.array(bodies, pa.binary()),
             pa.array(texts, pa.string()),
         ]
-        self._writer.bodies(pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"]))
+        self._writer.bodies(
+            pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"])
+        )
 
     def _check_feeders(self) -> None:
         for feeder in self._feeders:
@@ -280,7 +291,17 @@ class Controller:
         if not statuses:
             return
         status = self.status
-        names = ("sent", "finished", "succeeded", "active", "tokens", "events", "coalesced", "starved", "blocked")
+        names = (
+            "sent",
+            "finished",
+            "succeeded",
+            "active",
+            "tokens",
+            "events",
+            "coalesced",
+            "starved",
+            "blocked",
+        )
         for name in (*names, "clock_steps"):
             setattr(status, name, sum(int(s[name]) for s in statuses))
         status.elapsed_ns = max(0, max(int(s["at_ns"]) for s in statuses) - self.start_ns)

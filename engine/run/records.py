@@ -31,11 +31,17 @@ RECORD = np.dtype(
         ("scheduled_ns", "i8"),
         *((name, "i8") for name in TIMES),
         *((name, "i8") for name in ("bytes_sent", "bytes_received")),
-        *((name, "i8") for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "event_tokens")),
+        *(
+            (name, "i8")
+            for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "event_tokens")
+        ),
         *((name, "i4") for name in ("events", "output_events", "connection_id", "retry_after_s")),
         *((name, "u4") for name in ("id_length", "finish_length", "error_length", "text_length")),
         ("http_status", "u2"),
-        *((name, "u1") for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")),
+        *(
+            (name, "u1")
+            for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")
+        ),
     ]
 )
 """``request_record`` of ``cext/request.h``."""
@@ -202,7 +208,12 @@ def plan_columns(plan: Plan, rows: NDArray[np.int64], constants: Constants) -> d
 
 
 def unsent_batch(
-    rows: NDArray[np.int64], plan: Plan, constants: Constants, start_ns: int, worker: NDArray[np.int16], why: str
+    rows: NDArray[np.int64],
+    plan: Plan,
+    constants: Constants,
+    start_ns: int,
+    worker: NDArray[np.int16],
+    why: str,
 ) -> pa.RecordBatch:
     """Rows of the plan that never became requests: every one has its row on the tape all the same."""
     n = len(rows)

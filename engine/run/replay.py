@@ -247,9 +247,7 @@ def redact(command: Sequence[str]) -> list[str]:
     safe: list[str] = []
     for word in command:
         previous = safe[-1] if safe else ""
-        if previous in ("-H", "--header"):
-            word = f"{word.partition(':')[0]}: ***"
-        elif word.startswith("--header=") or (word.startswith("-H") and len(word) > 2):
+        if previous in ("-H", "--header") or word.startswith("--header=") or (word.startswith("-H") and len(word) > 2):
             word = f"{word.partition(':')[0]}: ***"
         safe.append(word)
     return safe
@@ -286,7 +284,9 @@ def _manifest(
             "seed": options.seed,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
-            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
+            "input_lengths": "exact"
+            if options.tokenizer or options.prompt_form == "token_ids"
+            else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),

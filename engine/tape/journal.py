@@ -89,7 +89,7 @@ class _Whole:
 
 @dataclass
 class Dropped:
-    """A torn end of a journal: how many bytes, and how many rows its batch had announced (None: unreadable)."""
+    """A torn end of a journal: its bytes, and the rows that its batch had announced (None: unreadable)."""
 
     bytes: int
     rows: int | None

@@ -12,7 +12,7 @@ MANIFEST: Final = "manifest.json"
 
 
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Replaces the manifest of the tape at `path` in one step: a reader sees the old or the new one, never half."""
+    """Replaces the manifest of the tape at `path` in one step: a reader sees the old or the new one."""
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     draft = path / (MANIFEST + ".new")
     with draft.open("w", encoding="utf-8") as file:

@@ -38,7 +38,7 @@ def chain_order(
 
 
 def chains(first: NDArray[np.int64], last: NDArray[np.int64]) -> list[int]:
-    """Spans in the order of chains: each followed by one that begins at or after its end, as soon as possible.
+    """Spans in the order of chains: each followed by one that begins soon after its end.
 
     A beginning takes the span that ended most lately and has no successor yet, as brackets are matched.
 
@@ -73,8 +73,10 @@ def _by_request(request_id: NDArray[np.int64]) -> NDArray[np.int64]:
     """A stable sort by request: numbers close together are sorted in 16-bit digits, which is linear."""
     low = request_id.min()
     spread = int(request_id.max()) - int(low)
+    rows: NDArray[np.int64]
     if spread >= 1 << 32:
-        return np.argsort(request_id, kind="stable")
+        rows = np.argsort(request_id, kind="stable")
+        return rows
     offset = (request_id - low).astype(np.uint32)
     rows = np.argsort((offset & 0xFFFF).astype(np.uint16), kind="stable")
     if spread >= 1 << 16:

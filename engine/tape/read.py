@@ -36,9 +36,9 @@ class Tape:
 
     @cached_property
     def events(self) -> pa.Table:
-        """One row per streamed event, all of them in memory (about 50 bytes each); a request's rows are in order.
+        """One row per streamed event, all of them in memory (about 50 bytes each).
 
-        `event_batches` reads a long tape piece by piece.
+        A request's rows are in order. `event_batches` reads a long tape piece by piece.
         """
         return self.read("events")
 
@@ -69,8 +69,7 @@ class Tape:
             columns: Names of EVENTS; all of them without it.
             words: False leaves `kind` as a dictionary, which is much cheaper to compare.
         """
-        for group in self._groups("events", columns, dictionary=[] if words else ["kind"]):
-            yield group
+        yield from self._groups("events", columns, dictionary=[] if words else ["kind"])
 
     def _groups(
         self, table: str, columns: Sequence[str] | None, dictionary: Sequence[str] = ()
@@ -112,5 +111,7 @@ def open_tape(path: Path) -> Tape:
             raise UserError(f"{file}: missing; the manifest of the tape lists it")
         size = file.stat().st_size
         if size != entry["bytes"]:
-            raise UserError(f"{file}: {size} bytes, the manifest says {entry['bytes']}; restore it from a copy")
+            raise UserError(
+                f"{file}: {size} bytes, the manifest says {entry['bytes']}; restore it from a copy"
+            )
     return Tape(path, manifest)

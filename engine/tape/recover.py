@@ -33,7 +33,9 @@ def recover(path: Path) -> Tape:
         shutil.rmtree(journal, ignore_errors=True)  # killed between the two last steps of sealing
         return open_tape(path)
     if not journal.is_dir():
-        raise UserError(f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from")
+        raise UserError(
+            f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from"
+        )
     manifest["recovered"] = True
     try:
         seal_journal(path, manifest)

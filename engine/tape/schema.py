@@ -36,7 +36,7 @@ CLOCKS: Final = ("kernel", "user")
 PHASES: Final = ("warmup", "main")
 
 
-def _field(name: str, type_: pa.DataType) -> "pa.Field[Any]":
+def _field(name: str, type_: pa.DataType) -> pa.Field:
     return pa.field(name.rstrip("?"), type_, nullable=name.endswith("?"))
 
 

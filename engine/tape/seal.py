@@ -20,7 +20,7 @@ from .parts import ROW_GROUP_ROWS, Part, write_part
 from .schema import BODIES, EVENTS, KINDS, REQUESTS
 
 PARTITION_EVENTS: Final = 1 << 22
-"""Events sorted and written at once: what bounds the memory (about 0.5 GB). Larger partitions pack a little better."""
+"""Events sorted and written at once: bounds the memory (about 0.5 GB). More pack a little better."""
 PARTITION_REQUESTS: Final = 1 << 17
 PARTITION_BODY_BYTES: Final = 1 << 26
 
@@ -30,11 +30,11 @@ _EVENTS_PART: Final = pa.schema([f.with_type(_KIND_TYPE) if f.name == "kind" els
 
 
 def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
-    """Turns the journal of the tape at `path` into Parquet, writes `manifest` with the list of files, drops the journal.
+    """Turns the journal of the tape at `path` into Parquet, writes the manifest, removes the journal.
 
     Args:
         path: The tape's directory.
-        manifest: What the manifest will say; `epoch_unix_ns` must be in it. It gets `sealed`, `files`, `rows`.
+        manifest: What it will say; `epoch_unix_ns` must be in it. It gets `sealed`, `files` and `rows`.
 
     Returns:
         The torn ends of journals, by table; empty when all were whole.
@@ -67,7 +67,8 @@ def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
     manifest["sealed"] = True
     manifest["files"] = [part.as_dict() for part in files]
     manifest["rows"] = {
-        table: sum(part.rows for part in files if part.table == table) for table in ("requests", "events", "bodies")
+        table: sum(part.rows for part in files if part.table == table)
+        for table in ("requests", "events", "bodies")
     }
     if dropped:
         manifest["dropped"] = {table: {"bytes": d.bytes, "rows": d.rows} for table, d in dropped.items()}

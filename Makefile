@@ -1,0 +1,66 @@
+# demo: install and replay the sample trace.   test: everything that must hold before a change lands.
+# Both make their own virtual environment, .venv, and need only Python 3.11 or later and a C compiler.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: demo test lint types build ctest pytest wheel fuzz bench clean
+
+demo: $(VENV)/.installed
+	@rm -rf build/demo.tape
+	$(BIN)/tokentape replay --sample --simulate --speed 2 --out build/demo.tape
+
+test: lint types ctest pytest wheel
+
+lint: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: build
+	$(BIN)/mypy
+
+build: $(VENV)/.developing
+	$(BIN)/python setup.py --quiet build_ext --inplace
+
+ctest:
+	$(MAKE) --no-print-directory -C cext/tests test
+	$(MAKE) --no-print-directory -C cext/tests fuzz SECONDS=3
+
+pytest: build
+	PYTHONPATH=build/names $(BIN)/python -m pytest -q
+
+# The wheel, in an environment of its own, away from the tree.
+wheel: $(VENV)/.developing
+	@rm -rf build/wheel
+	$(BIN)/python -m build --quiet --wheel --outdir build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check build/wheel/*.whl
+	cd build/wheel && venv/bin/tokentape replay --sample --simulate --speed 10 --limit 50 --out wheel.tape --quiet
+	cd build/wheel && venv/bin/python -c "import tokentape; print(len(tokentape.open('wheel.tape').requests), 'requests on the tape')"
+
+# Longer than the tests do: a minute for each parser.
+fuzz:
+	$(MAKE) --no-print-directory -C cext/tests fuzz SECONDS=60
+
+bench: build
+	PYTHONPATH=build/names $(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf build $(VENV) cext/*.so *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python setup.py pyproject.toml $(wildcard cext/*.[chp]* engine/*/*.py traces/*.py traces/readers/*.py)
+	$(PIP) .
+	@touch $@
+
+# The program's own requirements and those of its tests; the program itself is run from the tree.
+$(VENV)/.developing: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+		print('\n'.join(p['dependencies'] + p['optional-dependencies']['dev']))" > $(VENV)/requirements.txt
+	$(PIP) --requirement $(VENV)/requirements.txt
+	@touch $@

@@ -1,0 +1,181 @@
+"""The simulated server's face: its settings by name, its rows as flat columns."""
+
+from types import TracebackType
+from typing import Final, Literal, NamedTuple
+
+Law = tuple[Literal["constant", "uniform", "normal", "lognormal"], float, float]
+"""A law of durations in ns: (constant, value, 0), (uniform, low, high), (normal or lognormal, mean, sd of
+the value)."""
+RolePlace = Literal["before", "with", "early", "none"]
+Finish = Literal["alone", "last", "usage"]
+LineEnd = Literal["lf", "crlf", "cr"]
+Framing = Literal["chunked", "length", "close"]
+Shape = Literal["openai", "fastapi", "text", "html"]
+StreamError = Literal["data", "event", "field"]
+Ping = Literal["ping", "bare"]
+Fault = Literal["none", "status", "redirect", "error", "cut", "reset", "stall", "silent", "length"]
+
+LAWS: Final[tuple[str, ...]]
+ROLES: Final[tuple[RolePlace, ...]]
+FINISHES: Final[tuple[Finish, ...]]
+LINE_ENDS: Final[tuple[LineEnd, ...]]
+FRAMINGS: Final[tuple[Framing, ...]]
+SHAPES: Final[tuple[Shape, ...]]
+STREAM_ERRORS: Final[tuple[StreamError, ...]]
+PINGS: Final[tuple[Ping, ...]]
+FAULTS: Final[tuple[Fault, ...]]
+ENDPOINTS: Final[tuple[str, ...]]
+MAX_TOKENS: Final[int]
+"""Output tokens of one request."""
+MAX_DIMENSIONS: Final[int]
+MAX_CHUNK_TOKENS: Final[int]
+MODEL_BYTES: Final[int]
+"""Bytes of a served model's name."""
+ERROR_FAULT_STATUSES: Final[tuple[int, int]]
+"""The least and the greatest status of a fault."""
+
+class Stats(NamedTuple):
+    """Counters since the start, at most 100 ms old; exact once the server has stopped."""
+
+    requests: int
+    """Requests for answers; those for models, health and metrics are not counted."""
+    events: int
+    tokens: int
+    sends: int
+    wakes: int
+    connections: int
+    dropped_rows: int
+    """Rows of the truth that nobody took in time: a tape of this server would be wrong."""
+    open_streams: int
+    """Answers in progress."""
+    peak_streams: int
+    open_connections: int
+    cpu_user_ns: int
+    cpu_system_ns: int
+
+class EventColumns(NamedTuple):
+    """A block of events, in the order of their leaving; each column is packed native numbers."""
+
+    request_id: bytes
+    """int64: the request's number."""
+    event: bytes
+    """int32: 0-based within the request, counted as a client counts dispatched events, comments included."""
+    arrival_ns: bytes
+    """int64: CLOCK_MONOTONIC just before send()."""
+    kind: bytes
+    """uint8: an index into parsers.KINDS."""
+    tokens: bytes
+    """int32."""
+    size: bytes
+    """int32: of the event without the framing of chunks."""
+    coalesced: bytes
+    """uint8: 1 when a later event left in the same write."""
+
+class RequestRow(NamedTuple):
+    """What was done for one request. Times are CLOCK_MONOTONIC ns just before send(); 0: did not happen."""
+
+    request: int
+    received_ns: int
+    """Its last byte arrived: the kernel's stamp where kernel_clock."""
+    headers_ns: int
+    first_event_ns: int
+    first_token_ns: int
+    last_token_ns: int
+    end_ns: int
+    bytes_received: int
+    bytes_sent: int
+    prompt_tokens: int
+    asked_tokens: int
+    output_tokens: int
+    events: int
+    connection: int
+    status: int
+    """0: nothing was answered."""
+    endpoint: str
+    outcome: int
+    """An index into the tape's OUTCOMES."""
+    kernel_clock: bool
+    reused: bool
+    stream: bool
+    done_marker: bool
+    id: str
+    """Of the response; empty when it has none."""
+    model: str
+
+def words(count: int) -> list[str]:
+    """The words of an answer of `count` tokens, in their order."""
+
+def draws(law: Law, seed: int, request: int, count: int) -> list[int]:
+    """The first draws of a law for a request, in ns: for tests of the laws."""
+
+class Server:
+    """A simulated LLM server in a native thread of this process. It listens from its making on.
+
+    The arguments are explained with `SimulatorConfig`, which has defaults and checks for them.
+
+    Raises:
+        OSError: It cannot listen; the errno says why.
+        ValueError: A setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        model: str,
+        seed: int,
+        ttft: Law,
+        itl: Law,
+        default_tokens: int,
+        dimensions: int,
+        role: RolePlace,
+        finish: Finish,
+        line_end: LineEnd,
+        framing: Framing,
+        error_shape: Shape,
+        stream_error: StreamError,
+        ping: Ping,
+        done: bool,
+        space: bool,
+        empty_choice: bool,
+        continuous_usage: bool,
+        chunk_extensions: bool,
+        trailers: bool,
+        tokens_per_chunk: int,
+        reasoning_tokens: int,
+        headers_ns: int,
+        keepalive_ns: int,
+        interim: bool,
+        split_bytes: int,
+        close_after: int,
+        idle_close_ns: int,
+        fault: Fault,
+        fault_after: int,
+        fault_share: float,
+        fault_status: int,
+        retry_after_s: int,
+        truth: bool,
+    ) -> None: ...
+    @property
+    def port(self) -> int:
+        """Where it listens; with port 0, what the kernel chose."""
+
+    def start(self) -> None:
+        """Start the thread. Once."""
+
+    def stop(self) -> None:
+        """End the thread and all connections; what was running is cancelled. Rows can still be taken."""
+
+    def __enter__(self) -> Server: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def stats(self) -> Stats:
+        """The counters."""
+
+    def take_events(self) -> list[EventColumns]:
+        """What was handed out since the last call, up to 100 ms ago; all once the server has stopped."""
+
+    def take_requests(self) -> list[RequestRow]:
+        """The requests that ended since the last call."""

@@ -1,0 +1,267 @@
+"""The simulated server's face: its settings by name, its rows as flat columns."""
+
+import os
+from collections import namedtuple
+
+from libc.errno cimport errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+cdef extern from "columns.h" nogil:
+    ctypedef struct event_block:
+        uint32_t rows
+        int64_t *request_id
+        int64_t *arrival_ns
+        int32_t *event
+        int32_t *tokens
+        int32_t *bytes
+        uint8_t *kind
+        uint8_t *coalesced
+
+cdef extern from "server_draw.h" nogil:
+    ctypedef int draw_shape
+    ctypedef struct draw_law:
+        draw_shape shape
+        double a_ns, b_ns
+    uint64_t draw_key(uint64_t seed, uint64_t request)
+    int64_t draw_ns(const draw_law *law, uint64_t key, uint64_t index)
+
+cdef extern from "server_wire.h" nogil:
+    enum: WIRE_MAX_CHUNK_TOKENS
+    ctypedef int wire_role
+    ctypedef int wire_finish
+    ctypedef int wire_line
+    ctypedef int wire_framing
+    ctypedef int wire_shape
+    ctypedef int wire_stream_error
+    ctypedef int wire_ping
+    ctypedef struct wire_options:
+        wire_role role
+        wire_finish finish
+        wire_line line
+        wire_framing framing
+        wire_shape shape
+        wire_stream_error stream_error
+        wire_ping ping
+        bint done, space, empty_choice, continuous_usage, chunk_extensions, trailers
+        int32_t tokens_per_chunk, reasoning_tokens
+    const char *wire_word(int32_t token, size_t *length)
+
+cdef extern from "server.h" nogil:
+    enum: SERVER_MODEL_BYTES
+    enum: ASK_MAX_TOKENS
+    enum: ASK_MAX_DIMENSIONS
+    ctypedef int server_fault
+    ctypedef struct server_config:
+        char *host
+        uint16_t port
+        char *model
+        uint64_t seed
+        draw_law ttft, itl
+        int32_t default_tokens, dimensions
+        wire_options wire
+        int64_t headers_ns, keepalive_ns
+        bint interim
+        uint32_t split_bytes, close_after
+        int64_t idle_close_ns
+        server_fault fault
+        int32_t fault_after
+        double fault_share
+        uint16_t fault_status
+        int64_t retry_after_s
+        bint truth
+    ctypedef struct server_request_row:
+        int64_t request, received_ns, headers_ns, first_event_ns, first_token_ns, last_token_ns, end_ns
+        int64_t bytes_received, bytes_sent
+        int32_t prompt_tokens, asked_tokens, output_tokens, events, connection
+        uint16_t status
+        uint8_t endpoint, outcome
+        bint kernel_clock, reused, stream, done_marker
+        char *id
+        char *model
+    ctypedef struct server_stats:
+        uint64_t requests, events, tokens, sends, wakes, connections, dropped_rows
+        int64_t open_streams, peak_streams, open_connections, cpu_user_ns, cpu_system_ns
+    ctypedef struct server:
+        pass
+    server *server_new(const server_config *config, const char **error)
+    uint16_t server_port(const server *s)
+    bint server_start(server *s)
+    void server_stop(server *s)
+    void server_free(server *s)
+    void server_read_stats(server *s, server_stats *stats)
+    event_block *server_take_events(server *s)
+    void server_give_events(server *s, event_block *block)
+    size_t server_take_requests(server *s, server_request_row *rows, size_t room)
+
+# In the order of the C enums.
+LAWS = ("constant", "uniform", "normal", "lognormal")
+ROLES = ("before", "with", "early", "none")
+FINISHES = ("alone", "last", "usage")
+LINE_ENDS = ("lf", "crlf", "cr")
+FRAMINGS = ("chunked", "length", "close")
+SHAPES = ("openai", "fastapi", "text", "html")
+STREAM_ERRORS = ("data", "event", "field")
+PINGS = ("ping", "bare")
+FAULTS = ("none", "status", "redirect", "error", "cut", "reset", "stall", "silent", "length")
+ENDPOINTS = ("chat", "completions", "embeddings")
+
+MAX_TOKENS = ASK_MAX_TOKENS
+MAX_DIMENSIONS = ASK_MAX_DIMENSIONS
+MAX_CHUNK_TOKENS = WIRE_MAX_CHUNK_TOKENS
+MODEL_BYTES = SERVER_MODEL_BYTES - 1
+ERROR_FAULT_STATUSES = (400, 599)
+
+Stats = namedtuple(
+    "Stats",
+    "requests events tokens sends wakes connections dropped_rows open_streams peak_streams open_connections"
+    " cpu_user_ns cpu_system_ns",
+)
+EventColumns = namedtuple("EventColumns", "request_id event arrival_ns kind tokens size coalesced")
+RequestRow = namedtuple(
+    "RequestRow",
+    "request received_ns headers_ns first_event_ns first_token_ns last_token_ns end_ns bytes_received bytes_sent"
+    " prompt_tokens asked_tokens output_tokens events connection status endpoint outcome kernel_clock reused stream"
+    " done_marker id model",
+)
+
+
+def words(int count):
+    """The words of an answer of `count` tokens, in their order."""
+    cdef size_t length
+    cdef const char *word
+    result = []
+    for token in range(count):
+        word = wire_word(token, &length)
+        result.append(word[:length].decode())
+    return result
+
+
+cdef draw_law read_law(law):
+    name, a_ns, b_ns = law
+    return draw_law(shape=LAWS.index(name), a_ns=a_ns, b_ns=b_ns)
+
+
+def draws(law, uint64_t seed, uint64_t request, uint64_t count):
+    """The first draws of a law for a request, in ns: for tests of the laws."""
+    cdef draw_law c_law = read_law(law)
+    cdef uint64_t key = draw_key(seed, request)
+    return [draw_ns(&c_law, key, index) for index in range(count)]
+
+
+cdef class Server:
+    """A simulated LLM server in a native thread of this process."""
+
+    cdef server *ptr
+    cdef bint running
+
+    def __cinit__(
+        self, *, str host, uint16_t port, str model, uint64_t seed, tuple ttft, tuple itl, int default_tokens,
+        int dimensions, str role, str finish, str line_end, str framing, str error_shape, str stream_error, str ping,
+        bint done, bint space, bint empty_choice, bint continuous_usage, bint chunk_extensions, bint trailers,
+        int tokens_per_chunk, int reasoning_tokens, int64_t headers_ns, int64_t keepalive_ns, bint interim,
+        uint32_t split_bytes, uint32_t close_after, int64_t idle_close_ns, str fault, int fault_after,
+        double fault_share, uint16_t fault_status, int64_t retry_after_s, bint truth,
+    ):
+        cdef server_config config
+        cdef const char *error = NULL
+        memset(&config, 0, sizeof(config))
+        host_bytes, model_bytes = host.encode(), model.encode()
+        if len(host_bytes) > 63 or len(model_bytes) > MODEL_BYTES or b'"' in model_bytes or b"\\" in model_bytes:
+            raise ValueError("host and model have at most 63 bytes, the model no quotes or backslashes")
+        if not 1 <= tokens_per_chunk <= WIRE_MAX_CHUNK_TOKENS:
+            raise ValueError(f"tokens_per_chunk is from 1 to {WIRE_MAX_CHUNK_TOKENS}")
+        if not (1 <= default_tokens <= ASK_MAX_TOKENS and 1 <= dimensions <= ASK_MAX_DIMENSIONS):
+            raise ValueError(f"default_tokens is from 1 to {ASK_MAX_TOKENS}, dimensions to {ASK_MAX_DIMENSIONS}")
+        memcpy(config.host, <const char *>host_bytes, len(host_bytes))
+        memcpy(config.model, <const char *>model_bytes, len(model_bytes))
+        config.port, config.seed = port, seed
+        config.ttft, config.itl = read_law(ttft), read_law(itl)
+        config.default_tokens, config.dimensions = default_tokens, dimensions
+        config.wire.role, config.wire.finish = ROLES.index(role), FINISHES.index(finish)
+        config.wire.line, config.wire.framing = LINE_ENDS.index(line_end), FRAMINGS.index(framing)
+        config.wire.shape, config.wire.stream_error = SHAPES.index(error_shape), STREAM_ERRORS.index(stream_error)
+        config.wire.ping, config.wire.done, config.wire.space = PINGS.index(ping), done, space
+        config.wire.empty_choice, config.wire.continuous_usage = empty_choice, continuous_usage
+        config.wire.chunk_extensions, config.wire.trailers = chunk_extensions, trailers
+        config.wire.tokens_per_chunk, config.wire.reasoning_tokens = tokens_per_chunk, reasoning_tokens
+        config.headers_ns, config.keepalive_ns, config.interim = headers_ns, keepalive_ns, interim
+        config.split_bytes, config.close_after, config.idle_close_ns = split_bytes, close_after, idle_close_ns
+        config.fault, config.fault_after = FAULTS.index(fault), fault_after
+        config.fault_share, config.fault_status = fault_share, fault_status
+        config.retry_after_s, config.truth = retry_after_s, truth
+        self.ptr = server_new(&config, &error)
+        if self.ptr is NULL:
+            code = errno
+            raise OSError(code, f"{error.decode()} at {host}:{port}: {os.strerror(code)}")
+
+    def __dealloc__(self):
+        if self.ptr is not NULL:
+            with nogil:
+                server_free(self.ptr)
+
+    @property
+    def port(self):
+        return server_port(self.ptr)
+
+    def start(self):
+        if self.running:
+            raise RuntimeError("the server runs already")
+        if not server_start(self.ptr):
+            raise OSError(errno, "cannot make the server's thread")
+        self.running = True
+
+    def stop(self):
+        with nogil:
+            server_stop(self.ptr)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+
+    def stats(self):
+        cdef server_stats s
+        server_read_stats(self.ptr, &s)
+        return Stats(
+            s.requests, s.events, s.tokens, s.sends, s.wakes, s.connections, s.dropped_rows, s.open_streams,
+            s.peak_streams, s.open_connections, s.cpu_user_ns, s.cpu_system_ns,
+        )
+
+    def take_events(self):
+        cdef event_block *block
+        cdef Py_ssize_t n
+        taken = []
+        while True:
+            block = server_take_events(self.ptr)
+            if block is NULL:
+                return taken
+            n = block.rows
+            try:
+                taken.append(EventColumns(
+                    (<char *>block.request_id)[:8 * n], (<char *>block.event)[:4 * n],
+                    (<char *>block.arrival_ns)[:8 * n], (<char *>block.kind)[:n], (<char *>block.tokens)[:4 * n],
+                    (<char *>block.bytes)[:4 * n], (<char *>block.coalesced)[:n],
+                ))
+            finally:
+                server_give_events(self.ptr, block)
+
+    def take_requests(self):
+        cdef server_request_row rows[64]
+        cdef server_request_row *r
+        cdef size_t count, i
+        taken = []
+        while True:
+            count = server_take_requests(self.ptr, rows, 64)
+            if count == 0:
+                return taken
+            for i in range(count):
+                r = &rows[i]
+                taken.append(RequestRow(
+                    r.request, r.received_ns, r.headers_ns, r.first_event_ns, r.first_token_ns, r.last_token_ns, r.end_ns,
+                    r.bytes_received, r.bytes_sent, r.prompt_tokens, r.asked_tokens, r.output_tokens, r.events,
+                    r.connection, r.status, ENDPOINTS[r.endpoint], r.outcome, r.kernel_clock, r.reused, r.stream,
+                    r.done_marker, (<bytes>r.id).decode(), (<bytes>r.model).decode("utf-8", "replace"),
+                ))

@@ -1,0 +1,481 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "server_internal.h"
+
+#define GROUP_EVENTS 32       /* pieces of one write, at most */
+#define NO_EVENT (-1)
+
+/* A piece of a write: where the cursor stands after it, and what the tape says of it. */
+typedef struct {
+    answer_cursor after;
+    uint32_t end;             /* offset in the write */
+    int32_t tokens;
+    uint32_t bytes;
+    int8_t kind;              /* event_kind or NO_EVENT */
+    bool head;
+} piece;
+
+/* ---- rows ------------------------------------------------------------------------ */
+
+void answer_begin_row(server *s, conn *c, server_endpoint endpoint) {
+    c->answer.row = (server_request_row){
+        .request = (int64_t)s->next_request++, .received_ns = c->read_ns, .kernel_clock = c->read_kernel_clock,
+        .endpoint = (uint8_t)endpoint, .connection = c->number, .reused = c->served > 1,
+        .bytes_received = (int64_t)c->request.wire_bytes};
+    s->stats.requests++;
+}
+
+void answer_end_row(server *s, conn *c, server_outcome outcome) {
+    server_answer *answer = &c->answer;
+    if (answer->wire.prefix) {
+        wire_answer_free(&answer->wire);
+        s->stats.open_streams--;
+    }
+    if (answer->row.request < 0)
+        return;
+    answer->row.outcome = (uint8_t)outcome;
+    server_add_request(s, &answer->row);
+    answer->row.request = -1;
+}
+
+void answer_abandon(server *s, conn *c) {
+    answer_end_row(s, c, c->phase == CONN_STALLED ? OUTCOME_TIMEOUT : OUTCOME_CANCELLED);
+}
+
+/* ---- the schedule ---------------------------------------------------------------- */
+
+static bool fault_breaks(server_fault fault) {
+    return fault == FAULT_ERROR || fault == FAULT_CUT || fault == FAULT_RESET || fault == FAULT_STALL;
+}
+
+static bool broken_at(const server_answer *answer, const server_config *config, int32_t token) {
+    return fault_breaks(answer->fault) && token == config->fault_after;
+}
+
+/* Tokens of the chunk that starts at `token`. */
+static int32_t chunk_tokens(const server_answer *answer, const server_config *config, int32_t token) {
+    int32_t end = token + (token ? config->wire.tokens_per_chunk : 1);
+    if (end > answer->wire.tokens)
+        end = answer->wire.tokens;
+    int32_t reasoning = answer->wire.kind == ASK_CHAT ? config->wire.reasoning_tokens : 0;
+    if (token < reasoning && end > reasoning)
+        end = reasoning;
+    if (fault_breaks(answer->fault) && token < config->fault_after && end > config->fault_after)
+        end = config->fault_after;
+    return end - token;
+}
+
+/* The itl draws of tokens first .. first+count-1; token 0 has none. */
+static int64_t gaps_ns(const server_config *config, uint64_t key, int32_t first, int32_t count) {
+    if (config->itl.shape == DRAW_CONSTANT)
+        return (int64_t)config->itl.a_ns * count;
+    int64_t sum = 0;
+    for (int32_t token = first; token < first + count; token++)
+        sum += draw_ns(&config->itl, key, (uint64_t)token);
+    return sum;
+}
+
+static uint8_t stage_after(const server_answer *answer, const server_config *config, uint8_t stage) {
+    const wire_options *wire = &config->wire;
+    bool chat = answer->wire.kind == ASK_CHAT;
+    for (;;)
+        switch (++stage) {
+        case STAGE_EMPTY_CHOICE:
+            if (chat && wire->empty_choice)
+                return stage;
+            break;
+        case STAGE_ROLE:
+            if (chat && wire->role != PLACE_NONE)
+                return stage;
+            break;
+        case STAGE_TOKENS: return broken_at(answer, config, 0) ? STAGE_FAULT : STAGE_TOKENS;
+        case STAGE_FINISH:
+            if (wire->finish != FINISH_ON_LAST)
+                return stage;
+            break;
+        case STAGE_USAGE:
+            if (answer->wire.include_usage && wire->finish != FINISH_WITH_USAGE)
+                return stage;
+            break;
+        case STAGE_DONE:
+            if (wire->done)
+                return stage;
+            break;
+        case STAGE_FAULT: break;
+        default: return stage;
+        }
+}
+
+/* When the piece at the cursor may leave, in ns; 0: at once. */
+static int64_t due_ns(const server_answer *answer, const server_config *config) {
+    switch (answer->at.stage) {
+    case STAGE_HEAD: return answer->head_due_ns;
+    case STAGE_EMPTY_CHOICE:
+    case STAGE_ROLE: return config->wire.role == PLACE_EARLY ? answer->head_due_ns : answer->at.due_ns;
+    case STAGE_TOKENS:
+    case STAGE_FULL: return answer->at.due_ns;
+    case STAGE_FAULT: return answer->at.token ? 0 : answer->at.due_ns;
+    default: return 0;
+    }
+}
+
+/* Silence for so long makes a keepalive. A body whose length was told can have none. */
+static int64_t ping_due_ns(const server_answer *answer, const server_config *config) {
+    bool possible = config->keepalive_ns && answer->wire.framing != FRAME_LENGTH && answer->at.stage > STAGE_HEAD &&
+                    answer->at.stage <= STAGE_TOKENS;
+    return possible ? answer->handed_ns + config->keepalive_ns : NEVER;
+}
+
+/* ---- composing ------------------------------------------------------------------- */
+
+static size_t write_head(const server_answer *answer, const server_config *config, bool http_1_0, char *out) {
+    size_t length = 0;
+    if (config->interim) {
+        memcpy(out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        length = 25;
+    }
+    wire_head head = {.status = 200, .framing = answer->wire.framing, .length = answer->content_length, .http_1_0 = http_1_0,
+                      .keep_alive = answer->keep_alive, .retry_after_s = -1,
+                      .trailers = config->wire.trailers && answer->wire.framing == FRAME_CHUNKED,
+                      .type = answer->ask.stream ? "text/event-stream; charset=utf-8" : "application/json"};
+    return length + wire_head_write(&head, out + length);
+}
+
+/* Writes the piece at *at (not STAGE_FULL, nor a STAGE_FAULT that is no event) and moves *at behind it. */
+static size_t step(const server_answer *answer, const server_config *config, bool http_1_0, answer_cursor *at, char *out,
+                   piece *made) {
+    static const struct { uint8_t event; int8_t kind; } EVENTS[] = {
+        [STAGE_EMPTY_CHOICE] = {EVENT_EMPTY_CHOICE, KIND_OTHER}, [STAGE_ROLE] = {EVENT_ROLE, KIND_ROLE},
+        [STAGE_TOKENS] = {EVENT_TOKENS, KIND_TOKEN}, [STAGE_FAULT] = {EVENT_ERROR, KIND_ERROR},
+        [STAGE_FINISH] = {EVENT_FINISH, KIND_OTHER}, [STAGE_USAGE] = {EVENT_USAGE, KIND_USAGE},
+        [STAGE_DONE] = {EVENT_DONE, KIND_DONE}};
+    const wire_options *wire = &config->wire;
+    size_t length;
+    *made = (piece){.kind = NO_EVENT};
+    if (at->stage == STAGE_HEAD) {
+        length = write_head(answer, config, http_1_0, out);
+        made->head = true;
+        at->stage = stage_after(answer, config, STAGE_HEAD);
+    } else if (at->stage == STAGE_END) {
+        length = wire_end_write(&answer->wire, out);
+        at->stage = STAGE_OVER;
+    } else {
+        int32_t count = at->stage == STAGE_TOKENS ? chunk_tokens(answer, config, at->token) : 0;
+        made->kind = EVENTS[at->stage].kind;
+        made->tokens = count;
+        length = wire_event_write(&answer->wire, EVENTS[at->stage].event, at->token, count, out, &made->bytes);
+        at->event++;
+        if (at->stage == STAGE_TOKENS) {
+            if (answer->wire.kind == ASK_CHAT && at->token < wire->reasoning_tokens)
+                made->kind = KIND_REASONING;
+            at->token += count;
+            if (broken_at(answer, config, at->token))
+                at->stage = STAGE_FAULT;
+            else if (at->token == answer->wire.tokens)
+                at->stage = stage_after(answer, config, STAGE_TOKENS);
+            else
+                at->due_ns += gaps_ns(config, answer->key, at->token, chunk_tokens(answer, config, at->token));
+        } else if (at->stage == STAGE_FAULT) {
+            at->stage = wire->stream_error == STREAM_ERROR_DATA && wire->done ? STAGE_DONE : STAGE_END;
+        } else {
+            if (at->stage == STAGE_FINISH && (wire->finish == FINISH_WITH_USAGE || answer->wire.continuous_usage))
+                made->kind = KIND_USAGE;
+            at->stage = stage_after(answer, config, at->stage);
+        }
+    }
+    made->after = *at;
+    return length;
+}
+
+/* Whether the write ends after this piece although more is due: the head, a role chunk that is not to share its
+ * segment, and the last token each leave alone, as they do from servers that write what they have. */
+static bool ends_write(const server_config *config, uint8_t stage_before, const piece *made) {
+    return made->head || (stage_before == STAGE_ROLE && config->wire.role != PLACE_WITH) ||
+           (stage_before == STAGE_TOKENS && made->after.stage != STAGE_TOKENS);
+}
+
+/* The pieces that are due and belong in one write. */
+static size_t compose(server *s, conn *c, piece *pieces, int *count) {
+    server_answer *answer = &c->answer;
+    const server_config *config = &s->config;
+    answer_cursor start = answer->at;
+    size_t length = 0;
+    *count = 0;
+    if (due_ns(answer, config) > s->now_ns) {   /* so it is the keepalive that is due */
+        piece *ping = &pieces[(*count)++];
+        *ping = (piece){.kind = KIND_COMMENT, .after = answer->at};
+        length = wire_event_write(&answer->wire, EVENT_PING, 0, 0, s->scratch, &ping->bytes);
+        ping->after.event++;
+        ping->end = (uint32_t)length;
+        return length;
+    }
+    do {
+        uint8_t stage = answer->at.stage;
+        piece *made = &pieces[(*count)++];
+        length += step(answer, config, c->request.http_1_0, &answer->at, s->scratch + length, made);
+        made->end = (uint32_t)length;
+        if (ends_write(config, stage, made))
+            break;
+    } while (answer->at.stage != STAGE_OVER && !(answer->at.stage == STAGE_FAULT && answer->fault != FAULT_ERROR) &&
+             *count < GROUP_EVENTS && length + WIRE_MAX_EVENT <= SCRATCH_BYTES && due_ns(answer, config) <= s->now_ns);
+    answer->at = start;   /* moved again by what the kernel takes */
+    return length;
+}
+
+/* ---- handing over ---------------------------------------------------------------- */
+
+static void record(server *s, server_answer *answer, const piece *made, int64_t handed_ns, bool coalesced) {
+    server_request_row *row = &answer->row;
+    if (made->head) {
+        row->headers_ns = handed_ns;
+        row->status = 200;
+    }
+    if (made->kind == NO_EVENT)
+        return;
+    s->stats.events++;
+    if (s->config.truth)
+        server_add_event(s, row->request, row->events, handed_ns, (event_kind)made->kind, made->tokens, (int32_t)made->bytes,
+                         coalesced);
+    row->events++;
+    if (!row->first_event_ns)
+        row->first_event_ns = handed_ns;
+    row->done_marker |= made->kind == KIND_DONE;
+    if (!made->tokens)
+        return;
+    if (row->first_token_ns) {
+        metrics_observe(&s->metrics.itl, handed_ns - row->last_token_ns);
+    } else {
+        row->first_token_ns = handed_ns;
+        metrics_observe(&s->metrics.ttft, handed_ns - row->received_ns);
+    }
+    row->last_token_ns = handed_ns;
+    row->output_tokens += made->tokens;
+    s->stats.tokens += (uint64_t)made->tokens;
+    s->metrics.output_tokens += (uint64_t)made->tokens;
+}
+
+/* The kernel took `sent` bytes of the write. A piece of which it took a part counts as handed over and its rest is
+ * kept; later pieces are composed anew. false: memory out. */
+static bool account(server *s, conn *c, const piece *pieces, int count, size_t sent, int64_t handed_ns) {
+    server_answer *answer = &c->answer;
+    uint32_t start = 0;
+    int last_event = -1;
+    for (int i = 0; i < count; start = pieces[i].end, i++)
+        if ((pieces[i].end <= sent || start < sent) && pieces[i].kind != NO_EVENT)
+            last_event = i;
+    start = 0;
+    for (int i = 0; i < count; start = pieces[i].end, i++) {
+        bool whole = pieces[i].end <= sent;
+        if (!whole && start >= sent)
+            break;
+        record(s, answer, &pieces[i], handed_ns, i < last_event);
+        answer->at = pieces[i].after;
+        if (whole)
+            continue;
+        c->out_length = pieces[i].end - sent;
+        c->out_sent = 0;
+        c->out = malloc(c->out_length);
+        if (!c->out)
+            return false;
+        memcpy(c->out, s->scratch + sent, c->out_length);
+        sent = pieces[i].end;
+        break;
+    }
+    answer->handed_ns = answer->row.end_ns = handed_ns;
+    answer->row.bytes_sent += (int64_t)sent;
+    return true;
+}
+
+static void finish(server *s, conn *c) {
+    server_answer *answer = &c->answer;
+    server_outcome outcome = (server_outcome)answer->row.outcome;
+    if (answer->wire.prefix) {
+        if (answer->fault == FAULT_LENGTH)
+            outcome = OUTCOME_TRUNCATED;
+        metrics_count(&s->metrics, answer->row.endpoint, answer->row.status);
+    }
+    answer_end_row(s, c, outcome);
+    conn_answered(s, c);
+}
+
+/* A fault that is an act, not bytes. */
+static void break_off(server *s, conn *c) {
+    metrics_count(&s->metrics, c->answer.row.endpoint, c->answer.row.status);
+    heap_set(&s->heap, c, NEVER);
+    if (c->answer.fault == FAULT_STALL) {
+        c->phase = CONN_STALLED;
+        if (c->peer_closed)
+            conn_close(s, c, false);
+        return;
+    }
+    answer_end_row(s, c, OUTCOME_TRUNCATED);
+    c->phase = CONN_READING;
+    if (c->answer.fault == FAULT_RESET)
+        conn_close(s, c, true);
+    else
+        conn_linger(s, c);
+}
+
+/* An answer that is no stream, whole. */
+static void send_full(server *s, conn *c) {
+    server_answer *answer = &c->answer;
+    if (answer->fault == FAULT_ERROR) {
+        wire_answer_free(&answer->wire);
+        s->stats.open_streams--;
+        route_refuse(s, c, (server_endpoint)answer->row.endpoint, 500, s->config.wire.shape, "the engine died", NULL);
+        return;
+    }
+    size_t length;
+    char *body = answer->wire.kind == ASK_EMBEDDING
+                     ? wire_embeddings_body(&answer->wire, &answer->ask, answer->dimensions, &length)
+                     : wire_completion_body(&answer->wire, &length);
+    if (!body) {
+        conn_close(s, c, false);
+        return;
+    }
+    answer->content_length = (int64_t)length + (answer->fault == FAULT_LENGTH ? 100 : 0);
+    char head[2 * WIRE_MAX_HEAD];
+    size_t head_length = write_head(answer, &s->config, c->request.http_1_0, head);
+    bool breaks = fault_breaks(answer->fault);
+    if (breaks)
+        length /= 2;
+    char *whole = realloc(body, head_length + length);
+    if (!whole) {
+        free(body);
+        conn_close(s, c, false);
+        return;
+    }
+    memmove(whole + head_length, whole, length);
+    memcpy(whole, head, head_length);
+    answer->row.headers_ns = answer->row.end_ns = answer->handed_ns = s->now_ns = clock_mono_ns();
+    answer->row.status = 200;
+    answer->row.bytes_sent = (int64_t)(head_length + length);
+    answer->at.stage = breaks ? STAGE_FAULT : STAGE_OVER;
+    answer->at.token = 1;   /* a fault comes at once */
+    if (!breaks && answer->wire.kind != ASK_EMBEDDING) {
+        answer->row.output_tokens = answer->wire.tokens;
+        s->stats.tokens += (uint64_t)answer->wire.tokens;
+        s->metrics.output_tokens += (uint64_t)answer->wire.tokens;
+    }
+    bool sent = conn_send_all(s, c, whole, head_length + length);
+    free(whole);
+    if (!sent)
+        conn_close(s, c, false);
+}
+
+void answer_advance(server *s, conn *c) {
+    server_answer *answer = &c->answer;
+    piece pieces[GROUP_EVENTS];
+    while (c->phase == CONN_ANSWERING) {
+        if (c->blocked) {   /* conn_writable comes back to it */
+            heap_set(&s->heap, c, NEVER);
+            return;
+        }
+        if (answer->at.stage == STAGE_OVER) {
+            heap_set(&s->heap, c, NEVER);
+            finish(s, c);
+            return;
+        }
+        int64_t due = due_ns(answer, &s->config), ping_due = ping_due_ns(answer, &s->config);
+        if (ping_due < due)
+            due = ping_due;
+        if (due > s->now_ns) {
+            heap_set(&s->heap, c, due);
+            return;
+        }
+        if (answer->at.stage == STAGE_FULL) {
+            send_full(s, c);
+            continue;
+        }
+        if (answer->at.stage == STAGE_FAULT && answer->fault != FAULT_ERROR) {
+            break_off(s, c);
+            return;
+        }
+        int count;
+        size_t length = compose(s, c, pieces, &count);
+        if (pieces[0].kind == KIND_ERROR)
+            answer->row.outcome = OUTCOME_STREAM_ERROR;
+        int64_t handed_ns = s->now_ns = clock_mono_ns();
+        ssize_t sent = length ? conn_send(s, c, s->scratch, length) : 0;
+        if (sent < 0 || !account(s, c, pieces, count, (size_t)sent, handed_ns)) {
+            conn_close(s, c, false);
+            return;
+        }
+    }
+}
+
+/* ---- the start ------------------------------------------------------------------- */
+
+/* The bytes of a stream's body. Cuts come later and are not in it. */
+static int64_t body_length(server *s, const server_answer *answer) {
+    server_answer whole = *answer;
+    if (whole.fault != FAULT_ERROR)
+        whole.fault = FAULT_NONE;
+    piece made;
+    int64_t length = 0;
+    whole.at.stage = stage_after(&whole, &s->config, STAGE_HEAD);
+    while (whole.at.stage != STAGE_OVER)
+        length += (int64_t)step(&whole, &s->config, false, &whole.at, s->scratch, &made);
+    return length;
+}
+
+void answer_start(server *s, conn *c, const server_ask *ask) {
+    server_answer *answer = &c->answer;
+    const server_config *config = &s->config;
+    server_request_row *row = &answer->row;
+    bool generates = ask->kind != ASK_EMBEDDING;
+    int32_t tokens = generates ? (ask->max_tokens > 0 ? ask->max_tokens : config->default_tokens) : 0;
+    const char *model = ask->model ? ask->model : config->model;
+    size_t model_length = ask->model ? ask->model_length : strlen(config->model);
+    wire_framing framing = generates && ask->stream ? config->wire.framing : FRAME_LENGTH;
+    if (framing == FRAME_CHUNKED && c->request.http_1_0)
+        framing = FRAME_CLOSE;
+    if (answer->fault == FAULT_LENGTH)
+        framing = FRAME_LENGTH;
+    if (framing == FRAME_CLOSE || answer->fault == FAULT_LENGTH)
+        answer->keep_alive = false;
+    if (!wire_answer_init(&answer->wire, &config->wire, ask, tokens, framing, model, model_length, s->nonce,
+                          (uint64_t)row->request, clock_unix_ns() / TT_NS_PER_S)) {
+        conn_close(s, c, false);
+        return;
+    }
+    answer->ask = *ask;
+    answer->ask.model = NULL;
+    answer->ask.stream = generates && ask->stream;
+    answer->dimensions = ask->dimensions > 0 ? ask->dimensions : config->dimensions;
+    row->prompt_tokens = ask->prompt_tokens;
+    row->asked_tokens = tokens;
+    row->stream = answer->ask.stream;
+    memcpy(row->id, answer->wire.id, sizeof row->id);
+    size_t copied = model_length < SERVER_MODEL_BYTES - 1 ? model_length : SERVER_MODEL_BYTES - 1;
+    memcpy(row->model, model, copied);
+    s->metrics.prompt_tokens += (uint64_t)ask->prompt_tokens;
+    if (++s->stats.open_streams > s->stats.peak_streams)
+        s->stats.peak_streams = s->stats.open_streams;
+
+    c->phase = CONN_ANSWERING;
+    free(c->request.body);   /* not while 10,000 streams run */
+    c->request.body = NULL;
+    if (answer->fault == FAULT_SILENT) {
+        c->phase = CONN_STALLED;
+        return;
+    }
+    /* A pipelined request is begun when the answer before it has left. */
+    int64_t base_ns = row->received_ns > answer->handed_ns ? row->received_ns : answer->handed_ns;
+    answer->at.due_ns = base_ns + draw_ns(&config->ttft, draw_mix(answer->key), 0);
+    if (!answer->ask.stream) {
+        answer->at.stage = STAGE_FULL;
+        if (tokens > 1)
+            answer->at.due_ns += gaps_ns(config, answer->key, 1, tokens - 1);
+    } else {
+        answer->head_due_ns = answer->at.due_ns;
+        if (config->headers_ns >= 0 && base_ns + config->headers_ns < answer->head_due_ns)
+            answer->head_due_ns = base_ns + config->headers_ns;
+        if (config->keepalive_ns && base_ns + config->keepalive_ns < answer->head_due_ns)
+            answer->head_due_ns = base_ns + config->keepalive_ns;
+        if (framing == FRAME_LENGTH)
+            answer->content_length = body_length(s, answer) + (answer->fault == FAULT_LENGTH ? 100 : 0);
+    }
+    answer_advance(s, c);
+}

@@ -1,0 +1,163 @@
+"""The gaps between tokens, from the events of a tape, in one pass over its row groups."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..tape.schema import TOKEN_KINDS
+
+COLUMNS = ("request_id", "event", "arrival_ns", "kind", "tokens", "coalesced")
+_NONE = np.iinfo(np.int64).min
+
+
+@dataclass
+class Gaps:
+    """What the events of a tape's main phase say."""
+
+    samples_ns: NDArray[Any]
+    """One per token: a gap between token events, divided among the event's tokens; or one per gap."""
+    per_token: bool
+    """Which of the two. False: some event's token count is unknown, and the samples are gaps between chunks."""
+    events: int = 0
+    coalesced: int = 0
+    token_events: int = 0
+    tokens_in_window: float = 0.0
+    """Output tokens that arrived until the end of the window; each event counts as its request's mean."""
+    unknown_requests: int = 0
+    """Requests with events of which the requests table knows nothing (a recovered tape)."""
+
+
+@dataclass
+class _Found:
+    gaps: list[NDArray[np.int64]] = field(default_factory=list)
+    counts: list[NDArray[np.int32] | None] = field(default_factory=list)
+    """Tokens of the event after each gap, -1 unknown; None where all are 1."""
+
+
+def measure_gaps(  # noqa: PLR0917 (the columns of a request, in the order of their use)
+    batches: Iterable[pa.Table],
+    request_id: NDArray[np.int64],
+    measured: NDArray[np.bool_],
+    one_token: NDArray[np.bool_],
+    tokens_per_event: NDArray[np.float64],
+    window_end_ns: int,
+) -> Gaps:
+    """Goes through the events once, holding one batch and the gaps.
+
+    Args:
+        batches: COLUMNS of EVENTS, `kind` as a dictionary. A request's events come in their order over all
+            batches; within a batch rows may have any order.
+        request_id: All requests of the tape, ascending.
+        measured: For each, whether it counts (the main phase).
+        one_token: For each, whether every token event is known to be one token.
+        tokens_per_event: For each, its output tokens over its token events.
+        window_end_ns: Tokens are counted up to here.
+    """
+    found = _Found()
+    result = Gaps(np.empty(0, np.int64), True)
+    if not len(request_id):  # nothing to measure; one row that no event has spares every look-up a case
+        request_id, measured = np.array([_NONE]), np.zeros(1, np.bool_)
+        one_token, tokens_per_event = np.zeros(1, np.bool_), np.zeros(1)
+    last_ns = np.full(len(request_id), _NONE)
+    unknown: set[int] = set()
+    for batch in batches:
+        result.events += batch.num_rows
+        result.coalesced += pc.sum(batch["coalesced"]).as_py() or 0
+        rows = _token_rows(batch)
+        ids, arrival, tokens = _columns(batch, rows)
+        if not len(ids):
+            continue
+        starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1))
+        place, is_known = _places(request_id, ids[starts])
+        unknown.update(ids[starts][~is_known].tolist())
+        is_known &= measured[place]
+        if len(np.unique(ids[starts])) < len(starts):
+            order = np.lexsort((batch["event"].to_numpy()[rows], ids))
+            ids, arrival = ids[order], arrival[order]
+            tokens = None if tokens is None else tokens[order]
+            starts = np.concatenate(([0], np.flatnonzero(ids[1:] != ids[:-1]) + 1))
+            place, is_known = _places(request_id, ids[starts])
+            is_known &= measured[place]
+        ends = np.append(starts[1:], len(ids))
+        gaps = np.empty(len(ids), np.int64)
+        gaps[1:] = arrival[1:] - arrival[:-1]
+        keep = np.ones(len(ids), np.bool_)
+        previous = np.where(is_known, last_ns[place], _NONE)
+        keep[starts] = previous != _NONE
+        gaps[starts] = np.where(keep[starts], arrival[starts] - previous, 0)
+        last_ns[place[is_known]] = arrival[ends - 1][is_known]
+        lengths = ends - starts
+        if not is_known.all():
+            keep &= np.repeat(is_known, lengths)
+        result.token_events += int(lengths[is_known].sum())
+        early = np.add.reduceat(arrival <= window_end_ns, starts, dtype=np.int64)
+        result.tokens_in_window += float((early * tokens_per_event[place])[is_known].sum())
+        single = one_token[place]
+        found.gaps.append(gaps[keep])
+        found.counts.append(_counts(tokens, single, lengths, keep))
+    result.unknown_requests = len(unknown)
+    return _expanded(found, result)
+
+
+def _token_rows(batch: pa.Table) -> NDArray[np.int64] | slice:
+    kind = batch["kind"].combine_chunks()
+    if isinstance(kind, pa.ChunkedArray):
+        kind = kind.chunk(0) if kind.num_chunks else pa.array([], kind.type)
+    words = kind.dictionary.to_pylist()
+    codes = kind.indices.to_numpy(zero_copy_only=False)
+    wanted = np.array([word in TOKEN_KINDS for word in words], np.bool_)
+    if len(codes) and wanted.all():
+        return slice(None)
+    return np.flatnonzero(wanted[codes]) if len(codes) else np.empty(0, np.int64)
+
+
+def _columns(
+    batch: pa.Table, rows: NDArray[np.int64] | slice
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32] | None]:
+    ids = batch["request_id"].to_numpy()[rows]
+    arrival = batch["arrival_ns"].to_numpy()[rows]
+    column = batch["tokens"]
+    if column.null_count == len(column):
+        return ids, arrival, None
+    return ids, arrival, pc.fill_null(column, -1).to_numpy()[rows]
+
+
+def _places(
+    request_id: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    place = np.minimum(np.searchsorted(request_id, wanted), len(request_id) - 1)
+    return place, request_id[place] == wanted
+
+
+def _counts(
+    tokens: NDArray[np.int32] | None,
+    single: NDArray[np.bool_],
+    lengths: NDArray[np.int64],
+    keep: NDArray[np.bool_],
+) -> NDArray[np.int32] | None:
+    if tokens is None and single.all():
+        return None
+    assumed = np.repeat(np.where(single, 1, -1).astype(np.int32), lengths)
+    counts = assumed if tokens is None else np.where(tokens >= 0, tokens, assumed)
+    counts = counts[keep]
+    return None if (counts == 1).all() else counts
+
+
+def _expanded(found: _Found, result: Gaps) -> Gaps:
+    result.per_token = all(counts is None or (counts >= 0).all() for counts in found.counts)
+    parts: list[NDArray[Any]] = []
+    for gaps, counts in zip(found.gaps, found.counts, strict=True):
+        if counts is None or not result.per_token:
+            parts.append(gaps)
+        else:
+            # An event that is known to hold no whole token stays one sample: its time was waited for.
+            each = np.maximum(counts, 1)
+            parts.append(np.repeat(gaps / each, each))
+    found.gaps.clear()
+    result.samples_ns = np.concatenate(parts) if parts else np.empty(0, np.int64)
+    return result

@@ -1,0 +1,273 @@
+"""The summary of a tape: a pure function of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..tape.read import Tape
+from .gaps import COLUMNS, Gaps, measure_gaps
+from .latencies import RequestTimes, latency_statistics, request_times
+from .percentiles import exact_percentiles, ks_distance
+from .rates import Rate, Window, goodput, throughput, window
+from .slo import Slo
+from .statistic import Statistic, statistic
+from .verdict import DEFAULT_MAX_FAILURES, Evidence, Verdict, judge, worker_facts
+
+SUMMARY_VERSION: Final = 1
+TOP_ERRORS: Final = 5
+ARRIVAL_TOLERANCE_NS: Final = 1_000_000
+NEEDED_COLUMNS: Final = (
+    *("request_id", "phase", "clock", "outcome", "http_status", "error", "connection_reused"),
+    *("scheduled_ns", "connect_start_ns", "connected_ns", "sent_ns"),
+    *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
+    *("planned_output_tokens", "input_tokens", "output_tokens", "token_source", "server_output_tokens"),
+)
+
+
+@dataclass(frozen=True)
+class ErrorCount:
+    """How often an outcome came with a message."""
+
+    outcome: str
+    http_status: int | None
+    error: str | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What became of the main phase's requests."""
+
+    planned: int
+    sent: int
+    ok: int
+    failed: int
+    cancelled: int
+    ok_without_tokens: int
+    warmup: int
+    """Requests of the warm-up, which are in no other number."""
+    unfinished: int
+    """A recovered tape's requests of which only events are known."""
+    outcomes: dict[str, int]
+    errors: tuple[ErrorCount, ...]
+    """The commonest first, at most five."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Where the token counts come from, and whether the asked lengths were met."""
+
+    sources: dict[str, int]
+    """Requests by the source of their output count: server, tokenizer, events."""
+    output_tokens: int
+    """All that arrived, those of failed requests too."""
+    asked_output_tokens: int
+    """Of the requests that ended well and had a planned length."""
+    got_output_tokens: int
+    requests_of_another_length: int
+    requests_with_asked_length: int
+
+
+@dataclass(frozen=True)
+class Capture:
+    """How well the events were stamped."""
+
+    events: int
+    coalesced_share: float | None
+    kernel_clock_share: float | None
+
+
+@dataclass(frozen=True)
+class SloResult:
+    """Whether the run met an objective, from one zero point."""
+
+    slo: str
+    basis: str | None
+    value_ms: float | None
+    limit_ms: float
+    met: bool | None
+    """None: too few samples to tell."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that is said of a tape. `as_dict` is ready for JSON."""
+
+    tape: str
+    tape_id: str
+    requests: Requests
+    statistics: tuple[Statistic, ...]
+    rates: tuple[Rate, ...]
+    window: Window
+    tokens: Tokens
+    capture: Capture
+    slos: tuple[SloResult, ...]
+    verdict: Verdict
+
+    def statistic(self, metric: str, basis: str | None = None) -> Statistic:
+        """The row of a metric; `basis` is "schedule" or "send" for TTFT and end-to-end latency."""
+        return next(s for s in self.statistics if s.metric == metric and s.basis == basis)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers; nothing infinite."""
+        return {"summary_version": SUMMARY_VERSION} | asdict(self)
+
+
+def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
+    """Computes everything from the raw stamps, reading the events once.
+
+    Args:
+        tape: A sealed tape; its manifest lends the workers' busy shares and whether it was recovered.
+        slos: Objectives to test; those of each request together make the goodput.
+        max_failures: As for `judge`.
+    """
+    every = tape.read("requests", NEEDED_COLUMNS).sort_by("request_id")
+    in_main = pc.equal(every["phase"], "main")
+    main = every.filter(in_main)
+    times = request_times(main)
+    span = window(times)
+    gaps = _gaps(tape, every, in_main.to_numpy(), span)
+    statistics = [
+        *latency_statistics(times, gaps.samples_ns, gaps.per_token),
+        *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
+    ]
+    per_request = [slo for slo in slos if slo.statistic is None]
+    rates = [*throughput(times, span, gaps.tokens_in_window), *goodput(times, span, per_request)]
+    requests = _requests(main, times, len(every) - len(main), gaps.unknown_requests)
+    kernel = pc.mean(pc.equal(main["clock"], "kernel").cast(pa.float64())).as_py()
+    capture = Capture(gaps.events, gaps.coalesced / gaps.events if gaps.events else None, kernel)
+    return Summary(
+        tape=str(tape.path),
+        tape_id=str(tape.manifest.get("tape_id", "")),
+        requests=requests,
+        statistics=tuple(statistics),
+        rates=tuple(rates),
+        window=span,
+        tokens=_tokens(main, times.ok),
+        capture=capture,
+        slos=tuple(r for slo in slos if slo.statistic for r in _slo_results(slo, statistics)),
+        verdict=judge(_evidence(tape, times, requests, capture), max_failures),
+    )
+
+
+def _gaps(tape: Tape, every: pa.Table, in_main: NDArray[np.bool_], span: Window) -> Gaps:
+    server = pc.fill_null(every["server_output_tokens"], -1).to_numpy()
+    events = every["output_events"].to_numpy()
+    output = pc.fill_null(every["output_tokens"], 0).to_numpy()
+    return measure_gaps(
+        tape.event_batches(COLUMNS, words=False),
+        every["request_id"].to_numpy(),
+        in_main,
+        server == events,
+        output / np.maximum(events, 1),
+        span.last_send_ns or 0,
+    )
+
+
+def _lengths(main: pa.Table, name: str, ok: NDArray[np.bool_]) -> Statistic:
+    values = main[name].filter(pa.array(ok)).drop_null().to_numpy().astype(np.float64)
+    return statistic(name, None, "tokens", values)
+
+
+def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int) -> Requests:
+    bad = main.filter(pc.invert(pc.is_in(main["outcome"], pa.array(["ok", "cancelled"]))))
+    messages = zip(
+        bad["outcome"].to_pylist(), bad["http_status"].to_pylist(), bad["error"].to_pylist(), strict=True
+    )
+    outcomes = Counter(main["outcome"].to_pylist())
+    return Requests(
+        planned=len(main),
+        sent=int((~np.isnan(times.sent)).sum()),
+        ok=int(times.ok.sum()),
+        failed=int(times.failed.sum()),
+        cancelled=int(times.cancelled.sum()),
+        ok_without_tokens=int((times.ok & np.isnan(times.first_token)).sum()),
+        warmup=warmup,
+        unfinished=unfinished,
+        outcomes=dict(outcomes.most_common()),
+        errors=tuple(ErrorCount(*key, count) for key, count in Counter(messages).most_common(TOP_ERRORS)),
+    )
+
+
+def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
+    ended = main.filter(pa.array(ok))
+    asked = ended.filter(
+        pc.and_(pc.is_valid(ended["planned_output_tokens"]), pc.is_valid(ended["output_tokens"]))
+    )
+    differ = pc.not_equal(asked["planned_output_tokens"], asked["output_tokens"])
+    return Tokens(
+        sources=dict(Counter(main["token_source"].to_pylist()).most_common()),
+        output_tokens=pc.sum(main["output_tokens"]).as_py() or 0,
+        asked_output_tokens=pc.sum(asked["planned_output_tokens"]).as_py() or 0,
+        got_output_tokens=pc.sum(asked["output_tokens"]).as_py() or 0,
+        requests_of_another_length=pc.sum(differ).as_py() or 0,
+        requests_with_asked_length=len(asked),
+    )
+
+
+def _slo_results(slo: Slo, statistics: Sequence[Statistic]) -> list[SloResult]:
+    names = {slo.metric, "inter_chunk_latency"} if slo.metric == "itl" else {slo.metric}
+    limit = slo.limit_ns / 1e6
+    results = []
+    for row in statistics:
+        if row.metric not in names or slo.statistic is None:
+            continue
+        value = row.value(slo.statistic)
+        met: bool | None
+        if slo.statistic == "avg" and row.failed:
+            met = False
+        elif value is None:
+            met = False if row.notes.get(slo.statistic) == "failed" else None
+        else:
+            met = value <= limit
+        results.append(SloResult(slo.text, row.basis, value, limit, met))
+    return results
+
+
+def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capture) -> Evidence:
+    own = np.maximum(times.lateness() - times.connect, 0.0)
+    late = exact_percentiles(own[~np.isnan(own)], (50, 99)) if requests.sent else [None, None]
+    ttft = times.first_token - times.sent
+    ttft = ttft[~np.isnan(ttft)]
+    sent = ~np.isnan(times.sent)
+    planned, achieved, distance = _pace(times.scheduled[sent], times.sent[sent])
+    busy, steps = worker_facts(tape.manifest)
+    return Evidence(
+        requests=requests.planned,
+        ok=requests.ok,
+        failed=requests.failed,
+        cancelled=requests.cancelled,
+        lateness_p50_ns=late[0],
+        lateness_p99_ns=late[1],
+        ttft_p50_ns=exact_percentiles(ttft, (50,))[0] if len(ttft) else None,
+        planned_rps=planned,
+        achieved_rps=achieved,
+        arrivals_ks=distance,
+        coalesced_share=capture.coalesced_share,
+        kernel_clock_share=capture.kernel_clock_share,
+        busy_share=busy,
+        clock_steps=steps,
+        recovered=bool(tape.manifest.get("recovered")),
+    )
+
+
+def _pace(
+    scheduled: NDArray[np.float64], sent: NDArray[np.float64]
+) -> tuple[float | None, float | None, float | None]:
+    """Planned and achieved rate of the requests that were sent, in 1/s, and the KS distance of their gaps.
+
+    A span of at least a second of plan and twenty requests, for less says nothing about a rate.
+    """
+    planned_span = np.ptp(scheduled) if len(scheduled) else 0.0
+    if len(scheduled) < 20 or planned_span < 1e9:
+        return None, None, None
+    planned = float((len(scheduled) - 1) / planned_span * 1e9)
+    achieved = float((len(sent) - 1) / np.ptp(sent) * 1e9)
+    gaps = [np.diff(np.sort(times)).astype(np.int64) for times in (scheduled, sent)]
+    return planned, achieved, ks_distance(gaps[0], gaps[1], ARRIVAL_TOLERANCE_NS)

@@ -1,0 +1,261 @@
+"""The verdict of a run on itself: can the client and the sample support the numbers?
+
+INVALID: they cannot. DEGRADED: they can, with the reservation that is named. VALID: nothing to add.
+What the server did wrong is in the numbers; it makes no run INVALID unless nothing came back at all.
+
+Lateness here is the client's own: sent - scheduled, less the time that the request's own connection
+took, which is the network's and the server's. The limits, and why:
+
+| | DEGRADED | INVALID |
+|---|---|---|
+| lateness p99 | over 10 ms, or over 5 % of the median TTFT (and 1 ms) | over 100 ms and half of it |
+| lateness p50 | | over 10 ms and 10 % of the median TTFT |
+| sending rate achieved | under 95 % of the plan's | under 80 % |
+| inter-arrivals, KS distance beyond 1 ms | over 0.1 | over 0.5 |
+| requests that ended well | under 36 (no p90) | none |
+| failures | over 1 % | |
+| coalesced events | over 10 % | |
+| a worker's loop, busy share | over 70 % | over 95 % |
+| a clock step | any | |
+
+TTFT is what a late send distorts first; 1 ms is what a shared machine's scheduler does to anyone; a
+coalesced event has only an upper bound for its stamp.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .percentiles import needed_samples
+
+VALID: Final = "VALID"
+DEGRADED: Final = "DEGRADED"
+INVALID: Final = "INVALID"
+NOTE: Final = "NOTE"
+"""The level of a reason that leaves the verdict as it is."""
+
+EXIT_INVALID: Final = 3
+EXIT_FAILURES: Final = 4
+DEFAULT_MAX_FAILURES: Final = 0.1
+
+MS: Final = 1_000_000.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdict is drawn from; None where it is not known."""
+
+    requests: int
+    """Of the main phase, whatever became of them."""
+    ok: int
+    failed: int
+    cancelled: int
+    lateness_p50_ns: float | None
+    """The client's own lateness."""
+    lateness_p99_ns: float | None
+    ttft_p50_ns: float | None
+    """From send, of the tokens that came."""
+    planned_rps: float | None
+    achieved_rps: float | None
+    arrivals_ks: float | None
+    coalesced_share: float | None
+    kernel_clock_share: float | None
+    busy_share: float | None
+    clock_steps: int
+    recovered: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One finding, and what to change."""
+
+    level: str
+    code: str
+    text: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """VALID, DEGRADED or INVALID, with reasons, the gravest first."""
+
+    state: str
+    reasons: tuple[Reason, ...]
+    exit_code: int
+    """0 valid or degraded, 3 INVALID, 4 failures above the limit (it goes before 3)."""
+
+
+def judge(evidence: Evidence, max_failures: float = DEFAULT_MAX_FAILURES) -> Verdict:
+    """Draws the verdict.
+
+    Args:
+        evidence: Of the main phase.
+        max_failures: Failed requests that are still a success of the command: a share below 1, else a number.
+    """
+    reasons = [
+        *_outcomes(evidence),
+        *_lateness(evidence),
+        *_arrivals(evidence),
+        *_client(evidence),
+    ]
+    grades = (INVALID, DEGRADED, NOTE)
+    reasons.sort(key=lambda reason: grades.index(reason.level))
+    state = reasons[0].level if reasons and reasons[0].level != NOTE else VALID
+    allowed = max_failures * evidence.requests if max_failures < 1 else max_failures
+    exit_code = EXIT_INVALID if state == INVALID else 0
+    if evidence.failed > allowed:
+        exit_code = EXIT_FAILURES
+    return Verdict(state, tuple(reasons), exit_code)
+
+
+def _outcomes(e: Evidence) -> list[Reason]:
+    found = []
+    if not e.requests:
+        return [
+            Reason(
+                INVALID, "no_requests", "the run has no requests", "give a trace with requests in its window"
+            )
+        ]
+    if not e.ok:
+        found.append(
+            Reason(
+                INVALID,
+                "nothing_succeeded",
+                f"none of {e.requests:,} requests ended well",
+                "read the errors above; check the URL, the model's name and the server's log",
+            )
+        )
+    elif e.ok < needed_samples(90):
+        found.append(
+            Reason(
+                DEGRADED,
+                "few_requests",
+                f"only {e.ok} requests ended well, p90 needs {needed_samples(90)}",
+                "replay a longer part of the trace",
+            )
+        )
+    elif e.ok < needed_samples(99):
+        found.append(
+            Reason(
+                NOTE,
+                "p99_needs_more",
+                f"p99 needs {needed_samples(99)} requests, {e.ok} ended well",
+                "replay a longer part of the trace to see the tail",
+            )
+        )
+    if e.ok and e.failed > 0.01 * e.requests:
+        found.append(
+            Reason(
+                DEGRADED,
+                "failures",
+                f"{e.failed:,} of {e.requests:,} requests failed ({e.failed / e.requests:.1%})",
+                "read the errors above; percentiles count failures as infinitely slow",
+            )
+        )
+    if e.cancelled:
+        found.append(
+            Reason(
+                DEGRADED,
+                "interrupted",
+                f"{e.cancelled:,} of {e.requests:,} requests were cancelled; the numbers have what they had reached",
+                "let the run end",
+            )
+        )
+    if e.recovered:
+        found.append(
+            Reason(
+                DEGRADED,
+                "recovered",
+                "the run was killed: requests that had not ended are not in the numbers",
+                "let the run end",
+            )
+        )
+    return found
+
+
+def _lateness(e: Evidence) -> list[Reason]:
+    p50, p99, ttft = e.lateness_p50_ns, e.lateness_p99_ns, e.ttft_p50_ns or 0.0
+    if p50 is None or p99 is None:
+        return []
+    said = f"requests were sent {p50 / MS:,.2f} ms late at p50, {p99 / MS:,.2f} ms at p99"
+    against = f" (median TTFT {ttft / MS:,.2f} ms)" if ttft else ""
+    advice = "use more workers, a lower speed, or a client machine with idle cores"
+    if p50 > max(10 * MS, 0.1 * ttft) or p99 > max(100 * MS, 0.5 * ttft):
+        return [Reason(INVALID, "late", said + against, advice)]
+    if p99 > 10 * MS or (ttft and p99 > max(1 * MS, 0.05 * ttft)):
+        return [Reason(DEGRADED, "late", said + against, advice)]
+    return []
+
+
+def _arrivals(e: Evidence) -> list[Reason]:
+    found = []
+    if e.planned_rps and e.achieved_rps is not None and e.achieved_rps < 0.95 * e.planned_rps:
+        share = e.achieved_rps / e.planned_rps
+        found.append(
+            Reason(
+                INVALID if share < 0.8 else DEGRADED,
+                "rate",
+                f"sent {e.achieved_rps:,.2f} requests/s of {e.planned_rps:,.2f} planned ({share:.0%})",
+                "use more workers or a lower speed; what the server saw is not the trace",
+            )
+        )
+    if e.arrivals_ks is not None and e.arrivals_ks > 0.1:
+        found.append(
+            Reason(
+                INVALID if e.arrivals_ks > 0.5 else DEGRADED,
+                "arrivals",
+                f"the gaps between requests are not the plan's: KS distance {e.arrivals_ks:.2f} beyond 1 ms",
+                "use more workers or a lower speed",
+            )
+        )
+    return found
+
+
+def _client(e: Evidence) -> list[Reason]:
+    found = []
+    if e.coalesced_share is not None and e.coalesced_share > 0.1:
+        found.append(
+            Reason(
+                DEGRADED,
+                "coalesced",
+                f"{e.coalesced_share:.1%} of events were read together with a later one: their stamps are bounds",
+                "use more workers; if it stays, the server writes several events at once",
+            )
+        )
+    if e.kernel_clock_share is not None and e.kernel_clock_share < 1:
+        found.append(
+            Reason(
+                NOTE,
+                "user_clock",
+                f"{1 - e.kernel_clock_share:.1%} of requests were stamped by the user clock, not the kernel",
+                "on Linux outside gVisor the kernel stamps TCP reads",
+            )
+        )
+    if e.busy_share is not None and e.busy_share > 0.7:
+        found.append(
+            Reason(
+                INVALID if e.busy_share > 0.95 else DEGRADED,
+                "busy",
+                f"a worker was busy {e.busy_share:.0%} of the time",
+                "use more workers",
+            )
+        )
+    if e.clock_steps:
+        found.append(
+            Reason(
+                DEGRADED,
+                "clock_step",
+                f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are off",
+                "stop time synchronisation from stepping the clock during a run",
+            )
+        )
+    return found
+
+
+def worker_facts(manifest: dict[str, Any]) -> tuple[float | None, int]:
+    """The busiest worker's busy share and the number of clock steps, from the manifest's list of workers.
+
+    Each entry may have `busy_share` (0 to 1) and `clock_steps`.
+    """
+    workers = [w for w in manifest.get("workers") or [] if isinstance(w, dict)]
+    shares = [float(w["busy_share"]) for w in workers if w.get("busy_share") is not None]
+    return (max(shares) if shares else None), sum(int(w.get("clock_steps") or 0) for w in workers)
