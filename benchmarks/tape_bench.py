@@ -43,11 +43,14 @@ def synthesize(events: int, streams: int, tokens: int, jitter_ns: float, sizes: 
     noise = np.abs(rng.normal(0, jitter_ns, total)) + np.where(
         rng.random(total) < 1e-3, rng.exponential(2e6, total), 0
     )
+    # A stream keeps its order: what comes after a late event is not earlier than it.
     arrival = sent[request] + TTFT_NS + event * ITL_NS + noise.astype(np.int64)
+    apart = request * (int(arrival.max()) + 1)
+    arrival = np.maximum.accumulate(arrival + apart) - apart
     read = arrival + rng.integers(5_000, 60_000, total)
     # Lengths of a token's text as of an English answer; the rest of a chunk is the same every time.
     text = rng.choice(9, total, p=[0.05, 0.1, 0.2, 0.25, 0.15, 0.1, 0.07, 0.05, 0.03]) if sizes else 0
-    rows = np.argsort(arrival)
+    rows = np.argsort(arrival, kind="stable")
     ends = np.cumsum(lengths)
     return {
         "sent": sent,

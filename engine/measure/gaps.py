@@ -22,7 +22,7 @@ class Gaps:
     samples_ns: NDArray[Any]
     """One per token: a gap between token events, divided among the event's tokens; or one per gap."""
     per_token: bool
-    """Which of the two. False: some event's token count is unknown, and the samples are gaps between chunks."""
+    """Which of the two. False: some event's token count is unknown, so the gaps are between chunks."""
     events: int = 0
     coalesced: int = 0
     token_events: int = 0

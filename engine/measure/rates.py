@@ -38,6 +38,12 @@ class Rate:
     """With the drain."""
     without_drain: float | None
 
+    @property
+    def key(self) -> str:
+        """Its name with zero point and unit: goodput_from_send_requests_per_s."""
+        parts = [self.metric, *([f"from_{self.basis}"] if self.basis else [])]
+        return "_".join([*parts, self.unit.replace("/", "_per_")])
+
 
 def window(times: RequestTimes) -> Window:
     """The main phase's spans."""

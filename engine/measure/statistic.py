@@ -38,6 +38,17 @@ class Statistic:
     notes: dict[str, str] = field(default_factory=dict)
     """Why a value is None, by its name."""
 
+    @property
+    def key(self) -> str:
+        """Its name with zero point and unit: ttft_from_send_ms, output_tokens."""
+        parts = [self.metric, *([f"from_{self.basis}"] if self.basis else [])]
+        return "_".join([*parts, self.unit] if self.unit != "tokens" else parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Flat, for JSON: count, failed, each number by its column's name, and the notes."""
+        numbers = {name: self.value(name) for name in COLUMNS}
+        return {"count": self.count, "failed": self.failed} | numbers | {"notes": self.notes}
+
     def value(self, name: str) -> float | None:
         """A number by its column's name: avg, min, max, std, or a percentile as p99."""
         return self.percentiles[name] if name in self.percentiles else getattr(self, name)

@@ -115,8 +115,22 @@ class Summary:
         return next(s for s in self.statistics if s.metric == metric and s.basis == basis)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers; nothing infinite."""
-        return {"summary_version": SUMMARY_VERSION} | asdict(self)
+        """Plain dicts, lists, strings and numbers, with units in the names; nothing infinite."""
+        return {
+            "summary_version": SUMMARY_VERSION,
+            "tape": self.tape,
+            "tape_id": self.tape_id,
+            "verdict": asdict(self.verdict),
+            "requests": asdict(self.requests),
+            "metrics": {row.key: row.as_dict() for row in self.statistics},
+            "rates": {
+                rate.key: {"value": rate.value, "without_drain": rate.without_drain} for rate in self.rates
+            },
+            "slos": [asdict(result) for result in self.slos],
+            "window": asdict(self.window),
+            "tokens": asdict(self.tokens),
+            "capture": asdict(self.capture),
+        }
 
 
 def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:

@@ -108,67 +108,33 @@ def judge(evidence: Evidence, max_failures: float = DEFAULT_MAX_FAILURES) -> Ver
 
 
 def _outcomes(e: Evidence) -> list[Reason]:
-    found = []
     if not e.requests:
-        return [
-            Reason(
-                INVALID, "no_requests", "the run has no requests", "give a trace with requests in its window"
-            )
-        ]
+        advice = "give a trace with requests in its window"
+        return [Reason(INVALID, "no_requests", "the run has no requests", advice)]
+    found = []
     if not e.ok:
-        found.append(
-            Reason(
-                INVALID,
-                "nothing_succeeded",
-                f"none of {e.requests:,} requests ended well",
-                "read the errors above; check the URL, the model's name and the server's log",
-            )
-        )
+        text = f"none of {e.requests:,} requests ended well"
+        advice = "read the errors above; check the URL, the model's name and the server's log"
+        found.append(Reason(INVALID, "nothing_succeeded", text, advice))
     elif e.ok < needed_samples(90):
-        found.append(
-            Reason(
-                DEGRADED,
-                "few_requests",
-                f"only {e.ok} requests ended well, p90 needs {needed_samples(90)}",
-                "replay a longer part of the trace",
-            )
-        )
+        text = f"only {e.ok} requests ended well, p90 needs {needed_samples(90)}"
+        found.append(Reason(DEGRADED, "few_requests", text, "replay a longer part of the trace"))
     elif e.ok < needed_samples(99):
-        found.append(
-            Reason(
-                NOTE,
-                "p99_needs_more",
-                f"p99 needs {needed_samples(99)} requests, {e.ok} ended well",
-                "replay a longer part of the trace to see the tail",
-            )
-        )
+        text = f"p99 needs {needed_samples(99)} requests, {e.ok} ended well"
+        advice = "replay a longer part of the trace to see the tail"
+        found.append(Reason(NOTE, "p99_needs_more", text, advice))
     if e.ok and e.failed > 0.01 * e.requests:
-        found.append(
-            Reason(
-                DEGRADED,
-                "failures",
-                f"{e.failed:,} of {e.requests:,} requests failed ({e.failed / e.requests:.1%})",
-                "read the errors above; percentiles count failures as infinitely slow",
-            )
-        )
+        text = f"{e.failed:,} of {e.requests:,} requests failed ({e.failed / e.requests:.1%})"
+        advice = "read the errors above; percentiles count failures as infinitely slow"
+        found.append(Reason(DEGRADED, "failures", text, advice))
     if e.cancelled:
-        found.append(
-            Reason(
-                DEGRADED,
-                "interrupted",
-                f"{e.cancelled:,} of {e.requests:,} requests were cancelled; the numbers have what they had reached",
-                "let the run end",
-            )
+        text = (
+            f"{e.cancelled:,} of {e.requests:,} requests were cancelled; the numbers have what they reached"
         )
+        found.append(Reason(DEGRADED, "interrupted", text, "let the run end"))
     if e.recovered:
-        found.append(
-            Reason(
-                DEGRADED,
-                "recovered",
-                "the run was killed: requests that had not ended are not in the numbers",
-                "let the run end",
-            )
-        )
+        text = "the run was killed: requests that had not ended are not in the numbers"
+        found.append(Reason(DEGRADED, "recovered", text, "let the run end"))
     return found
 
 
@@ -176,13 +142,13 @@ def _lateness(e: Evidence) -> list[Reason]:
     p50, p99, ttft = e.lateness_p50_ns, e.lateness_p99_ns, e.ttft_p50_ns or 0.0
     if p50 is None or p99 is None:
         return []
-    said = f"requests were sent {p50 / MS:,.2f} ms late at p50, {p99 / MS:,.2f} ms at p99"
     against = f" (median TTFT {ttft / MS:,.2f} ms)" if ttft else ""
+    text = f"requests were sent {p50 / MS:,.2f} ms late at p50, {p99 / MS:,.2f} ms at p99{against}"
     advice = "use more workers, a lower speed, or a client machine with idle cores"
     if p50 > max(10 * MS, 0.1 * ttft) or p99 > max(100 * MS, 0.5 * ttft):
-        return [Reason(INVALID, "late", said + against, advice)]
+        return [Reason(INVALID, "late", text, advice)]
     if p99 > 10 * MS or (ttft and p99 > max(1 * MS, 0.05 * ttft)):
-        return [Reason(DEGRADED, "late", said + against, advice)]
+        return [Reason(DEGRADED, "late", text, advice)]
     return []
 
 
@@ -190,64 +156,35 @@ def _arrivals(e: Evidence) -> list[Reason]:
     found = []
     if e.planned_rps and e.achieved_rps is not None and e.achieved_rps < 0.95 * e.planned_rps:
         share = e.achieved_rps / e.planned_rps
-        found.append(
-            Reason(
-                INVALID if share < 0.8 else DEGRADED,
-                "rate",
-                f"sent {e.achieved_rps:,.2f} requests/s of {e.planned_rps:,.2f} planned ({share:.0%})",
-                "use more workers or a lower speed; what the server saw is not the trace",
-            )
-        )
+        text = f"sent {e.achieved_rps:,.2f} requests/s of {e.planned_rps:,.2f} planned ({share:.0%})"
+        advice = "use more workers or a lower speed; what the server saw is not the trace"
+        found.append(Reason(INVALID if share < 0.8 else DEGRADED, "rate", text, advice))
     if e.arrivals_ks is not None and e.arrivals_ks > 0.1:
-        found.append(
-            Reason(
-                INVALID if e.arrivals_ks > 0.5 else DEGRADED,
-                "arrivals",
-                f"the gaps between requests are not the plan's: KS distance {e.arrivals_ks:.2f} beyond 1 ms",
-                "use more workers or a lower speed",
-            )
-        )
+        level = INVALID if e.arrivals_ks > 0.5 else DEGRADED
+        text = f"the gaps between requests are not the plan's: KS distance {e.arrivals_ks:.2f} beyond 1 ms"
+        found.append(Reason(level, "arrivals", text, "use more workers or a lower speed"))
     return found
 
 
 def _client(e: Evidence) -> list[Reason]:
     found = []
     if e.coalesced_share is not None and e.coalesced_share > 0.1:
-        found.append(
-            Reason(
-                DEGRADED,
-                "coalesced",
-                f"{e.coalesced_share:.1%} of events were read together with a later one: their stamps are bounds",
-                "use more workers; if it stays, the server writes several events at once",
-            )
+        text = (
+            f"{e.coalesced_share:.1%} of events were read together with a later one: their stamps are bounds"
         )
+        advice = "use more workers; if it stays, the server writes several events at once"
+        found.append(Reason(DEGRADED, "coalesced", text, advice))
     if e.kernel_clock_share is not None and e.kernel_clock_share < 1:
-        found.append(
-            Reason(
-                NOTE,
-                "user_clock",
-                f"{1 - e.kernel_clock_share:.1%} of requests were stamped by the user clock, not the kernel",
-                "on Linux outside gVisor the kernel stamps TCP reads",
-            )
-        )
+        text = f"{1 - e.kernel_clock_share:.1%} of requests were stamped by the user clock, not the kernel"
+        found.append(Reason(NOTE, "user_clock", text, "on Linux outside gVisor the kernel stamps TCP reads"))
     if e.busy_share is not None and e.busy_share > 0.7:
-        found.append(
-            Reason(
-                INVALID if e.busy_share > 0.95 else DEGRADED,
-                "busy",
-                f"a worker was busy {e.busy_share:.0%} of the time",
-                "use more workers",
-            )
-        )
+        level = INVALID if e.busy_share > 0.95 else DEGRADED
+        text = f"a worker was busy {e.busy_share:.0%} of the time"
+        found.append(Reason(level, "busy", text, "use more workers"))
     if e.clock_steps:
-        found.append(
-            Reason(
-                DEGRADED,
-                "clock_step",
-                f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are off",
-                "stop time synchronisation from stepping the clock during a run",
-            )
-        )
+        text = f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are off"
+        advice = "stop time synchronisation from stepping the clock during a run"
+        found.append(Reason(DEGRADED, "clock_step", text, advice))
     return found
 
 

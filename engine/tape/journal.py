@@ -4,6 +4,8 @@ A batch that was written whole can be read back whatever happens to the process 
 killed run loses what it had not handed over, and a torn last batch, and nothing else.
 """
 
+import fcntl
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -28,6 +30,23 @@ TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bod
 def journal_file(path: Path, table: str) -> Path:
     """Where the journal of a table lies in the tape at `path`."""
     return path / JOURNAL / f"{table}.arrows"
+
+
+def lock_journal(path: Path) -> int | None:
+    """Takes the journal of the tape at `path` for this process; None where its run is still going.
+
+    The kernel frees the lock with the process, so a killed run leaves none.
+
+    Returns:
+        A descriptor that holds the lock until it is closed.
+    """
+    descriptor = os.open(path / JOURNAL, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 class JournalFile:

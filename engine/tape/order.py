@@ -34,7 +34,8 @@ def chain_order(
     # Expand the segments: the position within the sorted rows of each row of the file.
     lengths, starts = lengths[segments], starts[segments]
     offsets = np.cumsum(lengths) - lengths
-    return rows[np.arange(len(rows)) + np.repeat(starts - offsets, lengths)]
+    order: NDArray[np.int64] = rows[np.arange(len(rows)) + np.repeat(starts - offsets, lengths)]
+    return order
 
 
 def chains(first: NDArray[np.int64], last: NDArray[np.int64]) -> list[int]:

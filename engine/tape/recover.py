@@ -1,6 +1,7 @@
 """Recovering: a run that was killed left a journal; it becomes a tape."""
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import UserError
-from .journal import JOURNAL
+from .journal import JOURNAL, lock_journal
 from .manifest import read_manifest, write_manifest
 from .read import Tape, open_tape
 from .seal import seal_journal
@@ -36,6 +37,9 @@ def recover(path: Path) -> Tape:
         raise UserError(
             f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from"
         )
+    lock = lock_journal(path)
+    if lock is None:
+        raise UserError(f"{path}: its run is still going; wait for its end, or stop it first")
     manifest["recovered"] = True
     try:
         seal_journal(path, manifest)
@@ -46,6 +50,8 @@ def recover(path: Path) -> Tape:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise
         raise full(path) from error
+    finally:
+        os.close(lock)
     return open_tape(path)
 
 

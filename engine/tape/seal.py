@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .journal import JOURNAL, Dropped, JournalReader, journal_file
+from .journal import JOURNAL, TABLES, Dropped, JournalReader, journal_file
 from .manifest import write_manifest
 from .order import chain_order
 from .parts import ROW_GROUP_ROWS, Part, write_part
@@ -42,7 +42,25 @@ def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
     Raises:
         OSError: As the file system says it. The journal is untouched then.
     """
-    epoch_unix_ns = int(manifest["epoch_unix_ns"])
+    try:
+        files, dropped = _write_parts(path, int(manifest["epoch_unix_ns"]))
+        manifest["sealed"] = True
+        manifest["files"] = [part.as_dict() for part in files]
+        manifest["rows"] = {
+            table: sum(part.rows for part in files if part.table == table) for table in TABLES
+        }
+        if dropped:
+            manifest["dropped"] = {t: {"bytes": d.bytes, "rows": d.rows} for t, d in dropped.items()}
+        write_manifest(path, manifest)
+    except BaseException:
+        for table in TABLES:  # on a full disk the journal is what needs the room
+            shutil.rmtree(path / table, ignore_errors=True)
+        raise
+    shutil.rmtree(path / JOURNAL)
+    return dropped
+
+
+def _write_parts(path: Path, epoch_unix_ns: int) -> tuple[list[Part], dict[str, Dropped]]:
     files: list[Part] = []
     dropped: dict[str, Dropped] = {}
     for table, partitions, schema in (
@@ -64,17 +82,7 @@ def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
     if not any(part.table == "events" for part in files):
         empty = pa.Table.from_batches([], _EVENTS_PART)
         files.append(write_part(path, "events", 0, _EVENTS_PART, [empty], epoch_unix_ns))
-    manifest["sealed"] = True
-    manifest["files"] = [part.as_dict() for part in files]
-    manifest["rows"] = {
-        table: sum(part.rows for part in files if part.table == table)
-        for table in ("requests", "events", "bodies")
-    }
-    if dropped:
-        manifest["dropped"] = {table: {"bytes": d.bytes, "rows": d.rows} for table, d in dropped.items()}
-    write_manifest(path, manifest)
-    shutil.rmtree(path / JOURNAL)
-    return dropped
+    return files, dropped
 
 
 def _gather(journal: JournalReader, rows: int, size: int | None = None) -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """Writing a tape: rows go to a journal while a run lasts, and are sealed into Parquet at its end."""
 
 import errno
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from ..errors import UserError
 from .errors import TapeFull
-from .journal import JOURNAL, TABLES, JournalFile, journal_file
+from .journal import JOURNAL, TABLES, JournalFile, journal_file, lock_journal
 from .manifest import write_manifest
 from .read import Tape, open_tape
 from .schema import BODIES, EVENTS_JOURNAL, REQUESTS, SCHEMA_VERSION, conform
@@ -51,6 +52,7 @@ class TapeWriter:
         _claim(path)
         with self._disk():
             (path / JOURNAL).mkdir()
+            self._lock = lock_journal(path)
             write_manifest(path, self.manifest)
 
     def requests(self, batch: pa.RecordBatch) -> None:
@@ -81,10 +83,19 @@ class TapeWriter:
                 journal.close()
             sealed = dict(self.manifest | manifest_updates)
             torn = seal_journal(self.path, sealed)
+            self.close()
         if torn:
             raise RuntimeError(f"{self.path}: the journal of a living run was torn: {torn}")
         self.manifest = sealed
         return open_tape(self.path)
+
+    def close(self) -> None:
+        """Lets go of the journal without sealing it, so that it can be recovered; the writer is done then."""
+        for journal in self._journals.values():
+            journal.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _append(self, table: str, batch: pa.RecordBatch) -> None:
         with self._disk():
@@ -102,6 +113,7 @@ class TapeWriter:
                 raise
             for journal in self._journals.values():
                 journal.abandon()
+            self.close()
             raise full(self.path, {t: j.rows for t, j in self._journals.items()}) from error
 
 

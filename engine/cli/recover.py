@@ -1,0 +1,32 @@
+"""tokentape recover: a killed run's journal becomes a tape."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("tape", type=click.Path(path_type=Path))
+def recover(tape: Path) -> None:
+    """Seal the tape of a run that was killed, up to the last batch that it had written whole.
+
+    A tape that is sealed already is left as it is.
+    """
+    from ..tape.manifest import read_manifest
+    from ..tape.recover import recover as recover_tape
+
+    if read_manifest(tape).get("sealed"):
+        recover_tape(tape)
+        click.echo(f"{tape} is sealed; there was nothing to recover", err=True)
+        return
+    manifest = recover_tape(tape).manifest
+    for table, torn in manifest.get("dropped", {}).items():
+        rows = "an unknown number of" if torn["rows"] is None else f"{torn['rows']:,}"
+        click.echo(f"Dropped a torn batch of {table}: {rows} rows, {torn['bytes']:,} bytes", err=True)
+    unfinished = manifest["unfinished_requests"]
+    if unfinished:
+        click.echo(
+            f"{unfinished:,} requests had not ended: their events are there, their rows are not", err=True
+        )
+    rows = manifest["rows"]
+    click.echo(f"Recovered {rows['requests']:,} requests and {rows['events']:,} events of {tape}")

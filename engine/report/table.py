@@ -1,0 +1,158 @@
+"""A summary for people: headline, latencies, rates, what went wrong, and the verdict last."""
+
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..measure.rates import Rate
+from ..measure.statistic import FAILED, Statistic
+from ..measure.summary import Summary
+from ..measure.verdict import DEGRADED, INVALID, VALID
+
+LABELS: Final = {
+    "lateness": "lateness",
+    "ttft": "TTFT",
+    "itl": "ITL",
+    "inter_chunk_latency": "inter-chunk",
+    "tpot": "TPOT",
+    "e2e": "end to end",
+    "input_tokens": "ISL",
+    "output_tokens": "OSL",
+    "output_token_throughput": "output tokens",
+    "request_throughput": "requests",
+    "goodput": "goodput",
+}
+_STYLES: Final = {VALID: "bold green", DEGRADED: "bold yellow", INVALID: "bold red"}
+_NARROW: Final = ("avg", "p50", "p90", "p99", "max")
+_WIDE: Final = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p99.9", "max", "std")
+_WIDE_FROM: Final = 120
+
+
+def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> None:
+    """Prints a summary; from 120 columns on with every percentile.
+
+    Args:
+        file: Colours are used on a terminal only.
+        width: Columns; found out without it (80 where there is no terminal).
+    """
+    console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
+    console.print(_headline(summary))
+    console.print()
+    console.print(_latencies(summary.statistics, console.width >= _WIDE_FROM))
+    console.print()
+    console.print(_rates(summary.rates))
+    console.print()
+    for line in _facts(summary):
+        console.print(line)
+    if summary.requests.errors:
+        console.print()
+        console.print(_errors(summary))
+    for result in summary.slos:
+        met = {True: "met", False: "MISSED", None: "n/a, too few samples"}[result.met]
+        value = "" if result.value_ms is None else f" ({result.value_ms:,.2f} ms)"
+        basis = f" from {result.basis}" if result.basis else ""
+        console.print(f"SLO {result.slo}{basis}: {met}{value}")
+    _print_verdict(console, summary)
+
+
+def number(value: float) -> str:
+    """A number as it stands in a table: two decimals below 10,000, none above."""
+    return f"{value:,.2f}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def cell(row: Statistic, name: str) -> str:
+    """A statistic's value, or why there is none: `failed`, `n/a (needs 368)`."""
+    value = row.value(name)
+    if value is not None:
+        return number(value)
+    note = row.notes.get(name)
+    if note == FAILED:
+        return FAILED
+    return f"n/a ({note})" if note else "n/a"
+
+
+def _headline(summary: Summary) -> Text:
+    r = summary.requests
+    parts = [f"{r.planned:,} requests", f"{r.ok:,} ok"]
+    parts += [
+        f"{count:,} {what}" for what, count in (("failed", r.failed), ("cancelled", r.cancelled)) if count
+    ]
+    if summary.window.duration_s is not None:
+        parts.append(f"{summary.window.duration_s:,.2f} s")
+    return Text.assemble((summary.tape, "bold"), ": ", ", ".join(parts))
+
+
+def _latencies(rows: Iterable[Statistic], wide: bool) -> Table:
+    rows = [row for row in rows if row.count]
+    names = _WIDE if wide else _NARROW
+    table = Table(title=None, box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    table.add_column("metric", no_wrap=True)
+    table.add_column("from", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    cells = [[cell(row, name) for name in names] for row in rows]
+    for number_, name in enumerate(names):
+        # A reason may be broken at its spaces, a number never.
+        longest = max((len(word) for row in cells for word in row[number_].split()), default=1)
+        table.add_column(name, justify="right", min_width=longest)
+    for row, values in zip(rows, cells, strict=True):
+        table.add_row(LABELS[row.metric], row.basis or "", row.unit, *values)
+    return table
+
+
+def _rates(rates: Iterable[Rate]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("rate", no_wrap=True)
+    table.add_column("from", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("with drain", justify="right", no_wrap=True)
+    table.add_column("without drain", justify="right", no_wrap=True)
+    for rate in rates:
+        values = ("n/a" if v is None else number(v) for v in (rate.value, rate.without_drain))
+        table.add_row(LABELS[rate.metric], rate.basis or "", rate.unit, *values)
+    return table
+
+
+def _facts(summary: Summary) -> list[str]:
+    tokens, capture, r = summary.tokens, summary.capture, summary.requests
+    sources = ", ".join(f"{name} {count:,}" for name, count in tokens.sources.items())
+    lines = [f"Output tokens: {tokens.output_tokens:,}, counted by: {sources or 'nobody'}"]
+    if tokens.requests_of_another_length:
+        lines.append(
+            f"Asked and got: {tokens.asked_output_tokens:,} and {tokens.got_output_tokens:,} output tokens; "
+            f"{tokens.requests_of_another_length:,} of {tokens.requests_with_asked_length:,} requests differ"
+        )
+    clock = "" if capture.kernel_clock_share is None else f", kernel clock {capture.kernel_clock_share:.1%}"
+    coalesced = "" if capture.coalesced_share is None else f", coalesced {capture.coalesced_share:.2%}"
+    lines.append(f"Events: {capture.events:,}{coalesced}{clock}")
+    if r.sent != r.planned:
+        lines.append(f"Sent: {r.sent:,} of {r.planned:,} planned")
+    if r.warmup:
+        lines.append(f"Warm-up: {r.warmup:,} requests, left out above")
+    if r.ok_without_tokens:
+        lines.append(f"Without any token: {r.ok_without_tokens:,} requests that ended well")
+    if r.unfinished:
+        lines.append(f"Unfinished when the run was killed: {r.unfinished:,} requests")
+    return lines
+
+
+def _errors(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("failures", justify="right", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("commonest messages", overflow="fold")
+    for error in summary.requests.errors:
+        status = "" if error.http_status is None else str(error.http_status)
+        table.add_row(f"{error.count:,}", error.outcome, status, error.error or "")
+    return table
+
+
+def _print_verdict(console: Console, summary: Summary) -> None:
+    verdict = summary.verdict
+    console.print()
+    console.print(Text(verdict.state, style=_STYLES[verdict.state]))
+    for reason in verdict.reasons:
+        console.print(Text(f"- {reason.text}: {reason.advice}"))
