@@ -11,6 +11,8 @@
 static bool buffer_append(stream_buffer *b, const char *bytes, size_t length, size_t limit) {
     if (length > limit - b->length)
         return false;
+    if (!length)
+        return true;
     if (b->length + length > b->capacity) {
         size_t capacity = b->capacity ? b->capacity : 4096;
         while (capacity < b->length + length)
@@ -212,15 +214,19 @@ static void take_head(stream *s, int64_t arrival_ns) {
     r->streamed = s->is_sse;
 }
 
-/* A body that is no event stream: one event for all of it, since all of its tokens arrived with its last byte. */
-static bool take_whole_body(stream *s, stream_shared *shared, read_state *now) {
+/* A body that is no event stream: one event for all of it, since all of its tokens arrived with its last byte. Answers
+ * what is wrong with it, or NULL. */
+static const char *take_whole_body(stream *s, stream_shared *shared, read_state *now) {
     event_scan_result scan;
     event_scan(shared->dialect, "", 0, s->body.bytes ? s->body.bytes : "", s->body.length, &scan);
+    if (scan.malformed)
+        return "the response is neither an event stream nor JSON";
     take_facts(s, shared, &scan);
     int64_t tokens = scan.output_tokens;
     now->block = NULL;
-    return count_event(s, shared, now, scan.kind == KIND_TOKEN || scan.kind == KIND_ERROR ? scan.kind : KIND_OTHER,
-                       tokens >= 0 && tokens <= INT32_MAX ? (int32_t)tokens : -1, s->body.length);
+    event_kind kind = scan.kind == KIND_TOKEN || scan.kind == KIND_ERROR ? scan.kind : KIND_OTHER;
+    int32_t count = tokens >= 0 && tokens <= INT32_MAX ? (int32_t)tokens : -1;
+    return count_event(s, shared, now, kind, count, s->body.length) ? NULL : OUT_OF_MEMORY;
 }
 
 static end_marker ending(const stream *s) {
@@ -252,16 +258,11 @@ static void settle(stream *s, stream_shared *shared, read_state *now) {
         return;
     }
     if (!s->is_sse) {
-        if (s->http.content_type == HTTP1_TYPE_HTML) {
-            stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "the server answered with an HTML page: is the URL that of an API?");
-            return;
-        }
-        if (!take_whole_body(s, shared, now)) {
-            stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, OUT_OF_MEMORY);
-            return;
-        }
-        if (s->record.events == 1 && s->body.length == 0) {
-            stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "the response has no body");
+        const char *wrong = s->http.content_type == HTTP1_TYPE_HTML
+                                ? "the server answered with an HTML page: is the URL that of an API?"
+                            : !s->body.length ? "the response has no body" : take_whole_body(s, shared, now);
+        if (wrong) {
+            stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, wrong);
             return;
         }
     }

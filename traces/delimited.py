@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from .errors import TraceError
@@ -39,16 +40,32 @@ def require_columns(source: str, names: Sequence[str], needed: Sequence[str]) ->
             raise TraceError(source, f"the header has the column {name!r} more than once", field=name)
 
 
-def typed_columns(names: Sequence[str], body: bytes, types: dict[str, Any]) -> pa.Table | None:
-    """Columns converted by Arrow, or None when any value is absent or of another type.
+def typed_columns(
+    names: Sequence[str],
+    body: bytes,
+    *,
+    integers: Sequence[str],
+    texts: Sequence[str],
+    nanos: Sequence[str] = (),
+) -> dict[str, Any] | None:
+    """Columns converted by Arrow, or None when any value is absent, negative or of another type.
 
     Args:
         names: All columns of the file.
         body: What follows the header.
-        types: Arrow types of the wanted columns.
+        integers: Columns of whole numbers.
+        texts: Columns of text.
+        nanos: Columns of numbers with fractions, to be returned in billionths, exactly.
+
+    Returns:
+        int64 arrays, and Arrow arrays of strings for texts, all of one length of at least 1.
     """
+    if b"0x" in body or b"0X" in body:
+        return None  # Arrow would take hexadecimal digits for a number
     from pyarrow import csv as arrow_csv
 
+    types: dict[str, Any] = dict.fromkeys(integers, pa.int64()) | dict.fromkeys(texts, pa.string())
+    types |= dict.fromkeys(nanos, pa.decimal128(28, 9))
     try:
         table = arrow_csv.read_csv(
             io.BytesIO(body),
@@ -59,8 +76,23 @@ def typed_columns(names: Sequence[str], body: bytes, types: dict[str, Any]) -> p
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError):
         return None
-    table = table.combine_chunks()
-    return table if not any(column.null_count for column in table.columns) else None
+    columns: dict[str, Any] = {}
+    for name in types:
+        column: Any = table[name].combine_chunks()
+        if column.null_count or not len(column):
+            return None
+        if name in nanos:
+            # 16 bytes each, the low word first: with a high word of 0 and no sign bit it is the value.
+            words = np.frombuffer(column.buffers()[1], np.int64)[2 * column.offset :][: 2 * len(column)]
+            if words[1::2].any():
+                return None
+            column = words[::2]
+        elif name in integers:
+            column = column.to_numpy()
+        if name not in texts and column.min() < 0:
+            return None
+        columns[name] = column
+    return columns
 
 
 def records(names: Sequence[str], body: bytes) -> Iterator[tuple[int, dict[str, str] | BadField]]:

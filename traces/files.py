@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from .errors import TraceError
@@ -25,12 +26,13 @@ def read_head(path: Path) -> bytes:
     Raises:
         TraceError: There is no such file, or it is no regular file, empty, compressed or binary.
     """
-    return _checked(path, HEAD_BYTES)
+    return _checked(path, HEAD_BYTES).removeprefix(BOM)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The whole file, with the same checks as read_head."""
-    return _checked(path, -1)
+def read_whole(path: Path) -> tuple[bytes, str]:
+    """The whole file, checked likewise, without a byte order mark, and the SHA-256 in hex of its bytes."""
+    data = _checked(path, -1)
+    return data.removeprefix(BOM), hashlib.sha256(data).hexdigest()
 
 
 def _checked(path: Path, size: int) -> bytes:
@@ -56,4 +58,4 @@ def _checked(path: Path, size: int) -> bytes:
         return data
     if b"\0" in data[:HEAD_BYTES]:
         raise TraceError(source, "is a binary file; a trace is JSONL or CSV in UTF-8, or Parquet")
-    return data.removeprefix(BOM)
+    return data

@@ -94,6 +94,9 @@ class Vocabulary:
 class Prompts:
     """The prompts of a trace.
 
+    Attributes:
+        spelled_words: Two rows share less than this many words beyond the blocks that they share.
+
     Args:
         trace: Whose rows are asked for.
         form: "text": words joined by spaces, as they stand between the quotes of a JSON string. "token_ids":
@@ -128,6 +131,7 @@ class Prompts:
             words = [str(i) for i in range(first, last + 1)]
             separator = b","
         self._corpus = Corpus(words, separator, seed=seed, namespace=namespace)
+        self.spelled_words = self._corpus.spelled_words
         table = trace.table
         self._planned = np.maximum(table["input_tokens"].to_numpy().astype(np.int64) - overhead_tokens, 1)
         self._source_row = table["source_row"].to_numpy()
@@ -175,6 +179,9 @@ def _offsets(blocks: Any) -> Any:
 class Corpus:
     """A long pseudo-random sequence of words in one piece of memory, and the text of any id cut from it.
 
+    Attributes:
+        spelled_words: How many words spell an id.
+
     Args:
         words: At least 64 different ones.
         separator: One byte, in front of every word.
@@ -194,20 +201,15 @@ class Corpus:
         # bijection because a is coprime to it. The low digit comes first: ids that differ by less than
         # len(words) differ in their first word already.
         base = len(words)
-        self._digits = 1
-        while base**self._digits < _ID_SPACE:
-            self._digits += 1
-        self._spellings = base**self._digits
+        self.spelled_words = 1
+        while base**self.spelled_words < _ID_SPACE:
+            self.spelled_words += 1
+        self._spellings = base**self.spelled_words
         key = _key(seed, f"ids {namespace}")
         self._a = key >> 64 | 1
         while gcd(self._a, base) != 1:
             self._a += 2
         self._b = key & _MASK
-
-    @property
-    def spelled_words(self) -> int:
-        """How many words spell an id."""
-        return self._digits
 
     def write(self, parts: list[bytes | memoryview], block: int, n: int) -> None:
         """Append the first n words of an id's text, each with the separator in front.
@@ -224,11 +226,11 @@ class Corpus:
         code = (block * self._a + self._b) % self._spellings
         at = (code * _GOLDEN & _MASK) >> 47  # 17 bits: a place in the corpus
         spelled = []
-        for _ in range(self._digits if self._digits < n else n):
+        for _ in range(self.spelled_words if self.spelled_words < n else n):
             code, digit = divmod(code, base)
             spelled.append(words[digit])
         parts.append(b"".join(spelled))
-        left = n - self._digits
+        left = n - self.spelled_words
         while left > 0:
             end = min(at + left, CORPUS_WORDS)
             parts.append(self._text[self._offset[at] : self._offset[end]])

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FINE_NS = 10**7  # requests that share a timestamp of a finer grid did arrive together
+
 
 def quantile(values: NDArray[Any], q: float) -> float:
     """The q-quantile by linear interpolation between order statistics (type 7 of Hyndman and Fan, 1996).
@@ -24,7 +26,7 @@ class Quantisation:
     """Timestamps that lie on a coarse grid.
 
     Attributes:
-        quantum_ns: The grid's step: the most frequent gap between distinct timestamps.
+        quantum_ns: The grid's step: a frequent gap between distinct timestamps.
         rows: All timestamps.
         distinct: Different ones among them.
         most_at_once: How many rows share the most crowded one.
@@ -40,8 +42,9 @@ def quantisation(arrival_ns: NDArray[np.int64]) -> Quantisation | None:
     """Find out whether a recorder rounded its timestamps so coarsely that requests fall together.
 
     Two things must hold: there are at most nine distinct timestamps to ten rows, and nine tenths of the gaps
-    between distinct timestamps are whole multiples of the most frequent one, within a thousandth of it
-    (Mooncake's 3 s grid is written in milliseconds and wavers by one).
+    between distinct timestamps are whole multiples of a frequent one, within a thousandth of it (Mooncake's
+    3 s grid is written in milliseconds and wavers by one). The ten most frequent gaps are tried, and
+    only steps of 10 ms and more count.
 
     Args:
         arrival_ns: Ascending int64 nanoseconds.
@@ -56,10 +59,10 @@ def quantisation(arrival_ns: NDArray[np.int64]) -> Quantisation | None:
         return None
     gaps = np.diff(distinct)
     sizes, frequency = np.unique(gaps, return_counts=True)
-    quantum = int(sizes[np.argmax(frequency)])
-    waver = quantum // 1000
-    off = np.abs(gaps - np.round(gaps / quantum).astype(np.int64) * quantum)
-    on_grid = (gaps >= quantum - waver) & (off <= waver)
-    if np.count_nonzero(on_grid) < 0.9 * len(gaps):
-        return None
-    return Quantisation(quantum, len(arrival_ns), len(distinct), int(counts.max()))
+    for size in sizes[np.argsort(-frequency, kind="stable")][:10].tolist():
+        waver = size // 1000
+        off = np.abs(gaps - np.round(gaps / size).astype(np.int64) * size)
+        on_grid = (gaps >= size - waver) & (off <= waver)
+        if size >= FINE_NS and np.count_nonzero(on_grid) >= 0.9 * len(gaps):
+            return Quantisation(size, len(arrival_ns), len(distinct), int(counts.max()))
+    return None

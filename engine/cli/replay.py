@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .output import print_summaries, summary_options
+
 if TYPE_CHECKING:
     from ..run.replay import ReplayOptions
 
@@ -73,14 +75,7 @@ if TYPE_CHECKING:
     "--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]"
 )
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
-@click.option(
-    "--max-failures", default="1%", show_default=True, help="Exit with 4 when more requests fail: 5 or 2%."
-)
-@click.option(
-    "--slo", "slos", multiple=True, metavar="METRIC:TIME", help="For the goodput, as in ttft:300ms."
-)
-@click.option("--format", "output", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True,
-              help="How the summary is printed.")  # fmt: skip
+@summary_options
 @click.option("--ttft", metavar="DIST", help="Of the simulated server: 50ms, normal:50ms:5ms, …")
 @click.option("--itl", metavar="DIST", help="Of the simulated server, likewise.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
@@ -139,12 +134,12 @@ def _run(given: dict[str, Any]) -> int:
     """Replay, seal, sum up, print; returns the exit code."""
     from ... import traces
     from ..errors import UserError
+    from ..measure.slo import parse_slo
     from ..measure.summary import summarize
     from ..report.export import write_summary_files
     from ..run.controller import Interrupted
     from ..run.progress import ProgressDisplay
     from ..run.replay import replay as replay_trace
-    from .output import failure_limit, print_summary, slo_list
 
     options = _options(given)
     trace = given["trace"]
@@ -154,8 +149,7 @@ def _run(given: dict[str, Any]) -> int:
         )
     trace = trace or traces.sample_path()
     out = given["out"] or _out_for(trace)
-    limit = failure_limit(given["max_failures"])
-    slos = slo_list(given["slos"])
+    slos = [parse_slo(slo) for slo in given["slos"]]
     with ProgressDisplay(quiet=given["quiet"]) as display:
         try:
             tape = replay_trace(
@@ -169,8 +163,8 @@ def _run(given: dict[str, Any]) -> int:
         except Interrupted:
             click.echo(f"stopped at once; what was measured lies in {out}: tokentape recover {out}", err=True)
             os._exit(130)
-    summary = summarize(tape, slos=slos, max_failures=limit)
+    summary = summarize(tape, slos, max_failures=given["max_failures"])
     write_summary_files(tape, summary)
-    print_summary(summary, given["output"])
+    print_summaries([summary], given["format_"])
     click.echo(f"the tape is {out}", err=True)
-    return summary.exit_code
+    return summary.verdict.exit_code

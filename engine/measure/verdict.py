@@ -193,6 +193,7 @@ def worker_facts(manifest: dict[str, Any]) -> tuple[float | None, int]:
 
     Each entry may have `busy_share` (0 to 1) and `clock_steps`.
     """
-    workers = [w for w in manifest.get("workers") or [] if isinstance(w, dict)]
+    listed = manifest.get("workers")
+    workers = [w for w in listed if isinstance(w, dict)] if isinstance(listed, list) else []
     shares = [float(w["busy_share"]) for w in workers if w.get("busy_share") is not None]
     return (max(shares) if shares else None), sum(int(w.get("clock_steps") or 0) for w in workers)

@@ -82,7 +82,7 @@ def _headline(summary: Summary) -> Text:
     ]
     if summary.window.duration_s is not None:
         parts.append(f"{summary.window.duration_s:,.2f} s")
-    return Text.assemble((summary.tape, "bold"), ": ", ", ".join(parts))
+    return Text.assemble((summary.tape, "bold"), "\n", ", ".join(parts))
 
 
 def _latencies(rows: Iterable[Statistic], wide: bool) -> Table:

@@ -48,8 +48,6 @@ class Status:
     blocked: int = 0
     clock_steps: int = 0
     elapsed_ns: int = 0
-    busy_share: float = 0.0
-    longest_turn_ns: int = 0
     stopping: bool = False
     lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
@@ -74,7 +72,7 @@ class _Worker:
     rows: NDArray[np.int64]
     buffer: bytearray = field(default_factory=bytearray)
     status: Any = None
-    begun_ns: int = 0
+    longest_turn_ns: int = 0
     done: bool = False
 
     def command(self, letter: bytes, argument: int = 0) -> None:
@@ -165,7 +163,6 @@ class Controller:
                 raise UserError("a worker process ended while it started; what it said stands above")
         self.start_ns = time.monotonic_ns() + self._lead_ns()
         for worker in self._workers:
-            worker.begun_ns = self.start_ns
             worker.command(GO, self.start_ns)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
@@ -255,6 +252,7 @@ class Controller:
                 self._write_bodies(finished.records["request_id"], finished.texts)
         elif type_ == STATUS:
             worker.status = np.frombuffer(frame, STATUS_RECORD)[0]
+            worker.longest_turn_ns = max(worker.longest_turn_ns, int(worker.status["longest_turn_ns"]))
             self.probes.append(self._probe(worker))
             if worker.status["done"]:
                 worker.done = True
@@ -306,11 +304,27 @@ class Controller:
             setattr(status, name, sum(int(s[name]) for s in statuses))
         status.elapsed_ns = max(0, max(int(s["at_ns"]) for s in statuses) - self.start_ns)
         status.lateness = np.sum([s["lateness"] for s in statuses], axis=0, dtype=np.int64)
-        status.longest_turn_ns = max(status.longest_turn_ns, *(int(s["longest_turn_ns"]) for s in statuses))
-        if status.elapsed_ns:
-            status.busy_share = max(int(s["busy_ns"]) for s in statuses) / status.elapsed_ns
         status.stopping = self._stopped_ns is not None
         self._on_status(status)
+
+    def worker_facts(self) -> list[dict[str, Any]]:
+        """What each worker says of itself at the end, for the manifest."""
+        facts = []
+        for worker in self._workers:
+            if worker.status is None:
+                facts.append({"worker": worker.number, "requests": len(worker.rows)})
+                continue
+            elapsed_ns = max(1, int(worker.status["at_ns"]) - self.start_ns)
+            names = ("sent", "finished", "starved", "blocked", "clock_steps", "waited_ns")
+            facts.append(
+                {"worker": worker.number, "requests": len(worker.rows)}
+                | {name: int(worker.status[name]) for name in names}
+                | {
+                    "busy_share": round(int(worker.status["busy_ns"]) / elapsed_ns, 4),
+                    "longest_turn_ns": worker.longest_turn_ns,
+                }
+            )
+        return facts
 
     # ---- the end ----
 

@@ -291,24 +291,17 @@ def _manifest(
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),
         "clocks": [pair],
-        "workers": options.workers,
+        "workers": [],
     }
 
 
 def _outcome(controller: Controller, options: ReplayOptions, pair: dict[str, int]) -> dict[str, Any]:
-    status = controller.status
     return {
         "start_ns": controller.start_ns - pair["mono_ns"],
         "stopped_by_user": controller.was_stopped,
         "problems": controller.problems,
         "clocks": [pair, clock_pair()],
-        "client": {
-            "busy_share": round(status.busy_share, 4),
-            "longest_turn_ns": status.longest_turn_ns,
-            "starved": status.starved,
-            "blocked": status.blocked,
-            "clock_steps": status.clock_steps,
-        },
+        "workers": controller.worker_facts(),
         "tokenizer": options.tokenizer,
         "keep_bodies": options.keep_bodies,
         "finished_unix_ns": time.time_ns(),

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import UserError
@@ -58,7 +57,7 @@ def recover(path: Path) -> Tape:
 def _unfinished(tape: Tape) -> int:
     known = tape.read("requests", ["request_id"])["request_id"].to_numpy()
     seen = [
-        pc.unique(pa.chunked_array([batch["request_id"]])).to_numpy()
+        pc.unique(batch["request_id"]).to_numpy(zero_copy_only=False)
         for batch in tape.event_batches(["request_id"])
     ]
     return len(np.setdiff1d(np.concatenate(seen), known)) if seen else 0

@@ -6,11 +6,9 @@ without a zone. All digits are kept: cut to 10 ms, a third of the 2023 code rows
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +18,7 @@ from ..assemble import assemble, rows_text
 from ..delimited import records, require_columns, split_header, typed_columns
 from ..errors import TraceError
 from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, shown, token_count
-from ..files import read_bytes
+from ..files import read_whole
 from ..table import Trace
 
 NAME = "azure"
@@ -32,7 +30,8 @@ _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII | re.IGNORECASE,
 )
-_PLAIN_STAMP = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?$"
+_PLAIN_STAMP = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?"
+_PLAIN_ZONE = r"(Z|[+-]\d\d:\d\d)$"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WANTED = "a time like 2023-11-16 18:17:03.9799600 belongs there"
 
@@ -57,7 +56,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         TraceError: The file, or a row that is not to be skipped, cannot be read.
     """
     source = str(path)
-    data = read_bytes(path)
+    data, digest = read_whole(path)
     names, body = split_header(data)
     require_columns(source, names, _NEEDED)
     bad = BadRows(source, skip=skip_bad_rows)
@@ -70,7 +69,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return assemble(
         source=source,
         format=NAME,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         arrival_ns=arrival,
         input_tokens=context,
         output_tokens=generated,
@@ -82,27 +81,27 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 def _plain(names: list[str], body: bytes) -> _Columns | None:
     """All rows through Arrow; None when one needs a closer look."""
-    types: dict[str, Any] = dict.fromkeys(_NEEDED, pa.int64()) | {"TIMESTAMP": pa.string()}
-    if _IMAGES in names:
-        types[_IMAGES] = pa.int64()
-    table = typed_columns(names, body, types)
-    if table is None or not table.num_rows:
+    integers = (*_NEEDED[1:], _IMAGES) if _IMAGES in names else _NEEDED[1:]
+    columns = typed_columns(names, body, integers=integers, texts=_NEEDED[:1])
+    if columns is None:
         return None
     import pyarrow.compute as pc
 
-    text = table["TIMESTAMP"]
-    if not pc.all(pc.match_substring_regex(text, _PLAIN_STAMP)).as_py():
+    text = columns["TIMESTAMP"]
+    zone = "UTC" if re.search(_PLAIN_ZONE, text[0].as_py()[10:]) else None  # after the date's hyphens
+    pattern = _PLAIN_STAMP + (_PLAIN_ZONE if zone else "$")
+    if not pc.all(pc.match_substring_regex(text, pattern)).as_py():
         return None
     try:
-        stamps = text.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy()
+        stamps = text.cast(pa.timestamp("ns", zone)).cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
         return None
-    context, generated = (table[name].to_numpy() for name in _NEEDED[1:])
-    if min(context.min(), generated.min()) < 0 or max(context.max(), generated.max()) > MAX_TOKENS:
+    context, generated = (columns[name] for name in _NEEDED[1:])
+    if max(context.max(), generated.max()) > MAX_TOKENS:
         return None
     if stamps.min() < 0 or int(stamps.max()) - int(stamps.min()) > MAX_NS:
         return None
-    images = int(np.count_nonzero(table[_IMAGES].to_numpy())) if _IMAGES in names else 0
+    images = int(np.count_nonzero(columns[_IMAGES])) if _IMAGES in names else 0
     return stamps, context, generated, np.arange(1, len(stamps) + 1), images
 
 

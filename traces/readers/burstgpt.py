@@ -7,7 +7,6 @@ request without response tokens had failed.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from ..assemble import assemble
 from ..delimited import records, require_columns, split_header, typed_columns
 from ..errors import TraceError
 from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
-from ..files import read_bytes
+from ..files import read_whole
 from ..table import Trace
 
 NAME = "burstgpt"
@@ -57,7 +56,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         TraceError: The file, or a row that is not to be skipped, cannot be read.
     """
     source = str(path)
-    data = read_bytes(path)
+    data, digest = read_whole(path)
     names, body = split_header(data)
     require_columns(source, names, _NEEDED)
     if names.count(_SESSION) > 1:
@@ -73,7 +72,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return assemble(
         source=source,
         format=NAME,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         arrival_ns=columns.arrival_ns,
         input_tokens=columns.input_tokens,
         output_tokens=columns.output_tokens,
@@ -87,28 +86,16 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 def _plain(names: list[str], body: bytes) -> _Columns | None:
     """All rows through Arrow; None when one needs a closer look."""
-    types: dict[str, Any] = {
-        "Timestamp": pa.decimal128(28, 9),  # its unscaled integer is the time in ns, exact
-        "Model": pa.string(),
-        "Request tokens": pa.int64(),
-        "Response tokens": pa.int64(),
-    }
-    if _SESSION in names:
-        types[_SESSION] = pa.string()
-    table = typed_columns(names, body, types)
-    if table is None or not table.num_rows:
+    texts = ("Model", _SESSION) if _SESSION in names else ("Model",)
+    columns = typed_columns(names, body, integers=_NEEDED[2:], texts=texts, nanos=_NEEDED[:1])
+    if columns is None:
         return None
-    stamps: Any = table["Timestamp"].chunk(0)
-    words = np.frombuffer(stamps.buffers()[1], np.int64)[2 * stamps.offset :][: 2 * len(stamps)]
-    arrival, high = words[::2], words[1::2]
-    request, response = (table[name].to_numpy() for name in _NEEDED[2:])
-    if high.any() or arrival.min() < 0 or arrival.max() > MAX_NS:
+    arrival, request, response = columns["Timestamp"], columns["Request tokens"], columns["Response tokens"]
+    if arrival.max() > MAX_NS or max(request.max(), response.max()) > MAX_TOKENS:
         return None
-    if min(request.min(), response.min()) < 0 or max(request.max(), response.max()) > MAX_TOKENS:
-        return None
-    strings: Any = [table[name].to_pylist() if name in types else None for name in ("Model", _SESSION)]
+    model, session = (columns[name].to_pylist() if name in texts else None for name in ("Model", _SESSION))
     rows = np.arange(1, len(arrival) + 1)
-    return _Columns(arrival, request, response, rows, _names(strings[0]), _sessions(strings[1]))
+    return _Columns(arrival, request, response, rows, _names(model), _sessions(session))
 
 
 def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:

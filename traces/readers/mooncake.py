@@ -7,7 +7,6 @@ stands for its block and all before it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ import pyarrow as pa
 from ..assemble import assemble, block_lists, rows_text
 from ..errors import TraceError
 from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
-from ..files import read_bytes
+from ..files import read_whole
 from ..table import Trace
 
 NAME = "mooncake"
@@ -69,7 +68,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         TraceError: The file, or a row that is not to be skipped, cannot be read.
     """
     source = str(path)
-    data = read_bytes(path)
+    data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
     notes: list[str] = []
     columns = _plain(data)
@@ -94,7 +93,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return assemble(
         source=source,
         format=NAME,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         arrival_ns=np.array(columns.arrival_ns, np.int64),
         input_tokens=np.array(columns.input_tokens, np.int64),
         output_tokens=np.array(columns.output_tokens, np.int64),
@@ -245,7 +244,7 @@ def _hash_ids(value: Any, tokens: int) -> list[int] | None:
     if len(value) != due:
         raise BadField(
             "hash_ids",
-            f"has {len(value):,} ids for {tokens:,} input tokens; "
+            f"has {len(value):,} for {tokens:,} input tokens; "
             f"blocks of {BLOCK_TOKENS} rounded up make {due:,}" + _fitting(tokens, len(value)),
         )
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
-from ..files import PARQUET, read_bytes
+from ..files import PARQUET, read_whole
 from ..table import TRACE_SCHEMA, Rounding, Trace
 
 NAME = "native"
@@ -91,28 +90,36 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     from pyarrow import parquet
 
     source = str(path)
-    data = read_bytes(path)
+    data, digest = read_whole(path)
+    broken = (pa.ArrowException, OSError, ValueError, MemoryError)
     try:
-        table = parquet.ParquetFile(pa.BufferReader(data)).read()
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise TraceError(source, f"is not a whole Parquet file: {str(error).splitlines()[0][:200]}") from None
-    about = _about(source, (table.schema.metadata or {}).get(_KEY))
-    table = table.replace_schema_metadata(None)
-    if table.schema != TRACE_SCHEMA:
-        raise TraceError(source, f"has other columns than a trace: {', '.join(table.column_names)[:200]}")
-    table = table.cast(TRACE_SCHEMA)
+        file = parquet.ParquetFile(pa.BufferReader(data))
+        schema = file.schema_arrow
+    except broken as error:
+        raise TraceError(source, f"is not a whole Parquet file: {_first_line(error)}") from None
+    about = _about(source, (schema.metadata or {}).get(_KEY))
+    if schema.remove_metadata() != TRACE_SCHEMA:
+        raise TraceError(source, f"has other columns than a trace: {', '.join(schema.names)[:200]}")
+    try:
+        table = file.read().replace_schema_metadata(None).cast(TRACE_SCHEMA)
+    except broken as error:
+        raise TraceError(source, f"is damaged: {_first_line(error)}") from None
     _check(source, table, about)
     return Trace(
         table=table,
         format=about.format,
         source=source,
-        digest=hashlib.sha256(data).hexdigest(),
+        digest=digest,
         block_tokens=about.block_tokens,
         block_rounding=about.block_rounding,
         notes=tuple(about.notes),
         transforms=tuple(about.transforms),
         skipped_rows=about.skipped_rows,
     )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def _about(source: str, metadata: bytes | None) -> _About:
@@ -138,7 +145,7 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
     try:
         table.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise TraceError(source, f"is damaged: {str(error)[:200]}") from None
+        raise TraceError(source, f"is damaged: {_first_line(error)}") from None
     for name in ("arrival_ns", "input_tokens", "output_tokens", "turn", "source_row"):
         column = table[name]
         if column.null_count:

@@ -1,0 +1,106 @@
+"""Our own Parquet: what is written comes back, and damage is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from tokentape.traces import TraceError, read
+from tokentape.traces.readers.native import write_native
+from tokentape.traces.table import TRACE_SCHEMA, table_digest
+from tokentape.traces.transform import speed
+
+Put = Callable[..., Path]
+
+
+def test_a_trace_comes_back_whole(mooncake: Put, tmp_path: Path) -> None:
+    rows = [{"timestamp": 5 * i, "session_id": "s", "delay": i, "hash_ids": [0, i + 1]} for i in range(9)]
+    trace = speed(read(mooncake({"output_length": 0}, *rows, {"input_length": -1}), skip_bad_rows=True), 2)
+    path = tmp_path / "named.anything"
+    write_native(trace, path)
+    back = read(path)
+    assert back.table.equals(trace.table)
+    assert back.table.schema == TRACE_SCHEMA
+    assert table_digest(back.table) == trace.digest
+    for name in ("format", "block_tokens", "block_rounding", "notes", "transforms", "skipped_rows"):
+        assert getattr(back, name) == getattr(trace, name)
+    assert back.source == str(path)
+    assert back.transforms == ("speed(2)",)
+    assert back.skipped_rows == 1
+
+
+def test_a_whole_mooncake_file_shrinks_to_a_tenth(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    source = shared("traces/mooncake/conversation_trace.jsonl")
+    trace = read(source)
+    write_native(trace, tmp_path / "t")
+    assert read(tmp_path / "t").table.equals(trace.table)
+    assert (tmp_path / "t").stat().st_size < source.stat().st_size / 10
+    columns = parquet.ParquetFile(tmp_path / "t").metadata.row_group(0)
+    chunk = {columns.column(i).path_in_schema: columns.column(i) for i in range(columns.num_columns)}
+    for name in ("arrival_ns", "input_tokens", "block_ids.list.element"):
+        assert "DELTA_BINARY_PACKED" in chunk[name].encodings
+        assert chunk[name].compression == "ZSTD"
+
+
+def test_a_place_that_cannot_be_written(mooncake: Put, tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="absent/t: cannot be written"):
+        write_native(read(mooncake({})), tmp_path / "absent" / "t")
+
+
+def _change(column: str, values: list[Any]) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        field = TRACE_SCHEMA.field(column)
+        return table.set_column(TRACE_SCHEMA.get_field_index(column), field, pa.array(values, field.type))
+
+    return change
+
+
+def _about(old: bytes, new: bytes) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        metadata = {key: value.replace(old, new) for key, value in (table.schema.metadata or {}).items()}
+        return table.replace_schema_metadata(metadata)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda table: table.replace_schema_metadata(None), "no trace that Tokentape wrote"),
+        (lambda table: table.drop_columns(["turn"]), "has other columns than a trace"),
+        (lambda table: table.slice(0, 0), "holds no rows"),
+        (_change("arrival_ns", [5, 3]), "row 2, field 'arrival_ns': lies before the row above"),
+        (_change("arrival_ns", [-5, 3]), "row 1, field 'arrival_ns': is negative"),
+        (_change("input_tokens", [5, -3]), "row 2, field 'input_tokens': is negative"),
+        (
+            _change("output_tokens", [5, 2**31 - 1]),
+            "row 2, field 'output_tokens': is over 100 million tokens",
+        ),
+        (_change("block_ids", [[1], [-1]]), "field 'block_ids': has a null or negative block id"),
+        (_change("block_ids", [[1], [None]]), "field 'block_ids': has a null or negative block id"),
+        (_about(b'"version":1', b'"version":2'), "is a trace of version 2; this program reads version 1"),
+        (_about(b'"version":1', b'"version":"1"'), "has damaged metadata"),
+        (_about(b'"block_tokens":512', b'"block_tokens":null'), "has block ids and no block size"),
+    ],
+)
+def test_damage(mooncake: Put, tmp_path: Path, change: Callable[[pa.Table], pa.Table], problem: str) -> None:
+    path = tmp_path / "t"
+    write_native(read(mooncake({}, {})), path)
+    parquet.write_table(change(parquet.ParquetFile(path).read()), path)
+    with pytest.raises(TraceError) as caught:
+        read(path)
+    assert problem in str(caught.value)
+
+
+def test_a_file_cut_anywhere(mooncake: Put, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    write_native(read(mooncake({}, {})), path)
+    data = path.read_bytes()
+    for length in range(4, len(data), 97):
+        path.write_bytes(data[:length])
+        with pytest.raises(TraceError):
+            read(path)
