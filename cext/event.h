@@ -45,7 +45,7 @@ int event_dialect_path(event_dialect *dialect, const char *path, event_role role
  * the event must also carry a non-empty ROLE_TEXT, ROLE_REASONING or ROLE_TOOL value, else it is KIND_OTHER; text at a ROLE_TEXT path
  * counts as of the type's kind (Responses puts three kinds under "delta"). KIND_DONE ends the stream. A type that is not
  * listed makes KIND_OTHER (KIND_USAGE when it carries usage), whatever text it repeats (response.output_text.done repeats it all).
- * 0; -1 when there are 64 already or the name is over 63 bytes. */
+ * 0; -1 when there are 64 already, the name is over 63 bytes or listed already. */
 int event_dialect_type(event_dialect *dialect, const char *type, event_kind kind);
 
 typedef struct { const char *start; size_t length; } event_span;   /* start NULL: absent. Escapes stay. */
@@ -54,11 +54,12 @@ typedef struct {
     event_kind kind;
     bool ends;                 /* the stream ends with this event ("[DONE]", a KIND_DONE type, ROLE_END) */
     bool done_marker;          /* it was "[DONE]" */
-    bool malformed;            /* data that is neither JSON nor a known word: kind is KIND_OTHER */
+    bool malformed;            /* data that is neither JSON nor a known word: kind is KIND_OTHER, no span or number is set */
     int32_t token_ids;         /* elements under ROLE_TOKEN_IDS, -1 when absent (or null) */
     int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;   /* -1 when absent */
     event_span text;           /* first non-empty ROLE_TEXT (else ROLE_REASONING, ROLE_TOOL) value */
-    event_span finish, id, error;
+    event_span finish, id;
+    event_span error;          /* ROLE_ERROR's value; of another KIND_ERROR the whole data */
 } event_scan_result;
 
 /* Reads an event's data. name: the SSE event field ("error" makes KIND_ERROR of whatever the data is; may be

@@ -54,7 +54,7 @@ static inline bool is_token(unsigned char c) {
     return c < 128 && (tokens[c >> 6] >> (c & 63) & 1);
 }
 
-static inline bool is_control(unsigned char c) { return (c < 32 && c != '\t') || c == 127; }
+static inline bool is_control(unsigned char c) { return c < 32 && c != '\t'; }
 
 static inline bool is_digit(char c) { return (unsigned char)(c - '0') < 10; }
 
@@ -249,7 +249,8 @@ static const char *end_head(http1 *parser) {
         parser->interim = interim + 1;
         return NULL;
     }
-    /* RFC 9112, section 6.3: the codings rule over the length, and without chunked at their end the close ends the body. */
+    /* RFC 9112, section 6.3: the codings rule over the length, and without chunked at their end the close ends the body.
+     * Section 6.1: HTTP/1.0 knows no codings, so a connection that used one there is not trusted again. */
     if (parser->status == 204 || parser->status == 304) {
         parser->chunked = false;
         parser->state = DONE;
@@ -264,13 +265,13 @@ static const char *end_head(http1 *parser) {
         parser->state = CLOSE_BODY;
     }
     parser->keep_alive = !parser->seen_close && !parser->close_delimited
-                         && (parser->version_minor >= 1 || parser->seen_keep_alive);
+                         && (parser->version_minor >= 1 || (parser->seen_keep_alive && !parser->seen_transfer_encoding));
     return NULL;
 }
 
 /* ---- lines ------------------------------------------------------------------------ */
 
-typedef enum { LINE_MORE, LINE_WHOLE, LINE_TOO_LONG } line_result;
+typedef enum { LINE_MORE, LINE_WHOLE, LINE_TOO_LONG, LINE_NO_MEMORY } line_result;
 
 /* Takes the next line, without its end (LF or CRLF); a cut one is kept for the next buffer. */
 static line_result take_line(http1 *parser, const char **p, const char *end, http1_span *line) {
@@ -287,7 +288,7 @@ static line_result take_line(http1 *parser, const char **p, const char *end, htt
             uint32_t capacity = needed < 256 ? 256 : needed > HTTP1_MAX_HEAD / 2 ? HTTP1_MAX_HEAD : needed * 2;
             char *grown = realloc(parser->line, capacity);
             if (!grown)
-                return LINE_TOO_LONG;
+                return LINE_NO_MEMORY;
             parser->line = grown;
             parser->line_capacity = capacity;
         }
@@ -330,6 +331,7 @@ static inline const char *take_size_byte(http1 *parser, char c) {
         if (parser->state == SIZE)
             return "a chunk without a size";
         parser->head_bytes = 0;
+        parser->lone_lf = !parser->after_cr;
         parser->after_cr = false;
         parser->state = parser->remaining ? CHUNK : TRAILERS;
         return NULL;
@@ -373,6 +375,7 @@ http1_result http1_next(http1 *parser, const char **p, const char *end, http1_sp
             switch (take_line(parser, p, end, &line)) {
             case LINE_MORE: return HTTP1_MORE;
             case LINE_TOO_LONG: return fail(parser, "a head or trailer that is too long");
+            case LINE_NO_MEMORY: return fail(parser, "no memory for a head or trailer");
             case LINE_WHOLE: break;
             }
             if (parser->state == STATUS) {
@@ -434,7 +437,8 @@ http1_result http1_next(http1 *parser, const char **p, const char *end, http1_sp
                 (*p)++;
                 continue;
             }
-            if (**p != '\n')
+            /* A lone LF must be this server's way, or a body one byte short would pass. */
+            if (**p != '\n' || !(parser->after_cr || parser->lone_lf))
                 return fail(parser, "a chunk longer than its size");
             parser->after_cr = false;
             parser->state = SIZE;
@@ -463,6 +467,6 @@ http1_result http1_finish(http1 *parser) {
             return HTTP1_COMPLETE;
         }
         return fail(parser, "the connection closed before the end of the body");
-    default: return fail(parser, "the connection closed before the last chunk");
+    default: return fail(parser, "the connection closed inside the chunked body");
     }
 }

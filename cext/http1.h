@@ -15,7 +15,8 @@
  *
  * The body is decoded from Content-Length, chunked (extensions and trailers are
  * skipped) or close-delimited framing; spans point into the caller's buffer, no byte
- * of a body is copied. Interim responses (1xx but 101) are skipped; `interim` counts them.
+ * of a body is copied. Interim responses (1xx but 101) are skipped, up to 64 of them; `interim` counts them.
+ * Transfer-Encoding rules over Content-Length. A line may end in LF alone; the rest of the framing is held to RFC 9112.
  * 204 and 304 have no body. An error is a state: the parser then answers HTTP1_ERROR
  * for ever, and never reads past `end`.
  *
@@ -51,7 +52,7 @@ typedef struct {
     /* private */
     uint8_t state;
     bool seen_transfer_encoding, seen_chunked, seen_close, seen_keep_alive;
-    bool after_cr, bare_size; /* inside the framing of a chunk */
+    bool after_cr, bare_size, lone_lf; /* inside the framing of a chunk */
     uint8_t version_minor;
     int64_t remaining;        /* of the body or of the present chunk */
     uint32_t head_bytes;      /* of this head or trailer, against HTTP1_MAX_HEAD */

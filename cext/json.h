@@ -10,10 +10,10 @@
  * A path may be a prefix of another: both are reported, the outer one after its inner
  * ones (its length is known only then).
  *
- * The scan is lenient where servers are: it accepts what a strict parser would accept,
- * and must never read past the end or loop on what it would not. Strings are found by
- * their quotes with escapes honoured, not decoded. Keys match by their raw bytes (no
- * server escapes its keys). */
+ * Structure and numbers are held to RFC 8259, and NaN and Infinity are numbers too, as
+ * Python's json writes them. Strings are found by their quotes with escapes honoured, but
+ * not decoded or looked into. Keys match by their raw bytes (no server escapes its keys).
+ * The scan never reads past the end, and its time is linear in the length. */
 #ifndef TT_JSON_H
 #define TT_JSON_H
 

@@ -78,7 +78,7 @@ int64_t ask_count_words(const char *text, size_t length) {
         if (length)
             words = !is_space((unsigned char)text[0]);
         for (size_t i = 1; i < length; i++)
-            words += is_space((unsigned char)text[i - 1]) & !is_space((unsigned char)text[i]);
+            words += (int)is_space((unsigned char)text[i - 1]) & (int)!is_space((unsigned char)text[i]);
         return words;
     }
     bool inside = false;

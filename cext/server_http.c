@@ -14,8 +14,6 @@ void request_reset(request_parser *request) {
     request_init(request);
 }
 
-bool request_untouched(const request_parser *request) { return request->wire_bytes == 0; }
-
 static request_result fail(request_parser *request, uint16_t status, const char *error) {
     request->state = AT_ERROR;
     request->error_status = status;

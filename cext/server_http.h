@@ -58,8 +58,6 @@ typedef struct {
 void request_init(request_parser *request);
 /* Frees what it held; ready for the next request. */
 void request_reset(request_parser *request);
-/* true when no byte of a request has come since the reset. */
-bool request_untouched(const request_parser *request);
 /* Advances *p as far as one result needs; REQUEST_MORE means that *p == end. */
 request_result request_next(request_parser *request, const char **p, const char *end);
 

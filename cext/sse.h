@@ -8,6 +8,7 @@
  * - a comment line (":...") outside of an event's fields is handed out as an event of its own when the
  *   blank line after it, or the next field, comes: comments are keepalives, and on the tape;
  * - an event without data is handed out too (some gateways send them), unless it had no field at all;
+ * - a comment among an event's fields is skipped, but gives the text of an "event: error" without data (Dynamo);
  * - at the end of the stream sse_finish() hands out an event whose blank line never came.
  *
  *     while (sse_next(&framer, &p, end, &event) == SSE_EVENT) ...
@@ -29,7 +30,9 @@ typedef struct {
     const char *data;  size_t data_length;    /* joined data lines; of a comment, what follows the colon; of
                                                  an "event: error" without data, its comment (Dynamo) */
     const char *name;  size_t name_length;    /* the event field; empty when absent */
-    uint32_t wire_bytes;                      /* bytes of the stream that belong to it, line ends included */
+    uint32_t wire_bytes;                      /* bytes of the stream that belong to it, with the line ends and the blank line.
+                                                 A blank line that ends in CR does not wait for an LF: it is counted where the
+                                                 line before ended in CRLF, else not */
     bool comment;
     bool has_data;                            /* a data field was present, be it empty */
     bool error_field;                         /* an "error:" field was present (old llama.cpp): data is its text */

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tokentape.engine.measure.measured import MeasuredTape
 
-__all__ = ["__version__", "open", "replay"]
+__all__ = ["__version__", "open", "replay", "sample_trace"]
 
 __version__ = "0.1.0"
 
@@ -54,3 +54,10 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
     from tokentape.engine.run.replay import replay as replay_trace
 
     return open(replay_trace(Path(trace), Path(out), ReplayOptions(**options)).path)
+
+
+def sample_trace() -> Path:
+    """The trace that comes with the package: synthetic, in Mooncake's format, with shared prefixes."""
+    from tokentape.traces import sample_path
+
+    return sample_path()

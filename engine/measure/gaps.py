@@ -39,7 +39,7 @@ class _Found:
     """Tokens of the event after each gap, -1 unknown; None where all are 1."""
 
 
-def measure_gaps(  # noqa: PLR0917 (the columns of a request, in the order of their use)
+def measure_gaps(
     batches: Iterable[pa.Table],
     request_id: NDArray[np.int64],
     measured: NDArray[np.bool_],

@@ -64,7 +64,7 @@ class Tokens:
     """Where the token counts come from, and whether the asked lengths were met."""
 
     sources: dict[str, int]
-    """Requests by the source of their output count: server, tokenizer, events."""
+    """Requests that got tokens, by the source of their count: server, tokenizer, events."""
     output_tokens: int
     """All that arrived, those of failed requests too."""
     asked_output_tokens: int
@@ -214,9 +214,10 @@ def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
     asked = ended.filter(
         pc.and_(pc.is_valid(ended["planned_output_tokens"]), pc.is_valid(ended["output_tokens"]))
     )
+    counted = main["token_source"].filter(pc.greater(main["output_tokens"], 0))
     differ = pc.not_equal(asked["planned_output_tokens"], asked["output_tokens"])
     return Tokens(
-        sources=dict(Counter(main["token_source"].to_pylist()).most_common()),
+        sources=dict(Counter(counted.to_pylist()).most_common()),
         output_tokens=pc.sum(main["output_tokens"]).as_py() or 0,
         asked_output_tokens=pc.sum(asked["planned_output_tokens"]).as_py() or 0,
         got_output_tokens=pc.sum(asked["output_tokens"]).as_py() or 0,

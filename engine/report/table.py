@@ -29,6 +29,7 @@ _STYLES: Final = {VALID: "bold green", DEGRADED: "bold yellow", INVALID: "bold r
 _NARROW: Final = ("avg", "p50", "p90", "p99", "max")
 _WIDE: Final = ("avg", "min", "p50", "p75", "p90", "p95", "p99", "p99.9", "max", "std")
 _WIDE_FROM: Final = 120
+_MESSAGE_LENGTH: Final = 200
 
 
 def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> None:
@@ -146,8 +147,14 @@ def _errors(summary: Summary) -> Table:
     table.add_column("commonest messages", overflow="fold")
     for error in summary.requests.errors:
         status = "" if error.http_status is None else str(error.http_status)
-        table.add_row(f"{error.count:,}", error.outcome, status, error.error or "")
+        table.add_row(f"{error.count:,}", error.outcome, status, _one_line(error.error or ""))
     return table
+
+
+def _one_line(message: str) -> str:
+    """A peer's text without what a terminal would obey, and not longer than a glance."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    return line if len(line) <= _MESSAGE_LENGTH else line[: _MESSAGE_LENGTH - 1] + "…"
 
 
 def _print_verdict(console: Console, summary: Summary) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ from ..tape import TapeWriter
 from .bodies import Composer, Feeder
 from .channel import CANCEL, COMMAND, EVENTS, FRAME_HEADER, GO, REQUESTS, STATUS, STOP, Setup, send_setup
 from .records import STATUS as STATUS_RECORD
-from .records import Constants, request_batch, unpack_events, unpack_requests, unsent_batch
+from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
 
 READY_S = 60.0
 """A worker that needs longer than this to start is not going to."""
@@ -125,7 +125,6 @@ class Controller:
         self._kept: dict[int, bytes] = {}
         self.start_ns = 0
         self.status = Status(planned=len(plan))
-        self.probes: list[dict[str, int]] = []
         self.problems: list[str] = []
 
     def run(self) -> None:
@@ -253,20 +252,15 @@ class Controller:
         elif type_ == STATUS:
             worker.status = np.frombuffer(frame, STATUS_RECORD)[0]
             worker.longest_turn_ns = max(worker.longest_turn_ns, int(worker.status["longest_turn_ns"]))
-            self.probes.append(self._probe(worker))
+            self._write_probe(worker)
             if worker.status["done"]:
                 worker.done = True
                 self._selector.unregister(worker.channel)
         else:
             raise AssertionError(f"a frame of type {type_} from worker {worker.number}")
 
-    def _probe(self, worker: _Worker) -> dict[str, int]:
-        names = ("sent", "finished", "active", "connections", "tokens", "events", "coalesced", "busy_ns")
-        probe = {name: int(worker.status[name]) for name in (*names, "longest_turn_ns", "starved", "blocked")}
-        return {
-            "at_ns": int(worker.status["at_ns"]) - self._constants.epoch_ns,
-            "worker": worker.number,
-        } | probe
+    def _write_probe(self, worker: _Worker) -> None:
+        self._writer.probes(probe_batch(worker.status, worker.number, self._constants.epoch_ns))
 
     def _write_bodies(self, request_ids: NDArray[np.int64], texts: list[str | None]) -> None:
         bodies = [self._kept.pop(int(row), None) for row in request_ids]
@@ -275,9 +269,7 @@ class Controller:
             pa.array(bodies, pa.binary()),
             pa.array(texts, pa.string()),
         ]
-        self._writer.bodies(
-            pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"])
-        )
+        self._writer.bodies(pa.RecordBatch.from_arrays(columns, ["request_id", "request_body", "response_text"]))
 
     def _check_feeders(self) -> None:
         for feeder in self._feeders:
@@ -309,7 +301,7 @@ class Controller:
 
     def worker_facts(self) -> list[dict[str, Any]]:
         """What each worker says of itself at the end, for the manifest."""
-        facts = []
+        facts: list[dict[str, Any]] = []
         for worker in self._workers:
             if worker.status is None:
                 facts.append({"worker": worker.number, "requests": len(worker.rows)})
@@ -368,10 +360,8 @@ class Controller:
             feeder.stop()
         for worker in self._workers:
             worker.control.close()
-            try:
+            with suppress(OSError):  # its other end may be closed already
                 worker.channel.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # its other end is closed already
             if not worker.done:
                 worker.process.kill()
             try:

@@ -79,6 +79,4 @@ class ProgressDisplay:
         elif self._console and time.monotonic() >= self._line_at:
             self._line_at = time.monotonic() + LINE_EVERY_S
             elapsed = status.elapsed_ns / 1e9
-            self._console.print(
-                f"{elapsed:6.1f} s  {describe(status, self._rate)}", highlight=False, soft_wrap=True
-            )
+            self._console.print(f"{elapsed:6.1f} s  {describe(status, self._rate)}", highlight=False, soft_wrap=True)

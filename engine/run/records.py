@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..plan import Plan
-from ..tape.schema import END_MARKERS, OUTCOMES, REQUESTS, events_batch
+from ..tape.schema import END_MARKERS, OUTCOMES, PROBES, REQUESTS, events_batch
 from .explain import error_text
 
 TIMES = (
@@ -38,10 +38,7 @@ RECORD = np.dtype(
         *((name, "i4") for name in ("events", "output_events", "connection_id", "retry_after_s")),
         *((name, "u4") for name in ("id_length", "finish_length", "error_length", "text_length")),
         ("http_status", "u2"),
-        *(
-            (name, "u1")
-            for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")
-        ),
+        *((name, "u1") for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")),
     ]
 )
 """``request_record`` of ``cext/request.h``."""
@@ -86,6 +83,8 @@ class Constants:
     model: str
     url: str
     epoch_ns: int
+    exact_inputs: bool
+    """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
 
 
 def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
@@ -96,9 +95,7 @@ def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
         columns.append(np.frombuffer(frame, kind, rows, at))
         at += rows * np.dtype(kind).itemsize
     request_id, arrival, read, event, tokens, size, kind_codes, coalesced = columns
-    return events_batch(
-        request_id, event, arrival - epoch_ns, read - epoch_ns, kind_codes, tokens, size, coalesced
-    )
+    return events_batch(request_id, event, arrival - epoch_ns, read - epoch_ns, kind_codes, tokens, size, coalesced)
 
 
 @dataclass(frozen=True)
@@ -175,6 +172,8 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["token_source"] = pa.array(["events"] * n, pa.string())
     for name in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"):
         columns[f"server_{name}"] = _nullable(records[name], -1, pa.int32())
+    if constants.exact_inputs:
+        columns["tokenizer_input_tokens"] = columns["planned_input_tokens"]
     columns["output_events"] = pa.array(records["output_events"])
     columns["bytes_sent"] = pa.array(records["bytes_sent"])
     columns["bytes_received"] = pa.array(records["bytes_received"])
@@ -205,6 +204,33 @@ def plan_columns(plan: Plan, rows: NDArray[np.int64], constants: Constants) -> d
         "planned_input_tokens": pa.array(plan.input_tokens[rows]),
         "planned_output_tokens": pa.array(plan.output_tokens[rows]),
     }
+
+
+PROBED = (
+    "sent",
+    "finished",
+    "active",
+    "connections",
+    "tokens",
+    "events",
+    "coalesced",
+    "busy_ns",
+    "longest_turn_ns",
+    "waited_ns",
+)
+"""What a worker's status leaves among the tape's probes: where it stood, and how busy it was."""
+
+
+def probe_batch(status: Any, worker: int, epoch_ns: int) -> pa.RecordBatch:
+    """One worker's status as readings of the tape's probes."""
+    n = len(PROBED)
+    columns = {
+        "at_ns": pa.array([int(status["at_ns"]) - epoch_ns] * n, pa.int64()),
+        "source": pa.array([f"worker {worker}"] * n, pa.string()),
+        "name": pa.array(PROBED, pa.string()),
+        "value": pa.array([float(status[name]) for name in PROBED], pa.float64()),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=PROBES)
 
 
 def unsent_batch(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ... import traces
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
@@ -15,6 +17,8 @@ from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
 from ..errors import UserError
 from ..plan import Plan, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
+from ..tape.seal import TokenCounts
+from ..tokenizer import TokenCounter, load_tokenizer, template_overhead
 from .bodies import Composer
 from .channel import Setup
 from .controller import Controller, Status, descriptors_for
@@ -150,13 +154,12 @@ def replay(
         check_reachable(target, timeout_s)
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
-        body = endpoint.body(
-            BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra)
-        )
+        body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
         prompts = _prompts(plan.trace, endpoint, form, options, on_note)
         composer = Composer(plan, prompts, body, request_head(target, headers, stream))
         pair = clock_pair()
-        constants = Constants(endpoint.name, model, target.url, pair["mono_ns"])
+        exact = options.tokenizer is not None or form == "token_ids"
+        constants = Constants(endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact)
         writer = TapeWriter(
             out,
             _manifest(trace, plan, target, model, options, command, pair),
@@ -177,7 +180,21 @@ def replay(
         controller.run()
     for problem in controller.problems:
         on_note(problem)
-    return writer.seal(**_outcome(controller, options, pair))
+    counts = None if options.tokenizer is None else _count_tokens(writer, Path(options.tokenizer))
+    return writer.seal(counts=counts, keep_bodies=options.keep_bodies, **_outcome(controller, options, pair))
+
+
+def _count_tokens(writer: TapeWriter, directory: Path) -> TokenCounts:
+    """Counts the tokens of every response text, after the run."""
+    counter = TokenCounter(directory)
+    ids: list[int] = []
+    counts: list[int] = []
+    for request_ids, texts in writer.texts():
+        told = [(int(row), text) for row, text in zip(request_ids, texts, strict=True) if text is not None]
+        ids += [row for row, _ in told]
+        counts += counter.count([text for _, text in told])
+    order = np.argsort(np.array(ids, np.int64), kind="stable")
+    return TokenCounts(np.array(ids, np.int64)[order], np.array(counts, np.int32)[order])
 
 
 def _endpoint(name: str) -> Endpoint:
@@ -211,8 +228,6 @@ def _prompts(
 ) -> Prompts:
     if options.tokenizer is None:
         return Prompts(trace, form=form, seed=options.seed)
-    from ..measure.tokens import load_tokenizer, template_overhead
-
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
@@ -221,9 +236,7 @@ def _prompts(
     return Prompts(trace, form=form, seed=options.seed, vocabulary=vocabulary, overhead_tokens=overhead)
 
 
-def _setup(
-    target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool
-) -> Setup:
+def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool) -> Setup:
     return Setup(
         address=target.sockaddr.hex(),
         fields=dict(endpoint.fields),
@@ -284,9 +297,7 @@ def _manifest(
             "seed": options.seed,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
-            "input_lengths": "exact"
-            if options.tokenizer or options.prompt_form == "token_ids"
-            else "estimated",
+            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),
@@ -303,6 +314,5 @@ def _outcome(controller: Controller, options: ReplayOptions, pair: dict[str, int
         "clocks": [pair, clock_pair()],
         "workers": controller.worker_facts(),
         "tokenizer": options.tokenizer,
-        "keep_bodies": options.keep_bodies,
         "finished_unix_ns": time.time_ns(),
     }

@@ -55,9 +55,7 @@ def find_target(url: str, endpoint_path: str) -> Target:
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme == "https":
-        raise UserError(
-            f"{url}: https is not spoken yet; use the server's http port, or a local proxy that ends TLS"
-        )
+        raise UserError(f"{url}: https is not spoken yet; use the server's http port, or a local proxy that ends TLS")
     if parts.scheme != "http" or not parts.hostname:
         raise UserError(f"{url!r} is not a URL; write http://HOST:PORT")
     if parts.username or parts.password:
@@ -72,9 +70,7 @@ def find_target(url: str, endpoint_path: str) -> Target:
         raise UserError(f"{url}: the host {parts.hostname!r} has no address ({error})") from None
     family, _, _, _, name = found[0]
     address = f"[{name[0]}]:{port}" if family == socket.AF_INET6 else f"{name[0]}:{port}"
-    return Target(
-        parts.hostname, port, join_path(parts.path, endpoint_path), _sockaddr(family, name), address
-    )
+    return Target(parts.hostname, port, join_path(parts.path, endpoint_path), _sockaddr(family, name), address)
 
 
 def join_path(base: str, endpoint_path: str) -> str:
@@ -107,9 +103,7 @@ def check_reachable(target: Target, timeout_s: float) -> None:
     try:
         socket.create_connection((target.host, target.port), timeout=timeout_s).close()
     except ConnectionRefusedError:
-        raise UserError(
-            f"{target.address} refuses connections: is the server running, and is that its port?"
-        ) from None
+        raise UserError(f"{target.address} refuses connections: is the server running, and is that its port?") from None
     except TimeoutError:
         raise UserError(f"{target.address} does not answer: no connection after {timeout_s:g} s") from None
     except OSError as error:
@@ -130,15 +124,11 @@ def served_model(target: Target, headers: Iterable[tuple[str, str]], timeout_s: 
         body = response.read(1 << 20)
     except (OSError, http.client.HTTPException) as error:
         reason = str(error) or type(error).__name__
-        raise UserError(
-            f"{target.address} does not tell which models it serves ({reason}); {advice}"
-        ) from None
+        raise UserError(f"{target.address} does not tell which models it serves ({reason}); {advice}") from None
     finally:
         connection.close()
     if response.status != 200:
-        raise UserError(
-            f"{target.address} answers GET /v1/models with {response.status} {response.reason}; {advice}"
-        )
+        raise UserError(f"{target.address} answers GET /v1/models with {response.status} {response.reason}; {advice}")
     try:
         return str(json.loads(body)["data"][0]["id"])
     except (ValueError, LookupError, TypeError):

@@ -14,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from .schema import BODIES, DERIVED, EVENTS_JOURNAL, REQUESTS
+from .schema import BODIES, DERIVED, EVENTS_JOURNAL, PROBES, REQUESTS
 
 JOURNAL: Final = "journal"
 
@@ -23,7 +23,7 @@ def _requests_journal() -> pa.Schema:
     return pa.schema([f.with_nullable(True) if f.name in DERIVED else f for f in REQUESTS])
 
 
-TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES}
+TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES, "probes": PROBES}
 """The journal's tables and the columns that they have while a run lasts."""
 
 
@@ -130,7 +130,7 @@ class JournalReader:
         size = self._file.stat().st_size
         if size == 0:
             return
-        with pa.memory_map(str(self._file)) as source:
+        with pa.OSFile(str(self._file)) as source:
             good = 0
             try:
                 stream = pa.ipc.open_stream(source)
@@ -143,7 +143,7 @@ class JournalReader:
                     yield batch
             except StopIteration:
                 good = source.tell()
-            except (pa.ArrowInvalid, OSError):
+            except (pa.ArrowInvalid, OSError, MemoryError):  # a torn head may announce any length
                 pass
             if good < size:
                 self._tell_torn(source, good, size)

@@ -21,6 +21,7 @@ _SPLIT: Final = "BYTE_STREAM_SPLIT"
 ENCODINGS: Final = {
     "events": {"request_id": "PLAIN", "event": _SPLIT, "arrival_ns": _DELTA, "read_ns": _DELTA},
     "requests": {"request_id": _DELTA, "started_at": _DELTA, "bytes_sent": _DELTA, "bytes_received": _DELTA},
+    "probes": {"at_ns": _DELTA},
     "bodies": {"request_id": _DELTA, "request_body": "PLAIN", "response_text": "PLAIN"},
 }
 """Columns without a dictionary. Every `*_ns` of requests is packed as differences as well."""
@@ -40,7 +41,7 @@ class Part:
         return {"path": self.path, "table": self.table, "rows": self.rows, "bytes": self.bytes}
 
 
-def write_part(  # noqa: PLR0917 (where, then what)
+def write_part(
     tape: Path, table: str, number: int, schema: pa.Schema, groups: Iterable[pa.Table], epoch_unix_ns: int
 ) -> Part:
     """Writes `TABLE/part-NUMBER.parquet` under the tape, a row group per table given, durably.

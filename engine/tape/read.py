@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from ..errors import UserError
 from .manifest import read_manifest
-from .schema import BODIES, EVENTS, REQUESTS
+from .schema import BODIES, EVENTS, PROBES, REQUESTS
 
-_SCHEMAS = {"requests": REQUESTS, "events": EVENTS, "bodies": BODIES}
+_SCHEMAS = {"requests": REQUESTS, "events": EVENTS, "bodies": BODIES, "probes": PROBES}
 
 
 class Tape:

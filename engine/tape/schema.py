@@ -116,11 +116,21 @@ BODIES: Final = pa.schema(
 )
 """What was said, for tapes that keep it."""
 
+PROBES: Final = pa.schema(
+    [
+        _field("at_ns", pa.int64()),
+        _field("source", pa.string()),  # who was probed, as in "worker 0"
+        _field("name", pa.string()),  # of the quantity, its unit at the end
+        _field("value", pa.float64()),
+    ]
+)
+"""Time series beside the requests. Counters grow from 0 at the start."""
+
 DERIVED: Final = ("started_at",)
 """Columns of REQUESTS that sealing fills in itself; a writer's batches may leave them out."""
 
 
-def events_batch(  # noqa: PLR0917 (the columns, in their order)
+def events_batch(
     request_id: NDArray[np.int64],
     event: NDArray[np.int32],
     arrival_ns: NDArray[np.int64],

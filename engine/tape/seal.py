@@ -6,35 +6,63 @@ then does the journal go. Whatever stops it before, the journal is still the rec
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from .journal import JOURNAL, TABLES, Dropped, JournalReader, journal_file
 from .manifest import write_manifest
 from .order import chain_order
 from .parts import ROW_GROUP_ROWS, Part, write_part
-from .schema import BODIES, EVENTS, KINDS, REQUESTS
+from .schema import BODIES, EVENTS, KINDS, PROBES, REQUESTS
 
 PARTITION_EVENTS: Final = 1 << 22
 """Events sorted and written at once: bounds the memory (about 0.5 GB). More pack a little better."""
 PARTITION_REQUESTS: Final = 1 << 17
 PARTITION_BODY_BYTES: Final = 1 << 26
+PARTITION_PROBES: Final = 1 << 20
 
 _KIND_WORDS: Final = pa.array(KINDS, pa.string())
 _KIND_TYPE: Final = pa.dictionary(pa.int8(), pa.string())
 _EVENTS_PART: Final = pa.schema([f.with_type(_KIND_TYPE) if f.name == "kind" else f for f in EVENTS])
 
 
-def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
+@dataclass(frozen=True)
+class TokenCounts:
+    """Output tokens of responses as a tokenizer counted them.
+
+    Attributes:
+        request_id: int64, ascending.
+        output_tokens: int32, one for each.
+    """
+
+    request_id: NDArray[np.int64]
+    output_tokens: NDArray[np.int32]
+
+    def of(self, request_id: NDArray[np.int64]) -> pa.Array:
+        """The counts of these requests; null where none was made."""
+        if not len(self.request_id):
+            return pa.nulls(len(request_id), pa.int32())
+        place = np.minimum(np.searchsorted(self.request_id, request_id), len(self.request_id) - 1)
+        return pa.array(self.output_tokens[place], mask=self.request_id[place] != request_id)
+
+
+def seal_journal(
+    path: Path, manifest: dict[str, Any], *, counts: TokenCounts | None = None, keep_bodies: bool = True
+) -> dict[str, Dropped]:
     """Turns the journal of the tape at `path` into Parquet, writes the manifest, removes the journal.
 
     Args:
         path: The tape's directory.
         manifest: What it will say; `epoch_unix_ns` must be in it. It gets `sealed`, `files` and `rows`.
+        counts: What a tokenizer counted after the run.
+        keep_bodies: False: the journal's bodies were there to be counted, and are dropped.
 
     Returns:
         The torn ends of journals, by table; empty when all were whole.
@@ -43,7 +71,7 @@ def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
         OSError: As the file system says it. The journal is untouched then.
     """
     try:
-        files, dropped = _write_parts(path, int(manifest["epoch_unix_ns"]))
+        files, dropped = _write_parts(path, int(manifest["epoch_unix_ns"]), counts, keep_bodies)
         manifest["sealed"] = True
         manifest["files"] = [part.as_dict() for part in files]
         manifest["rows"] = {
@@ -60,17 +88,20 @@ def seal_journal(path: Path, manifest: dict[str, Any]) -> dict[str, Dropped]:
     return dropped
 
 
-def _write_parts(path: Path, epoch_unix_ns: int) -> tuple[list[Part], dict[str, Dropped]]:
+def _write_parts(
+    path: Path, epoch_unix_ns: int, counts: TokenCounts | None, keep_bodies: bool
+) -> tuple[list[Part], dict[str, Dropped]]:
     files: list[Part] = []
     dropped: dict[str, Dropped] = {}
     for table, partitions, schema in (
-        ("requests", _request_partitions, REQUESTS),
+        ("requests", partial(_request_partitions, counts=counts), REQUESTS),
         ("events", _event_partitions, _EVENTS_PART),
         ("bodies", _body_partitions, BODIES),
+        ("probes", _probe_partitions, PROBES),
     ):
         shutil.rmtree(path / table, ignore_errors=True)
         file = journal_file(path, table)
-        if not file.exists():
+        if not file.exists() or (table == "bodies" and not keep_bodies):
             continue
         journal = JournalReader(file)
         for number, groups in enumerate(partitions(journal, epoch_unix_ns)):
@@ -85,31 +116,34 @@ def _write_parts(path: Path, epoch_unix_ns: int) -> tuple[list[Part], dict[str, 
     return files, dropped
 
 
-def _gather(journal: JournalReader, rows: int, size: int | None = None) -> Iterator[pa.Table]:
-    """The journal's batches as tables of at least `rows` rows (or `size` bytes), the last one of fewer."""
+def _gather(journal: JournalReader, rows: int, size: int | None = None) -> Iterator[list[pa.RecordBatch]]:
+    """The journal's batches in lists of at least `rows` rows (or `size` bytes), the last one of fewer.
+
+    Whoever takes a list empties it when the batches are no longer needed.
+    """
     pending: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
     for batch in journal:
-        pending.append(batch)
         held_rows += batch.num_rows
         held_bytes += batch.nbytes if size else 0
+        pending.append(batch)
         if held_rows >= rows or (size and held_bytes >= size):
-            yield pa.Table.from_batches(pending)
+            yield pending
             pending, held_rows, held_bytes = [], 0, 0
     if held_rows:
-        yield pa.Table.from_batches(pending)
+        yield pending
 
 
 def _event_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[Iterator[pa.Table]]:
-    for table in _gather(journal, PARTITION_EVENTS):
-        yield _event_groups(table)
+    return map(_event_groups, _gather(journal, PARTITION_EVENTS))
 
 
-def _event_groups(table: pa.Table) -> Iterator[pa.Table]:
-    """The partition's row groups, sorted; only one at a time is copied."""
-    request_id = table["request_id"].to_numpy()
-    rows = chain_order(request_id, table["event"].to_numpy(), table["arrival_ns"].to_numpy())
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
+def _event_groups(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The partition's row groups, sorted; beside the partition only one of them is in memory."""
+    table = pa.Table.from_batches(batches).combine_chunks()
+    batches.clear()
+    columns = {name: table[name].chunk(0) for name in table.column_names}
+    rows = chain_order(*(columns[name].to_numpy() for name in ("request_id", "event", "arrival_ns")))
     for start in range(0, len(rows), ROW_GROUP_ROWS):
         taken = pa.array(rows[start : start + ROW_GROUP_ROWS])
         group: list[Any] = []
@@ -124,9 +158,16 @@ def _event_groups(table: pa.Table) -> Iterator[pa.Table]:
         yield pa.Table.from_arrays(group, schema=_EVENTS_PART)
 
 
-def _request_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
-    for table in _gather(journal, PARTITION_REQUESTS):
-        yield [settle_requests(table.sort_by("request_id"), epoch_unix_ns)]
+def _request_partitions(
+    journal: JournalReader, epoch_unix_ns: int, counts: TokenCounts | None
+) -> Iterator[list[pa.Table]]:
+    for batches in _gather(journal, PARTITION_REQUESTS):
+        ordered = pa.Table.from_batches(batches).sort_by("request_id")
+        if counts is not None:
+            place = ordered.schema.get_field_index("tokenizer_output_tokens")
+            counted = counts.of(ordered["request_id"].to_numpy())
+            ordered = ordered.set_column(place, ordered.schema.field(place), counted)
+        yield [settle_requests(ordered, epoch_unix_ns)]
 
 
 def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
@@ -158,5 +199,11 @@ def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
 
 
 def _body_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
-    for table in _gather(journal, PARTITION_REQUESTS, PARTITION_BODY_BYTES):
-        yield [table.sort_by("request_id")]
+    for batches in _gather(journal, PARTITION_REQUESTS, PARTITION_BODY_BYTES):
+        yield [pa.Table.from_batches(batches).sort_by("request_id")]
+
+
+def _probe_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
+    by = [("source", "ascending"), ("name", "ascending"), ("at_ns", "ascending")]
+    for batches in _gather(journal, PARTITION_PROBES):
+        yield [pa.Table.from_batches(batches).sort_by(by)]

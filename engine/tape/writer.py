@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from .errors import TapeFull
-from .journal import JOURNAL, TABLES, JournalFile, journal_file, lock_journal
+from .journal import JOURNAL, TABLES, JournalFile, JournalReader, journal_file, lock_journal
 from .manifest import write_manifest
 from .read import Tape, open_tape
-from .schema import BODIES, EVENTS_JOURNAL, REQUESTS, SCHEMA_VERSION, conform
-from .seal import seal_journal
+from .schema import BODIES, EVENTS_JOURNAL, PROBES, REQUESTS, SCHEMA_VERSION, conform
+from .seal import TokenCounts, seal_journal
 
 
 class TapeWriter:
@@ -72,17 +74,36 @@ class TapeWriter:
         """Adds what was said: BODIES' columns."""
         self._append("bodies", conform(batch, BODIES))
 
+    def probes(self, batch: pa.RecordBatch) -> None:
+        """Adds readings of time series: PROBES' columns."""
+        self._append("probes", conform(batch, PROBES))
+
     def flush(self) -> None:
         """Makes sure that what was added survives the end of this process. Every batch does already when its
         call returns; there is nothing that waits in this process."""
 
-    def seal(self, **manifest_updates: Any) -> Tape:
-        """Settles token counts, writes the Parquet files and the manifest, and removes the journal."""
+    def texts(self) -> Iterator[tuple[NDArray[np.int64], list[str | None]]]:
+        """The response texts so far, in batches of (request ids, texts), for counting before the seal."""
+        if "bodies" not in self._journals:
+            return
+        for batch in JournalReader(journal_file(self.path, "bodies")):
+            yield batch["request_id"].to_numpy(), batch["response_text"].to_pylist()
+
+    def seal(
+        self, *, counts: TokenCounts | None = None, keep_bodies: bool = True, **manifest_updates: Any
+    ) -> Tape:
+        """Settles token counts, writes the Parquet files and the manifest, and removes the journal.
+
+        Args:
+            counts: What a tokenizer counted.
+            keep_bodies: False drops the bodies, which were there to be counted.
+            **manifest_updates: What is known only now.
+        """
         with self._disk():
             for journal in self._journals.values():
                 journal.close()
             sealed = dict(self.manifest | manifest_updates)
-            torn = seal_journal(self.path, sealed)
+            torn = seal_journal(self.path, sealed, counts=counts, keep_bodies=keep_bodies)
             self.close()
         if torn:
             raise RuntimeError(f"{self.path}: the journal of a living run was torn: {torn}")

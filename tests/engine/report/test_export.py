@@ -24,7 +24,7 @@ def run(make_tape: MakeTape, count: int = 100, failed: int = 3) -> Tape:
     for r in range(count):
         row: dict[str, Any] = {"request_id": r, "scheduled_ns": 20 * MS * r, "sent_ns": 20 * MS * r + MS}
         if r < failed:
-            row |= {"outcome": "http_error", "http_status": 429, "error": "rate limit: [slow] down"}
+            row |= {"outcome": "http_error", "http_status": 429, "error": "rate limit: [slow] down\x1b[31m\n"}
         else:
             stamps = [row["sent_ns"] + 50 * MS + 10 * MS * e for e in range(3)]
             events += [
@@ -67,7 +67,7 @@ def test_json_has_units_in_its_names_and_reasons_for_what_is_missing(summary: Su
         "goodput_from_send_requests_per_s",
     ]
     assert data["verdict"]["state"] == "DEGRADED"
-    assert data["requests"]["errors"][0]["error"] == "rate limit: [slow] down"
+    assert data["requests"]["errors"][0]["error"] == "rate limit: [slow] down\x1b[31m\n"
 
 
 def test_several_tapes_are_still_one_object(summary: Summary) -> None:
@@ -93,7 +93,7 @@ def test_a_table_fits_its_width_and_ends_with_the_verdict(summary: Summary, widt
     lines = text.getvalue().rstrip("\n").split("\n")
     assert max(map(len, lines)) <= width
     assert "100 requests, 97 ok, 3 failed" in lines[1]
-    reasons = " ".join(lines[lines.index("DEGRADED") + 1 :])
+    reasons = " ".join(line.strip() for line in lines[lines.index("DEGRADED") + 1 :])
     assert reasons.startswith("- 3 of 100 requests failed (3.0%): ")
     assert reasons.endswith("replay a longer part of the trace to see the tail")
     assert any("51.00" in line for line in lines if line.startswith("TTFT") and "schedule" in line)

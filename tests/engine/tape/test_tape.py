@@ -44,7 +44,7 @@ def test_rows_come_back_as_they_were_written(make_tape: MakeTape) -> None:
     ]
     assert [r["tokens"] for r in back] == [None] * 3 + [1] * 6
     assert tape.manifest["command"] == ["tokentape", "replay"]
-    assert tape.manifest["rows"] == {"requests": 3, "events": 9, "bodies": 0}
+    assert tape.manifest["rows"] == {"requests": 3, "events": 9, "bodies": 0, "probes": 0}
     assert not (tape.path / "journal").exists()
 
 

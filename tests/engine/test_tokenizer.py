@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.measure.tokens import BATCH_TEXTS, TokenCounter
+from tokentape.engine.tokenizer import BATCH_TEXTS, TokenCounter
 
-TINY = Path(__file__).parents[4] / "shared" / "tokenizers" / "tiny"
+TINY = Path(__file__).parents[3] / "shared" / "tokenizers" / "tiny"
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
-"""Counting tokens with a local tokenizer, in batches."""
+"""A model's own tokenizer, from a local directory: counts tokens in batches, knows what a chat template adds."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from .errors import UserError
 
 BATCH_TEXTS = 1024
 """Texts given to the tokenizer at once: bounds the memory, and lets it use its threads."""
@@ -50,9 +51,30 @@ def load_tokenizer(directory: Path) -> Any:
     """
     if not directory.is_dir():
         raise UserError(f"{directory}: not a directory; give one with a tokenizer's files (tokenizer.json)")
+    # It would say that PyTorch is absent: no model is to run here.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(str(directory), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{directory}: no tokenizer could be loaded from it: {error}") from None
+
+
+def template_overhead(tokenizer: Any, *, chat: bool) -> int:
+    """Tokens that a server adds to each prompt: a chat template's around the one user message, or special tokens.
+
+    Args:
+        tokenizer: As `load_tokenizer` gives it.
+        chat: The prompt goes through the chat template; a tokenizer without one is taken to add nothing.
+    """
+    probe = "time"
+    bare = len(tokenizer.encode(probe, add_special_tokens=False))
+    if not chat:
+        return len(tokenizer.encode(probe)) - bare
+    if not tokenizer.chat_template:
+        return 0
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": probe}], tokenize=False, add_generation_prompt=True
+    )
+    return len(tokenizer.encode(rendered, add_special_tokens=False)) - bare
