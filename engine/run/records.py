@@ -87,8 +87,8 @@ class Constants:
     """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
 
 
-def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
-    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal."""
+def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.RecordBatch:
+    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal, which shares its memory."""
     columns: list[NDArray[Any]] = []
     at = 0
     for kind in ("i8", "i8", "i8", "i4", "i4", "i4", "u1", "u1"):
