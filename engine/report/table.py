@@ -78,9 +78,7 @@ def cell(row: Statistic, name: str) -> str:
 def _headline(summary: Summary) -> Text:
     r = summary.requests
     parts = [f"{r.planned:,} requests", f"{r.ok:,} ok"]
-    parts += [
-        f"{count:,} {what}" for what, count in (("failed", r.failed), ("cancelled", r.cancelled)) if count
-    ]
+    parts += [f"{count:,} {what}" for what, count in (("failed", r.failed), ("cancelled", r.cancelled)) if count]
     if summary.window.duration_s is not None:
         parts.append(f"{summary.window.duration_s:,.2f} s")
     return Text.assemble((summary.tape, "bold"), "\n", ", ".join(parts))

@@ -38,9 +38,7 @@ def fingerprint(form: Form) -> str:
 
 
 def shared_words(one: list[Any], other: list[Any]) -> int:
-    return next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -166,9 +164,7 @@ def test_processes_agree() -> None:
     )
     for seed in ("0", "4711"):
         env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": seed}
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
-        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
         assert done.stdout.split() == [fingerprint(form) for form in FORMS]
 
 
@@ -214,9 +210,7 @@ def test_tokenizers_that_do_not_fit() -> None:
     def letters(text: str) -> int:
         return len(text)
 
-    with pytest.raises(
-        TraceError, match=r"^bytes: only 0 of 1,\d+ words are single tokens .* token-id prompts"
-    ):
+    with pytest.raises(TraceError, match=r"^bytes: only 0 of 1,\d+ words are single tokens .* token-id prompts"):
         Vocabulary.for_tokenizer(letters, name="bytes")
 
     def merging(text: str) -> int:
