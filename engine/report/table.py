@@ -87,7 +87,7 @@ def _headline(summary: Summary) -> Text:
 def _latencies(rows: Iterable[Statistic], wide: bool) -> Table:
     rows = [row for row in rows if row.count]
     names = _WIDE if wide else _NARROW
-    table = Table(title=None, box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    table = Table(title=None, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("metric", no_wrap=True)
     table.add_column("from", no_wrap=True)
     table.add_column("unit", no_wrap=True)
