@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE = 1
+# make test REAL_SERVER=1 also runs the tests against llama.cpp's own server (127 MB, installed under build once).
+export REAL_SERVER
 
 .PHONY: demo test lint types build ctest pytest wheel fuzz bench clean
 

@@ -628,8 +628,9 @@ static void read_feed(reactor *r) {
     }
 }
 
-static void arm_timer(reactor *r) {
-    int64_t wake = r->next_tick_ns;
+/* Nothing but this timer wakes us when no socket does: it must be armed whenever reactor_run returns. */
+static void arm_timer(reactor *r, bool at_once) {
+    int64_t wake = at_once ? r->now_ns : r->next_tick_ns;
     if (!r->blocked && !r->starving) {
         int64_t due = schedule_next_due(&r->plan);
         if (due != SCHEDULE_NEVER && due - r->config.spin_ns < wake)
@@ -674,7 +675,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         if (r->feed_ready || (r->config.spin_ns && !r->blocked && !r->starving &&
                               schedule_next_due(&r->plan) - r->now_ns <= r->config.spin_ns))
             timeout_ms = 0;
-        arm_timer(r);
+        arm_timer(r, false);
         int n = epoll_wait(r->epfd, r->events, TURN_EVENTS, timeout_ms);
         sample_clocks(r);
         int64_t begin_ns = r->now_ns;
@@ -707,8 +708,10 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         r->now_ns = end_ns;
         if (is_finished(r))
             return hand_over(r);
-        if (end_ns >= leave_ns)
+        if (end_ns >= leave_ns) {
+            arm_timer(r, r->feed_ready);
             return false;
+        }
     }
 }
 
@@ -732,7 +735,7 @@ void reactor_begin(reactor *r, int64_t start_ns) {
     schedule_begin(&r->plan, start_ns);
     r->now_ns = clock_mono_ns();
     preopen(r);
-    arm_timer(r);
+    arm_timer(r, false);
 }
 
 int reactor_fd(const reactor *r) { return r->epfd; }
@@ -771,7 +774,7 @@ reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const 
     r->offset_ns = clock_offset_ns();
     r->next_tick_ns = r->now_ns + TICK_NS;
     r->feed_ready = true;
-    arm_timer(r);
+    arm_timer(r, false);
     return r;
 }
 

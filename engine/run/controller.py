@@ -20,7 +20,8 @@ from ..errors import UserError
 from ..plan import Plan, shards
 from ..tape import TapeWriter
 from .bodies import Composer, Feeder
-from .channel import CANCEL, COMMAND, EVENTS, FRAME_HEADER, GO, REQUESTS, STATUS, STOP, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, Setup, send_setup
+from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
 
@@ -70,7 +71,7 @@ class _Worker:
     channel: socket.socket
     control: socket.socket
     rows: NDArray[np.int64]
-    buffer: bytearray = field(default_factory=bytearray)
+    frames: FrameReader
     status: Any = None
     longest_turn_ns: int = 0
     done: bool = False
@@ -196,7 +197,7 @@ class Controller:
         )
         theirs.close()
         their_control.close()
-        return _Worker(number, process, ours, control, np.ascontiguousarray(rows))
+        return _Worker(number, process, ours, control, np.ascontiguousarray(rows), FrameReader(ours))
 
     def _lead_ns(self) -> int:
         """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
@@ -224,26 +225,14 @@ class Controller:
             self._tell()
 
     def _read(self, worker: _Worker) -> None:
-        try:
-            data = worker.channel.recv(1 << 20)
-        except ConnectionResetError:
-            data = b""
-        if not data:
+        if not worker.frames.read():
             worker.done = True
             self._selector.unregister(worker.channel)
             if worker.status is None or not worker.status["done"]:
                 self._mourn(worker)
             return
-        worker.buffer += data
-        at = 0
-        while len(worker.buffer) - at >= FRAME_HEADER.size:
-            type_, rows, length = FRAME_HEADER.unpack_from(worker.buffer, at)
-            if len(worker.buffer) - at - FRAME_HEADER.size < length:
-                break
-            at += FRAME_HEADER.size
-            self._take(worker, type_, rows, bytes(memoryview(worker.buffer)[at : at + length]))
-            at += length
-        del worker.buffer[:at]
+        for type_, rows, frame in worker.frames.frames():
+            self._take(worker, type_, rows, frame)
 
     def _mourn(self, worker: _Worker) -> None:
         code = worker.process.wait()
@@ -252,17 +241,17 @@ class Controller:
         self.problems.append(worker.problem)
         self._on_note(f"{worker.problem}; its requests that had not ended are lost, those of other workers go on")
 
-    def _take(self, worker: _Worker, type_: int, rows: int, frame: bytes) -> None:
+    def _take(self, worker: _Worker, type_: int, rows: int, frame: memoryview) -> None:
         if type_ == EVENTS:
             self._writer.events(unpack_events(frame, rows, self._constants.epoch_ns))
         elif type_ == REQUESTS:
-            finished = unpack_requests(frame, rows)
+            finished = unpack_requests(bytes(frame), rows)
             self._seen[finished.records["request_id"]] = True
             self._writer.requests(request_batch(finished, self._plan, self._constants, worker.number))
             if self._keep_bodies or self._setup.keep_text:
                 self._write_bodies(finished.records["request_id"], finished.texts)
         elif type_ == STATUS:
-            worker.status = np.frombuffer(frame, STATUS_RECORD)[0]
+            worker.status = np.frombuffer(bytes(frame), STATUS_RECORD)[0]
             worker.longest_turn_ns = max(worker.longest_turn_ns, int(worker.status["longest_turn_ns"]))
             self._write_probe(worker)
             if worker.status["done"]:

@@ -89,8 +89,8 @@ class Constants:
     """What is struck out of servers' messages."""
 
 
-def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
-    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal."""
+def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.RecordBatch:
+    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal, which shares its memory."""
     columns: list[NDArray[Any]] = []
     at = 0
     for kind in ("i8", "i8", "i8", "i4", "i4", "i4", "u1", "u1"):
