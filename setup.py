@@ -46,8 +46,10 @@ link_names()
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
 PARSERS = ("json", "http1", "sse", "event")
-SERVER_PARTS = ("http", "body", "draw", "wire", "metrics", "heap", "conn", "route", "answer")
-SERVER = ("server", *(f"server_{part}" for part in SERVER_PARTS))
+SERVER = (
+    "server",
+    *(f"server_{part}" for part in ["http", "body", "draw", "wire", "metrics", "heap", "conn", "route", "answer"]),
+)
 MODULES = {
     "parsers": PARSERS,
     "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", "reactor"),

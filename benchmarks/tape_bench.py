@@ -40,9 +40,7 @@ def synthesize(events: int, streams: int, tokens: int, jitter_ns: float, sizes: 
     total = int(lengths.sum())
     request = np.repeat(np.arange(len(lengths)), lengths)
     event = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    noise = np.abs(rng.normal(0, jitter_ns, total)) + np.where(
-        rng.random(total) < 1e-3, rng.exponential(2e6, total), 0
-    )
+    noise = np.abs(rng.normal(0, jitter_ns, total)) + np.where(rng.random(total) < 1e-3, rng.exponential(2e6, total), 0)
     # A stream keeps its order: what comes after a late event is not earlier than it.
     arrival = sent[request] + TTFT_NS + event * ITL_NS + noise.astype(np.int64)
     apart = request * (int(arrival.max()) + 1)
@@ -110,9 +108,7 @@ def write(path: Path, options: argparse.Namespace) -> dict[str, float]:
     from tokentape.engine.tape.schema import events_batch
     from tokentape.engine.tape.writer import TapeWriter
 
-    data = synthesize(
-        options.events, options.streams, options.tokens, options.jitter_us * 1000, not options.same_size
-    )
+    data = synthesize(options.events, options.streams, options.tokens, options.jitter_us * 1000, not options.same_size)
     total = len(data["request_id"])
     requests = requests_batch(data)
     before, wall = _cpu(), time.perf_counter()
@@ -144,8 +140,7 @@ def write(path: Path, options: argparse.Namespace) -> dict[str, float]:
         "events": total,
         "requests": len(data["sent"]),
         "bytes_per_event": stored / total,
-        "bytes_per_request_row": sum(p["bytes"] for p in parts if p["table"] == "requests")
-        / len(data["sent"]),
+        "bytes_per_request_row": sum(p["bytes"] for p in parts if p["table"] == "requests") / len(data["sent"]),
         "journal_user_cpu_us_per_event": journal[0] / total * 1e6,
         "seal_user_cpu_us_per_event": seal[0] / total * 1e6,
         "system_cpu_us_per_event": (journal[1] + seal[1]) / total * 1e6,
@@ -165,9 +160,7 @@ def columns(path: Path) -> dict[str, float]:
         for group in range(metadata.num_row_groups):
             for number in range(metadata.num_columns):
                 column = metadata.row_group(group).column(number)
-                sizes[column.path_in_schema] = (
-                    sizes.get(column.path_in_schema, 0) + column.total_compressed_size
-                )
+                sizes[column.path_in_schema] = sizes.get(column.path_in_schema, 0) + column.total_compressed_size
     return {name: size / tape.manifest["rows"]["events"] for name, size in sizes.items()}
 
 

@@ -38,6 +38,8 @@ typedef struct conn {
     int fd;
     conn_state state;
     bool assigned;
+    bool pooled;                /* the request found it idle: the server may have closed it meanwhile */
+    int error;                  /* errno of a send that failed while a response may still wait to be read */
     int32_t id, served;
     uint32_t index;             /* in reactor.conns */
     int64_t opened_ns, connected_ns, active_ns;
@@ -315,6 +317,8 @@ static void assign(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t re
     c->sent = 0;
     c->row = row;
     c->assigned = true;
+    c->pooled = c->state == CONN_IDLE;
+    c->active_ns = r->now_ns;
     r->retained += item->length;
     if (c->state == CONN_CONNECTING) {
         list_remove(c);
@@ -332,12 +336,13 @@ static void fail(reactor *r, conn *c, outcome why, const char *text) {
 }
 
 /* The request could not be assigned to any connection. */
-static void fail_unassigned(reactor *r, feed_item *item, int64_t row, int error) {
+static void fail_unassigned(reactor *r, feed_item *item, int64_t row, uint8_t retries, int error) {
     stream s;
     stream_init(&s);
     stream_begin(&s, r->request_ids[row], schedule_due(&r->plan, row));
     s.record.connect_start_ns = r->now_ns;
     s.record.connection_id = -1;
+    s.record.retries = retries;
     stream_fail(&s, OUTCOME_CONNECT_ERROR, r->now_ns, strerror(error));
     put_record(r, &s);
     r->status.finished++;
@@ -352,7 +357,7 @@ static void broke(reactor *r, conn *c, int error) {
         return;
     }
     stream *s = &c->stream;
-    if (c->item && s->record.connection_reused && stream_silent(s) && !s->record.retries) {
+    if (c->item && c->pooled && stream_silent(s) && !s->record.retries) {
         feed_item *item = c->item;
         int64_t row = c->row;
         c->item = NULL;
@@ -363,19 +368,24 @@ static void broke(reactor *r, conn *c, int error) {
             assign(r, fresh, item, row, 1);
         else {
             r->status.active--;
-            fail_unassigned(r, item, row, errno);
+            fail_unassigned(r, item, row, 1, errno);
         }
         return;
     }
-    bool whole_request = c->sent == c->length;
-    const char *text = error ? strerror(error)
-                       : !whole_request ? "the server closed the connection before the request was sent"
-                       : stream_silent(s) ? "the server closed the connection without a response"
-                       : s->http.error ? s->http.error : "the server closed the connection before the response was complete";
-    if (error) {
-        outcome why = stream_silent(s) ? OUTCOME_CONNECT_ERROR : OUTCOME_TRUNCATED;
-        stream_fail(s, why, r->now_ns, text);
-    } else
+    bool silent = stream_silent(s);
+    if (!error && silent)
+        error = c->error;
+    bool reset = error == ECONNRESET || error == EPIPE;
+    char text[128];
+    if (error && !reset)
+        snprintf(text, sizeof text, "the connection broke: %s", strerror(error));
+    else
+        snprintf(text, sizeof text, "the server %s the connection %s", reset ? "reset" : "closed",
+                 !silent ? "before the response was complete"
+                 : c->sent < c->length ? "before the request was sent" : "without a response");
+    if (error)
+        stream_fail(s, silent ? OUTCOME_PROTOCOL_ERROR : OUTCOME_TRUNCATED, r->now_ns, text);
+    else
         stream_closed(s, &r->shared, r->now_ns, text);
     finish(r, c);
     drop(r, c);
@@ -390,6 +400,12 @@ static void send_request(reactor *r, conn *c) {
         int64_t n = conn_write(c->fd, c->item->bytes + c->sent, c->length - c->sent);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;                      /* EPOLLOUT brings us back */
+        if (n == -EPIPE || n == -ECONNRESET) {
+            /* The server hung up on us, perhaps after an answer (413, 401) that is still to be read: epoll reports the
+             * hang-up, and receive() comes to what stands before it. */
+            c->error = (int)-n;
+            return;
+        }
         if (n < 0) {
             broke(r, c, (int)-n);
             return;
@@ -404,7 +420,7 @@ static void send_request(reactor *r, conn *c) {
         c->active_ns = before;
     }
     record->sent_end_ns = clock_mono_ns();
-    if (!record->connection_reused || r->retained > RETAIN_LIMIT)
+    if (!c->pooled || r->retained > RETAIN_LIMIT)
         release_item(r, c);              /* no second try */
 }
 
@@ -445,7 +461,7 @@ static void send_due(reactor *r) {
         if (r->reserved)
             r->reserved--;
         if (!c) {
-            fail_unassigned(r, item, row, errno);
+            fail_unassigned(r, item, row, 0, errno);
             continue;
         }
         r->status.active++;
@@ -551,7 +567,7 @@ static void on_conn(reactor *r, conn *c, uint32_t mask) {
             list_remove(c);
             make_idle(r, c);
         }
-    } else if (c->state == CONN_BUSY && c->sent < c->length && mask & EPOLLOUT)
+    } else if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_request(r, c);
     if (c->state != CONN_DEAD && mask & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         receive(r, c, mask);

@@ -6,7 +6,8 @@ class Reactor:
     """Sends requests when they are due and stamps what comes back; see ``reactor.h``.
 
     Args:
-        due_ns: A buffer of int64 (an array, or a memoryview of format q): when each row is due, in ns after the start; ascending, not below 0.
+        due_ns: A buffer of int64 (an array, or a memoryview of format q): when each row is due, in ns after the
+            start; ascending, not below 0.
         request_ids: The tape's id of each row.
         address: The server's ``struct sockaddr``, as bytes.
         channel_fd: A stream socket to the controller: requests in, measurements out.

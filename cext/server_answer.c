@@ -179,7 +179,9 @@ static size_t step(const server_answer *answer, const server_config *config, boo
         } else if (at->stage == STAGE_FAULT) {
             at->stage = wire->stream_error == STREAM_ERROR_DATA && wire->done ? STAGE_DONE : STAGE_END;
         } else {
-            if (at->stage == STAGE_FINISH && (wire->finish == FINISH_WITH_USAGE || answer->wire.continuous_usage))
+            /* What carries usage and no token counts as usage, as event_scan() has it. */
+            if ((at->stage == STAGE_FINISH && wire->finish == FINISH_WITH_USAGE) ||
+                (answer->wire.continuous_usage && (at->stage == STAGE_FINISH || at->stage == STAGE_ROLE)))
                 made->kind = KIND_USAGE;
             at->stage = stage_after(answer, config, at->stage);
         }

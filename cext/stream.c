@@ -330,6 +330,8 @@ void stream_fail(stream *s, outcome why, int64_t at_ns, const char *text) {
         r->outcome = OUTCOME_STREAM_ERROR;
         return;
     }
+    if (r->http_status >= 300 && why != OUTCOME_CANCELLED)
+        why = OUTCOME_HTTP_ERROR;  /* what the status says matters more than how its body ended */
     r->outcome = (uint8_t)why;
     if (why == OUTCOME_HTTP_ERROR && s->body.length)
         keep_error(s, s->body.bytes, s->body.length);

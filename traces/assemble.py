@@ -150,9 +150,7 @@ def _turns(sessions: list[str | None]) -> dict[str, Any]:
     return {"turn": pa.array(turn, pa.int32()), "parent": pa.array(parents, pa.int32())}
 
 
-def _said_of(
-    arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]
-) -> list[str]:
+def _said_of(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
     said = []
     grid = quantisation(arrival_ns)
     if grid is not None:

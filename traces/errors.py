@@ -11,9 +11,7 @@ class TraceError(Exception):
         field: The column or key.
     """
 
-    def __init__(
-        self, source: str, problem: str, *, row: int | None = None, field: str | None = None
-    ) -> None:
+    def __init__(self, source: str, problem: str, *, row: int | None = None, field: str | None = None) -> None:
         self.source, self.problem, self.row, self.field = source, problem, row, field
         place = source if row is None else f"{source}, row {row}"
         super().__init__(f"{place}: {problem}" if field is None else f"{place}, field {field!r}: {problem}")

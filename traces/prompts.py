@@ -53,9 +53,7 @@ class Vocabulary:
                 raise ValueError(f"{word!r} is not made of ASCII letters and digits")
 
     @classmethod
-    def for_tokenizer(
-        cls, encode: Count, *, name: str = "tokenizer", words: Iterable[str] = WORDS
-    ) -> Vocabulary:
+    def for_tokenizer(cls, encode: Count, *, name: str = "tokenizer", words: Iterable[str] = WORDS) -> Vocabulary:
         """The words that are one token each in a given tokenizer; ``len(v.words)`` of ``v.asked`` were kept.
 
         Args:

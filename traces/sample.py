@@ -11,11 +11,11 @@ SAMPLE = Path(__file__).parent / "data" / "sample.jsonl"
 
 BLOCK_TOKENS = 512
 _SPAN_MS = 30_000
-_REQUESTS = 300
+_REQUESTS = 480
 
 
 def generate(seed: int = 7) -> bytes:
-    """A synthetic trace in Mooncake's format: 300 requests over 30 s, in gamma-distributed gaps.
+    """A synthetic trace in Mooncake's format: 480 requests over 30 s, in gamma-distributed gaps.
 
     Half of the requests go on with an earlier conversation: their blocks are those of an earlier request that
     were whole, and new ones. All conversations begin with one of three system prompts of one block.

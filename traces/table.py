@@ -68,9 +68,7 @@ def table_digest(table: pa.Table) -> str:
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
         array: Any = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        kind = (
-            "list" if pa.types.is_list(column.type) else column.type
-        )  # the name of a list's child may differ
+        kind = "list" if pa.types.is_list(column.type) else column.type  # the name of a list's child may differ
         digest.update(f"\0{name}\0{kind}\0{len(column)}\0".encode())
         _update(digest, array)
     return digest.hexdigest()

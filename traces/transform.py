@@ -29,9 +29,7 @@ def window(trace: Trace, start_ns: int = 0, end_ns: int | None = None) -> Trace:
     """
     end = _INT64_MAX if end_ns is None else min(end_ns, _INT64_MAX)
     if start_ns < 0:
-        raise TraceError(
-            trace.source, f"a window cannot start at {start_ns / 1e9:g} s; 0 is the trace's start"
-        )
+        raise TraceError(trace.source, f"a window cannot start at {start_ns / 1e9:g} s; 0 is the trace's start")
     if end <= start_ns:
         raise TraceError(
             trace.source,
@@ -45,8 +43,7 @@ def window(trace: Trace, start_ns: int = 0, end_ns: int | None = None) -> Trace:
         until = "" if end_ns is None else f" and before {end_ns / 1e9:g} s"
         raise TraceError(
             trace.source,
-            f"no request arrives from {start_ns / 1e9:g} s on{until}; "
-            f"the trace spans 0 to {trace.span_ns / 1e9:g} s",
+            f"no request arrives from {start_ns / 1e9:g} s on{until}; the trace spans 0 to {trace.span_ns / 1e9:g} s",
         )
     table = trace.table.slice(first, last - first)
     table = _with(table, "arrival_ns", table["arrival_ns"].to_numpy() - start_ns)
@@ -60,9 +57,7 @@ def limit(trace: Trace, n: int) -> Trace:
         TraceError: n is below 1.
     """
     if n < 1:
-        raise TraceError(
-            trace.source, f"a limit of {n} requests leaves nothing to replay; it must be at least 1"
-        )
+        raise TraceError(trace.source, f"a limit of {n} requests leaves nothing to replay; it must be at least 1")
     return _derived(trace, trace.table.slice(0, n), f"limit({n})")
 
 
@@ -107,9 +102,7 @@ def _divided(trace: Trace, times: Any, factor: Fraction) -> Any:
     num, den = factor.numerator, factor.denominator
     longest = int(times.max(initial=0))
     if longest * den // num > _INT64_MAX:
-        raise TraceError(
-            trace.source, f"speed {float(factor):g} is too slow: the trace would last over 292 years"
-        )
+        raise TraceError(trace.source, f"speed {float(factor):g} is too slow: the trace would last over 292 years")
     if num > _INT64_MAX or (num - 1) * den > _INT64_MAX:
         return np.fromiter((int(t) * den // num for t in times.tolist()), np.int64, len(times))
     whole, rest = np.divmod(times, num)

@@ -39,7 +39,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script. Exit codes: 0 valid or degraded, 2 wrong usage, 3 INVALID, 4 too many failures, 130 interrupted."""
+    """The console script.
+
+    Exit codes: 0 valid or degraded, 2 wrong usage, 3 INVALID, 4 too many failures, 130 interrupted.
+    """
     try:
         cli.main(prog_name="tokentape", standalone_mode=True)
     except (UserError, TraceError) as error:

@@ -25,8 +25,6 @@ def recover(tape: Path) -> None:
         click.echo(f"Dropped a torn batch of {table}: {rows} rows, {torn['bytes']:,} bytes", err=True)
     unfinished = manifest["unfinished_requests"]
     if unfinished:
-        click.echo(
-            f"{unfinished:,} requests had not ended: their events are there, their rows are not", err=True
-        )
+        click.echo(f"{unfinished:,} requests had not ended: their events are there, their rows are not", err=True)
     rows = manifest["rows"]
     click.echo(f"Recovered {rows['requests']:,} requests and {rows['events']:,} events of {tape}")

@@ -1,6 +1,5 @@
 """``tokentape replay``: a trace goes in, a tape comes out."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -14,18 +13,17 @@ if TYPE_CHECKING:
     from ..run.replay import ReplayOptions
 
 
+EXIT_INTERRUPTED = 130
+
+
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option("--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL.")
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]"
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
 @click.option("--endpoint", default="chat", show_default=True, help="chat, completions or embeddings.")
-@click.option(
-    "--model", "-m", help="The model to name in requests.  [default: the first that the server lists]"
-)
+@click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
 @click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
 @click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")
 @click.option("--end", metavar="TIME", help="Leave out what arrives at this time of the trace or later.")
@@ -38,26 +36,18 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Makes prompt lengths exact, and counts tokens that the server does not.",
 )
-@click.option(
-    "--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]"
-)
+@click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other prompts.")
 @click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
-@click.option(
-    "--skip-bad-rows", is_flag=True, help="Leave out rows of the trace that cannot be read, and count them."
-)
+@click.option("--skip-bad-rows", is_flag=True, help="Leave out rows of the trace that cannot be read, and count them.")
 @click.option("--stream/--no-stream", default=True, help="Ask for a stream of events.  [default: stream]")
-@click.option(
-    "--usage/--no-usage", default=True, help="Ask for token counts in the stream.  [default: usage]"
-)
+@click.option("--usage/--no-usage", default=True, help="Ask for token counts in the stream.  [default: usage]")
 @click.option(
     "--ignore-eos/--no-ignore-eos",
     default=True,
     help="Ask for exactly the recorded output lengths; some servers refuse the field.  [default: ignore-eos]",
 )
-@click.option(
-    "--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for every request."
-)
+@click.option("--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for every request.")
 @click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the API key.")
 @click.option("--connect-timeout", default="10s", show_default=True, help="For a connection to be made.")
 @click.option("--read-timeout", default="300s", show_default=True, help="For a stream to be silent.")
@@ -68,12 +58,8 @@ if TYPE_CHECKING:
 @click.option(
     "--spin", default="0", show_default=True, help="Poll this long before each due time: less late, more CPU."
 )
-@click.option(
-    "--reuse/--no-reuse", default=True, help="Keep connections for further requests.  [default: reuse]"
-)
-@click.option(
-    "--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]"
-)
+@click.option("--reuse/--no-reuse", default=True, help="Keep connections for further requests.  [default: reuse]")
+@click.option("--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]")
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
 @summary_options
 @click.option("--ttft", metavar="DIST", help="Of the simulated server: 50ms, normal:50ms:5ms, …")
@@ -92,7 +78,6 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 def _options(given: dict[str, Any]) -> "ReplayOptions":
     from ..errors import UserError
     from ..run.replay import ReplayOptions
-    from ..units import duration_ns
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
@@ -100,22 +85,20 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
     for name in ("ttft", "itl"):
         if given[name] is not None:
             if given["url"] is not None:
-                raise UserError(
-                    f"--{name} is the simulated server's; it goes with --simulate, not with --url"
-                )
+                raise UserError(f"--{name} is the simulated server's; it goes with --simulate, not with --url")
             simulator += [f"--{name}", given[name]]
     form = given["prompt_form"]
     return ReplayOptions(
         url=given["url"],
         simulator=simulator,
-        start_ns=duration_ns(given["start"]) if given["start"] else None,
-        end_ns=duration_ns(given["end"]) if given["end"] else None,
+        start_ns=_duration_ns(given, "start") if given["start"] else None,
+        end_ns=_duration_ns(given, "end") if given["end"] else None,
         prompt_form=None if form is None else form.replace("-", "_"),
-        connect_timeout_ns=duration_ns(given["connect_timeout"]),
-        read_timeout_ns=duration_ns(given["read_timeout"]),
-        grace_ns=duration_ns(given["grace"]),
-        preopen_ns=duration_ns(given["preopen"]),
-        spin_ns=duration_ns(given["spin"]),
+        connect_timeout_ns=_duration_ns(given, "connect_timeout", above_0=True),
+        read_timeout_ns=_duration_ns(given, "read_timeout", above_0=True),
+        grace_ns=_duration_ns(given, "grace"),
+        preopen_ns=_duration_ns(given, "preopen"),
+        spin_ns=_duration_ns(given, "spin"),
         **{
             name: given[name]
             for name in (
@@ -124,6 +107,20 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
             )
         },
     )  # fmt: skip
+
+
+def _duration_ns(given: dict[str, Any], name: str, *, above_0: bool = False) -> int:
+    from ..errors import UserError
+    from ..units import duration_ns
+
+    option = f"--{name.replace('_', '-')}"
+    try:
+        duration = duration_ns(given[name])
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
+    if above_0 and not duration:
+        raise UserError(f"{option} is {given[name]}; it must be above 0")
+    return duration
 
 
 def _out_for(trace: Path) -> Path:
@@ -140,18 +137,17 @@ def _run(given: dict[str, Any]) -> int:
     from ..run.controller import Interrupted
     from ..run.progress import ProgressDisplay
     from ..run.replay import replay as replay_trace
+    from ..tape.journal import JOURNAL
 
     options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
-        raise UserError(
-            "say what to replay: a TRACE file, or --sample for the one that comes with the program"
-        )
+        raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
     trace = trace or traces.sample_path()
     out = given["out"] or _out_for(trace)
     slos = [parse_slo(slo) for slo in given["slos"]]
-    with ProgressDisplay(quiet=given["quiet"]) as display:
-        try:
+    try:
+        with ProgressDisplay(quiet=given["quiet"]) as display:
             tape = replay_trace(
                 trace,
                 out,
@@ -160,11 +156,16 @@ def _run(given: dict[str, Any]) -> int:
                 on_status=display.show,
                 on_note=lambda note: click.echo(f"note: {note}", err=True),
             )
-        except Interrupted:
-            click.echo(f"stopped at once; what was measured lies in {out}: tokentape recover {out}", err=True)
-            os._exit(130)
+    except (Interrupted, KeyboardInterrupt):
+        kept = f"; what was measured lies in {out}: tokentape recover {out}" if (out / JOURNAL).is_dir() else ""
+        click.echo(f"stopped at once{kept}", err=True)
+        return EXIT_INTERRUPTED
     summary = summarize(tape, slos, max_failures=given["max_failures"])
-    write_summary_files(tape, summary)
+    try:
+        write_summary_files(tape, summary)
+    except OSError as error:
+        # The tape is whole and what follows is printed all the same.
+        click.echo(f"note: the summary could not be written into {out}: {error.strerror}", err=True)
     print_summaries([summary], given["format_"])
     click.echo(f"the tape is {out}", err=True)
     return summary.verdict.exit_code

@@ -3,9 +3,7 @@
 from . import chat, completions, embeddings
 from .endpoint import Body, BodyOptions, Endpoint, PromptForm
 
-ENDPOINTS: dict[str, Endpoint] = {
-    module.ENDPOINT.name: module.ENDPOINT for module in (chat, completions, embeddings)
-}
+ENDPOINTS: dict[str, Endpoint] = {module.ENDPOINT.name: module.ENDPOINT for module in (chat, completions, embeddings)}
 """Every API that requests can be sent to, by name."""
 
 __all__ = ["ENDPOINTS", "Body", "BodyOptions", "Endpoint", "PromptForm"]

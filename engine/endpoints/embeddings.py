@@ -4,9 +4,7 @@ from .endpoint import OPENAI_USAGE, Body, BodyOptions, Endpoint, gap_for_prompt,
 
 
 def _body(options: BodyOptions) -> Body:
-    return make_body(
-        {"model": options.model, "input": gap_for_prompt(options.prompt_form), **dict(options.extra)}
-    )
+    return make_body({"model": options.model, "input": gap_for_prompt(options.prompt_form), **dict(options.extra)})
 
 
 ENDPOINT = Endpoint(

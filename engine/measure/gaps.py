@@ -127,9 +127,7 @@ def _columns(
     return ids, arrival, pc.fill_null(column, -1).to_numpy()[rows]
 
 
-def _places(
-    request_id: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _places(request_id: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     place = np.minimum(np.searchsorted(request_id, wanted), len(request_id) - 1)
     return place, request_id[place] == wanted
 

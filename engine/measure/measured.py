@@ -12,9 +12,7 @@ from .verdict import DEFAULT_MAX_FAILURES
 class MeasuredTape(Tape):
     """A sealed tape with its metrics at hand."""
 
-    def summary(
-        self, slos: Sequence[Slo | str] = (), *, max_failures: float = DEFAULT_MAX_FAILURES
-    ) -> Summary:
+    def summary(self, slos: Sequence[Slo | str] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
         """Metrics, rates and verdict, computed anew from the raw stamps.
 
         Args:

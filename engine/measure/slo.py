@@ -43,7 +43,5 @@ def parse_slo(text: str) -> Slo:
             f"or METRIC:STATISTIC:LIMIT with one of {', '.join(PER_RUN)}, as ttft:p99:300ms"
         )
     if middle and middle[0] not in (*_PERCENTILES, "avg"):
-        raise UserError(
-            f"SLO {text!r}: the statistic {middle[0]!r} is none of avg, {', '.join(_PERCENTILES)}"
-        )
+        raise UserError(f"SLO {text!r}: the statistic {middle[0]!r} is none of avg, {', '.join(_PERCENTILES)}")
     return Slo(metric, middle[0] if middle else None, duration_ns(limit))

@@ -68,9 +68,7 @@ def statistic(
     notes: dict[str, str] = {}
     values: dict[str, float | None] = dict.fromkeys(NAMES)
     if count:
-        for name, p, value in zip(
-            NAMES, PERCENTILES, exact_percentiles(samples, infinite=failed), strict=True
-        ):
+        for name, p, value in zip(NAMES, PERCENTILES, exact_percentiles(samples, infinite=failed), strict=True):
             if count < needed_samples(p):
                 notes[name] = f"needs {needed_samples(p):,}"
             elif math.isinf(value):

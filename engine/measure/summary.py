@@ -123,9 +123,7 @@ class Summary:
             "verdict": asdict(self.verdict),
             "requests": asdict(self.requests),
             "metrics": {row.key: row.as_dict() for row in self.statistics},
-            "rates": {
-                rate.key: {"value": rate.value, "without_drain": rate.without_drain} for rate in self.rates
-            },
+            "rates": {rate.key: {"value": rate.value, "without_drain": rate.without_drain} for rate in self.rates},
             "slos": [asdict(result) for result in self.slos],
             "window": asdict(self.window),
             "tokens": asdict(self.tokens),
@@ -191,9 +189,7 @@ def _lengths(main: pa.Table, name: str, ok: NDArray[np.bool_]) -> Statistic:
 
 def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int) -> Requests:
     bad = main.filter(pc.invert(pc.is_in(main["outcome"], pa.array(["ok", "cancelled"]))))
-    messages = zip(
-        bad["outcome"].to_pylist(), bad["http_status"].to_pylist(), bad["error"].to_pylist(), strict=True
-    )
+    messages = zip(bad["outcome"].to_pylist(), bad["http_status"].to_pylist(), bad["error"].to_pylist(), strict=True)
     outcomes = Counter(main["outcome"].to_pylist())
     return Requests(
         planned=len(main),
@@ -211,9 +207,7 @@ def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int)
 
 def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
     ended = main.filter(pa.array(ok))
-    asked = ended.filter(
-        pc.and_(pc.is_valid(ended["planned_output_tokens"]), pc.is_valid(ended["output_tokens"]))
-    )
+    asked = ended.filter(pc.and_(pc.is_valid(ended["planned_output_tokens"]), pc.is_valid(ended["output_tokens"])))
     counted = main["token_source"].filter(pc.greater(main["output_tokens"], 0))
     differ = pc.not_equal(asked["planned_output_tokens"], asked["output_tokens"])
     return Tokens(
@@ -269,12 +263,11 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         busy_share=busy,
         clock_steps=steps,
         recovered=bool(tape.manifest.get("recovered")),
+        problems=tuple(map(str, tape.manifest.get("problems") or ())),
     )
 
 
-def _pace(
-    scheduled: NDArray[np.float64], sent: NDArray[np.float64]
-) -> tuple[float | None, float | None, float | None]:
+def _pace(scheduled: NDArray[np.float64], sent: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:
     """Planned and achieved rate of the requests that were sent, in 1/s, and the KS distance of their gaps.
 
     A span of at least a second of plan and twenty requests, for less says nothing about a rate.

@@ -17,6 +17,7 @@ took, which is the network's and the server's. The limits, and why:
 | coalesced events | over 10 % | |
 | a worker's loop, busy share | over 70 % | over 95 % |
 | a clock step | any | |
+| a worker that ended early | | any |
 
 TTFT is what a late send distorts first; 1 ms is what a shared machine's scheduler does to anyone; a
 coalesced event has only an upper bound for its stamp.
@@ -62,6 +63,8 @@ class Evidence:
     busy_share: float | None
     clock_steps: int
     recovered: bool
+    problems: tuple[str, ...] = ()
+    """What broke in the client itself, as in a worker that was killed."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,7 @@ def _outcomes(e: Evidence) -> list[Reason]:
         advice = "read the errors above; percentiles count failures as infinitely slow"
         found.append(Reason(DEGRADED, "failures", text, advice))
     if e.cancelled:
-        text = (
-            f"{e.cancelled:,} of {e.requests:,} requests were cancelled; the numbers have what they reached"
-        )
+        text = f"{e.cancelled:,} of {e.requests:,} requests were cancelled; the numbers have what they reached"
         found.append(Reason(DEGRADED, "interrupted", text, "let the run end"))
     if e.recovered:
         text = "the run was killed: requests that had not ended are not in the numbers"
@@ -167,11 +168,10 @@ def _arrivals(e: Evidence) -> list[Reason]:
 
 
 def _client(e: Evidence) -> list[Reason]:
-    found = []
+    advice = "see what ended it (the system's log tells of a process killed for memory), and run again"
+    found = [Reason(INVALID, "client_broke", problem, advice) for problem in e.problems]
     if e.coalesced_share is not None and e.coalesced_share > 0.1:
-        text = (
-            f"{e.coalesced_share:.1%} of events were read together with a later one: their stamps are bounds"
-        )
+        text = f"{e.coalesced_share:.1%} of events were read together with a later one: their stamps are bounds"
         advice = "use more workers; if it stays, the server writes several events at once"
         found.append(Reason(DEGRADED, "coalesced", text, advice))
     if e.kernel_clock_share is not None and e.kernel_clock_share < 1:

@@ -78,9 +78,7 @@ def cell(row: Statistic, name: str) -> str:
 def _headline(summary: Summary) -> Text:
     r = summary.requests
     parts = [f"{r.planned:,} requests", f"{r.ok:,} ok"]
-    parts += [
-        f"{count:,} {what}" for what, count in (("failed", r.failed), ("cancelled", r.cancelled)) if count
-    ]
+    parts += [f"{count:,} {what}" for what, count in (("failed", r.failed), ("cancelled", r.cancelled)) if count]
     if summary.window.duration_s is not None:
         parts.append(f"{summary.window.duration_s:,.2f} s")
     return Text.assemble((summary.tape, "bold"), "\n", ", ".join(parts))
@@ -89,7 +87,7 @@ def _headline(summary: Summary) -> Text:
 def _latencies(rows: Iterable[Statistic], wide: bool) -> Table:
     rows = [row for row in rows if row.count]
     names = _WIDE if wide else _NARROW
-    table = Table(title=None, box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    table = Table(title=None, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("metric", no_wrap=True)
     table.add_column("from", no_wrap=True)
     table.add_column("unit", no_wrap=True)

@@ -20,7 +20,8 @@ from ..errors import UserError
 from ..plan import Plan, shards
 from ..tape import TapeWriter
 from .bodies import Composer, Feeder
-from .channel import CANCEL, COMMAND, EVENTS, FRAME_HEADER, GO, REQUESTS, STATUS, STOP, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, Setup, send_setup
+from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
 
@@ -70,10 +71,11 @@ class _Worker:
     channel: socket.socket
     control: socket.socket
     rows: NDArray[np.int64]
-    buffer: bytearray = field(default_factory=bytearray)
+    frames: FrameReader
     status: Any = None
     longest_turn_ns: int = 0
     done: bool = False
+    problem: str | None = None
 
     def command(self, letter: bytes, argument: int = 0) -> None:
         """Tell it something; a worker that is gone already needs no telling: its channel says so."""
@@ -96,6 +98,7 @@ class Controller:
         grace_ns: How long open streams may go on after a stop.
         keep_bodies: Write request bodies and response texts.
         on_status: Called some times a second.
+        on_note: Called with what the user should know at once.
     """
 
     def __init__(
@@ -110,9 +113,11 @@ class Controller:
         grace_ns: int,
         keep_bodies: bool,
         on_status: Callable[[Status], None],
+        on_note: Callable[[str], None],
     ) -> None:
         self._plan, self._setup, self._composer = plan, setup, composer
-        self._constants, self._writer, self._on_status = constants, writer, on_status
+        self._constants, self._writer = constants, writer
+        self._on_status, self._on_note = on_status, on_note
         self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
         self._count = workers
         self._workers: list[_Worker] = []
@@ -180,6 +185,7 @@ class Controller:
         process = subprocess.Popen(
             [
                 sys.executable,
+                "-P",  # a json.py in the user's folder is none of a worker's business
                 "-m",
                 "tokentape.engine.run.worker",
                 str(theirs.fileno()),
@@ -187,10 +193,11 @@ class Controller:
             ],
             pass_fds=(theirs.fileno(), their_control.fileno()),
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is the controller's to handle
         )
         theirs.close()
         their_control.close()
-        return _Worker(number, process, ours, control, np.ascontiguousarray(rows))
+        return _Worker(number, process, ours, control, np.ascontiguousarray(rows), FrameReader(ours))
 
     def _lead_ns(self) -> int:
         """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
@@ -218,39 +225,33 @@ class Controller:
             self._tell()
 
     def _read(self, worker: _Worker) -> None:
-        try:
-            data = worker.channel.recv(1 << 20)
-        except ConnectionResetError:
-            data = b""
-        if not data:
+        if not worker.frames.read():
             worker.done = True
             self._selector.unregister(worker.channel)
             if worker.status is None or not worker.status["done"]:
-                code = worker.process.wait()
-                self.problems.append(f"worker {worker.number} ended early (exit status {code})")
+                self._mourn(worker)
             return
-        worker.buffer += data
-        at = 0
-        while len(worker.buffer) - at >= FRAME_HEADER.size:
-            type_, rows, length = FRAME_HEADER.unpack_from(worker.buffer, at)
-            if len(worker.buffer) - at - FRAME_HEADER.size < length:
-                break
-            at += FRAME_HEADER.size
-            self._take(worker, type_, rows, bytes(memoryview(worker.buffer)[at : at + length]))
-            at += length
-        del worker.buffer[:at]
+        for type_, rows, frame in worker.frames.frames():
+            self._take(worker, type_, rows, frame)
 
-    def _take(self, worker: _Worker, type_: int, rows: int, frame: bytes) -> None:
+    def _mourn(self, worker: _Worker) -> None:
+        code = worker.process.wait()
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        worker.problem = f"worker {worker.number} ended early ({how})"
+        self.problems.append(worker.problem)
+        self._on_note(f"{worker.problem}; its requests that had not ended are lost, those of other workers go on")
+
+    def _take(self, worker: _Worker, type_: int, rows: int, frame: memoryview) -> None:
         if type_ == EVENTS:
             self._writer.events(unpack_events(frame, rows, self._constants.epoch_ns))
         elif type_ == REQUESTS:
-            finished = unpack_requests(frame, rows)
+            finished = unpack_requests(bytes(frame), rows)
             self._seen[finished.records["request_id"]] = True
             self._writer.requests(request_batch(finished, self._plan, self._constants, worker.number))
             if self._keep_bodies or self._setup.keep_text:
                 self._write_bodies(finished.records["request_id"], finished.texts)
         elif type_ == STATUS:
-            worker.status = np.frombuffer(frame, STATUS_RECORD)[0]
+            worker.status = np.frombuffer(bytes(frame), STATUS_RECORD)[0]
             worker.longest_turn_ns = max(worker.longest_turn_ns, int(worker.status["longest_turn_ns"]))
             self._write_probe(worker)
             if worker.status["done"]:
@@ -348,12 +349,12 @@ class Controller:
         return self._stopped_ns is not None
 
     def _write_unsent(self) -> None:
-        rows = np.flatnonzero(~self._seen)
-        if not len(rows):
-            return
-        why = self.problems[0] if self.problems else "not sent: the run was stopped"
-        worker = (rows % self._count).astype(np.int16)
-        self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, worker, why))
+        for worker in self._workers:
+            rows = worker.rows[~self._seen[worker.rows]]
+            if len(rows):
+                why = worker.problem or "not sent: the run was stopped"
+                number = worker.number
+                self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, number, why))
 
     def _end(self) -> None:
         for feeder in self._feeders:
@@ -392,12 +393,13 @@ class Controller:
                 signal.signal(number, handler)
 
 
-def descriptors_for(plan: Plan, peak: int) -> tuple[int, str | None]:
+def descriptors_for(plan: Plan, peak: int, workers: int) -> tuple[int, str | None]:
     """Raise the limit of open files to what is allowed, and say how many connections a worker may hold.
 
     Args:
         plan: What will be sent.
         peak: The most requests due within one second.
+        workers: Processes that share them; each has a limit of its own.
 
     Returns:
         Connections, and a warning when fewer than the plan has requests could be open together, or None.
@@ -413,14 +415,15 @@ def descriptors_for(plan: Plan, peak: int) -> tuple[int, str | None]:
     if hard == resource.RLIM_INFINITY:
         hard = 1 << 20
     room = hard - reserve
-    if room < min(peak, len(plan)) or room < 1:
+    burst = -(-peak // workers)
+    if room < burst:
         raise UserError(
-            f"{peak:,} requests are due within one second, but this process may open only {hard:,} files; "
-            f"raise the hard limit (ulimit -Hn {peak + reserve}) or lower --speed"
+            f"a worker may have {burst:,} requests due within one second, but a process may open only {hard:,} files; "
+            f"raise the hard limit (as root: ulimit -Hn {burst + reserve}), use more --workers or a lower --speed"
         )
-    if room < len(plan):
+    if room * workers < len(plan):
         return room, (
-            f"at most {room:,} streams can be open at once (hard limit of open files: {hard:,}); "
+            f"at most {room * workers:,} streams can be open at once (hard limit of open files: {hard:,}); "
             "further requests would wait, and count as late"
         )
     return room, None

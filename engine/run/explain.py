@@ -1,7 +1,8 @@
-"""A server's error body, in one line."""
+"""A server's error, in one line."""
 
 import json
 import re
+from http import HTTPStatus
 from typing import Any
 
 LONGEST = 500
@@ -19,6 +20,17 @@ def error_text(body: bytes) -> str:
     except (ValueError, RecursionError):
         told = _from_html(text) if text[:1] == "<" else text
     return " ".join((told or text).split())[:LONGEST]
+
+
+def status_text(status: int) -> str:
+    """What stands for an error body that is empty."""
+    if 300 <= status < 400:
+        return "the server redirects; redirects are not followed: give the URL that it leads to"
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "a status that HTTP does not know"
+    return f"{phrase}, and nothing more"
 
 
 def _from_json(value: Any) -> str:

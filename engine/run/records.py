@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..plan import Plan
 from ..tape.schema import END_MARKERS, OUTCOMES, PROBES, REQUESTS, events_batch
-from .explain import error_text
+from .explain import error_text, status_text
 
 TIMES = (
     "connect_start_ns",
@@ -85,10 +85,12 @@ class Constants:
     epoch_ns: int
     exact_inputs: bool
     """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
+    secrets: tuple[str, ...] = ()
+    """What is struck out of servers' messages."""
 
 
-def unpack_events(frame: bytes, rows: int, epoch_ns: int) -> pa.RecordBatch:
-    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal."""
+def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.RecordBatch:
+    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal, which shares its memory."""
     columns: list[NDArray[Any]] = []
     at = 0
     for kind in ("i8", "i8", "i8", "i4", "i4", "i4", "u1", "u1"):
@@ -163,7 +165,7 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["clock"] = pa.array(np.where(records["user_clock"] == 1, "user", "kernel").tolist(), pa.string())
     columns["outcome"] = pa.array([OUTCOMES[code] for code in records["outcome"]], pa.string())
     columns["http_status"] = _nullable(records["http_status"], 0, pa.int16())
-    columns["error"] = pa.array(finished.errors, pa.string())
+    columns["error"] = pa.array(_errors(finished, constants.secrets), pa.string())
     columns["finish_reason"] = pa.array(finished.finishes, pa.string())
     columns["end_marker"] = pa.array(
         [END_MARKERS[code - 1] if code else None for code in records["end_marker"]], pa.string()
@@ -182,6 +184,16 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["connection_reused"] = pa.array(records["connection_reused"] == 1)
     columns["retries"] = pa.array(records["retries"].astype(np.int16))
     return pa.RecordBatch.from_pydict(columns, schema=_schema_of(columns))
+
+
+def _errors(finished: Finished, secrets: tuple[str, ...]) -> list[str | None]:
+    told: list[str | None] = []
+    for error, status in zip(finished.errors, finished.records["http_status"].tolist(), strict=True):
+        text = error or (status_text(status) if status >= 300 else None)
+        for secret in secrets if text else ():
+            text = text and text.replace(secret, "***")
+        told.append(text)
+    return told
 
 
 def event_counts(records: NDArray[Any]) -> NDArray[Any]:
@@ -238,7 +250,7 @@ def unsent_batch(
     plan: Plan,
     constants: Constants,
     start_ns: int,
-    worker: NDArray[np.int16],
+    worker: int,
     why: str,
 ) -> pa.RecordBatch:
     """Rows of the plan that never became requests: every one has its row on the tape all the same."""
@@ -246,7 +258,7 @@ def unsent_batch(
     columns = {
         "request_id": pa.array(rows),
         **plan_columns(plan, rows, constants),
-        "worker": pa.array(worker),
+        "worker": pa.array(np.full(n, worker, np.int16)),
         "scheduled_ns": pa.array(plan.due_ns[rows] + (start_ns - constants.epoch_ns)),
         "clock": pa.array(["user"] * n, pa.string()),
         "outcome": pa.array(["cancelled"] * n, pa.string()),

@@ -1,6 +1,5 @@
 """Replaying a trace: from a file and options to a sealed tape."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,11 @@ from ..tokenizer import TokenCounter, load_tokenizer, template_overhead
 from .bodies import Composer
 from .channel import Setup
 from .controller import Controller, Status, descriptors_for
+from .headers import redact, request_head, request_headers, secrets
 from .host import clock_pair, host
 from .records import Constants
 from .simulated import simulated_server
-from .target import Target, check_reachable, find_target, request_head, request_headers, served_model
+from .target import Target, find_target, reachable, served_model
 
 MS = 1_000_000
 
@@ -113,7 +113,7 @@ def replay(
         trace_path: Any trace file.
         out: Where the tape will lie; must not exist.
         options: How.
-        command: The command line, for the manifest.
+        command: The command line, for the manifest, where there is one.
         on_status: Called some times a second while requests are sent.
         on_note: Called with each thing that the user should know.
 
@@ -129,7 +129,8 @@ def replay(
     form = _prompt_form(endpoint, options.prompt_form)
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
-    if out.exists():
+    headers = request_headers(options.headers, options.api_key_env)
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise UserError(f"{out} exists; name another with --out, or remove it")
     trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
@@ -144,14 +145,12 @@ def replay(
     )
     for note in plan.notes:
         on_note(note)
-    connections, warning = descriptors_for(plan, peak_rows(plan))
+    connections, warning = descriptors_for(plan, peak_rows(plan), options.workers)
     if warning:
         on_note(warning)
     with _server(options) as url:
-        target = find_target(url, endpoint.path)
-        headers = request_headers(options.headers, options.api_key_env)
         timeout_s = options.connect_timeout_ns / 1e9
-        check_reachable(target, timeout_s)
+        target = reachable(find_target(url, endpoint.path), timeout_s)
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
@@ -159,7 +158,9 @@ def replay(
         composer = Composer(plan, prompts, body, request_head(target, headers, stream))
         pair = clock_pair()
         exact = options.tokenizer is not None or form == "token_ids"
-        constants = Constants(endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact)
+        constants = Constants(
+            endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact, secrets=secrets(headers)
+        )
         writer = TapeWriter(
             out,
             _manifest(trace, plan, target, model, options, command, pair),
@@ -176,10 +177,13 @@ def replay(
             grace_ns=options.grace_ns,
             keep_bodies=options.keep_bodies,
             on_status=on_status,
+            on_note=on_note,
         )
-        controller.run()
-    for problem in controller.problems:
-        on_note(problem)
+        try:
+            controller.run()
+        except BaseException:
+            writer.close()  # the journal stays, and is nobody's: it can be recovered
+            raise
     counts = None if options.tokenizer is None else _count_tokens(writer, Path(options.tokenizer))
     return writer.seal(counts=counts, keep_bodies=options.keep_bodies, **_outcome(controller, options, pair))
 
@@ -255,17 +259,6 @@ def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connectio
     )
 
 
-def redact(command: Sequence[str]) -> list[str]:
-    """A command line without the values of its headers."""
-    safe: list[str] = []
-    for word in command:
-        previous = safe[-1] if safe else ""
-        if previous in ("-H", "--header") or word.startswith("--header=") or (word.startswith("-H") and len(word) > 2):
-            word = f"{word.partition(':')[0]}: ***"
-        safe.append(word)
-    return safe
-
-
 def _manifest(
     trace: Trace,
     plan: Plan,
@@ -278,7 +271,7 @@ def _manifest(
     shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
     return {
         "role": "client",
-        "command": redact(command or sys.argv),
+        "command": redact(command, options.headers),
         "options": shown | {"headers": [header.partition(":")[0] for header in options.headers]},
         "target": {"url": target.url, "address": target.address, "model": model},
         "trace": {

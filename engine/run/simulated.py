@@ -21,9 +21,9 @@ def simulated_server(options: Sequence[str] = ()) -> Iterator[str]:
         UserError: It ended before it listened; what it said stands on standard error.
     """
     ours, theirs = os.pipe()
-    command = [sys.executable, "-m", "tokentape.engine.cli.main", "serve", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "tokentape.engine.cli.main", "serve", "--port", "0"]
     process = subprocess.Popen(
-        [*command, "--announce-fd", str(theirs), *options],
+        [*command, "--announce-fd", str(theirs), "--parent-pid", str(os.getpid()), *options],
         pass_fds=(theirs,),
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # a Ctrl-C is ours to handle: streams must be able to end

@@ -257,13 +257,13 @@ class Simulator:
             self._truth.start()
 
     def stop(self) -> None:
-        """Cut what runs, and seal the tape.
+        """Cut what runs, and seal the tape. Stopping twice is allowed.
 
         Raises:
             RuntimeError: The tape would lack rows, because they were made faster than they could be written.
         """
         self._server.stop()
-        if self._truth is not None:
+        if self._truth is not None and self.tape is None:
             stats = self._server.stats()
             self.tape = self._truth.stop(
                 stats=stats._asdict(),

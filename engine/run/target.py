@@ -1,16 +1,17 @@
-"""Where requests go: the URL taken apart, the address found, the head that every request has."""
+"""Where requests go: the URL taken apart, the address that answers, the model that it serves."""
 
 import http.client
 import json
-import os
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, urlsplit
 
-from ... import __version__
 from ..errors import UserError
+
+SECRET_NAMES = ("key", "token", "secret", "password", "sig")
+"""A query parameter whose name holds one of these would put a secret into every row of the tape."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Target:
     Attributes:
         host: As written in the URL, without brackets.
         port: TCP port.
-        path: Of every request.
+        path: Of every request, with the URL's query.
+        models_path: Where the server lists its models.
         sockaddr: The resolved address as the kernel's ``struct sockaddr``.
         address: The same for people, as in ``127.0.0.1:8000``.
     """
@@ -28,6 +30,7 @@ class Target:
     host: str
     port: int
     path: str
+    models_path: str
     sockaddr: bytes
     address: str
 
@@ -63,20 +66,46 @@ def find_target(url: str, endpoint_path: str) -> Target:
     try:
         port = parts.port or 80
     except ValueError as error:
-        raise UserError(f"{url!r}: {error}") from None
+        raise UserError(f"{url!r}: {error}; write http://HOST:PORT") from None
+    if not (parts.path + parts.query).isascii() or any(c <= " " for c in parts.path + parts.query):
+        raise UserError(f"{url!r}: the path holds characters that HTTP does not allow; write them as %XX")
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if any(word in name.lower() for word in SECRET_NAMES):
+            raise UserError(
+                f"the URL's {name!r} would end up on the tape; give a key with --api-key-env or in a --header"
+            )
+    family, address = _addresses(parts.hostname, port)[0]
+    path = join_path(parts.path, endpoint_path)
+    return Target(
+        host=parts.hostname,
+        port=port,
+        path=f"{path}?{parts.query}" if parts.query else path,
+        models_path=path.removesuffix(endpoint_path.removeprefix("/v1")) + "/models",
+        sockaddr=_sockaddr(family, address),
+        address=_shown(family, address),
+    )
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
     try:
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise UserError(f"{url}: the host {parts.hostname!r} has no address ({error})") from None
-    family, _, _, _, name = found[0]
-    address = f"[{name[0]}]:{port}" if family == socket.AF_INET6 else f"{name[0]}:{port}"
-    return Target(parts.hostname, port, join_path(parts.path, endpoint_path), _sockaddr(family, name), address)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"the host {host!r} has no address ({reason}); is it spelled right?") from None
+    return [(family, name) for family, _, _, _, name in found]
+
+
+def _shown(family: int, name: tuple[object, ...]) -> str:
+    return f"[{name[0]}]:{name[1]}" if family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
 
 
 def join_path(base: str, endpoint_path: str) -> str:
-    """The API's path below a base that may already hold a part of it (``/v1``) or all of it."""
+    """The API's path below a base that may already hold a part of it (``/v1``) or all of it.
+
+    A base that ends like the API without the ``/v1`` is whole as well: Azure's deployments have none.
+    """
     base = base.rstrip("/")
-    if base.endswith(endpoint_path):
+    if base.endswith((endpoint_path, endpoint_path.removeprefix("/v1"))):
         return base
     for cut in range(len(endpoint_path), 0, -1):
         if endpoint_path[cut : cut + 1] == "/" and base.endswith(endpoint_path[:cut]):
@@ -94,93 +123,63 @@ def _sockaddr(family: int, name: tuple[object, ...]) -> bytes:
     return struct.pack("=H", family) + port + struct.pack("!I", flow) + packed + struct.pack("=I", scope)
 
 
-def check_reachable(target: Target, timeout_s: float) -> None:
+def reachable(target: Target, timeout_s: float) -> Target:
     """Open one connection and close it, so that a server that is not there is told before the start.
+
+    A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one.
+
+    Returns:
+        The target, at the first of its host's addresses that takes connections.
 
     Raises:
         UserError: It cannot be reached.
     """
-    try:
-        socket.create_connection((target.host, target.port), timeout=timeout_s).close()
-    except ConnectionRefusedError:
-        raise UserError(f"{target.address} refuses connections: is the server running, and is that its port?") from None
-    except TimeoutError:
-        raise UserError(f"{target.address} does not answer: no connection after {timeout_s:g} s") from None
-    except OSError as error:
-        raise UserError(f"{target.address} cannot be reached: {error.strerror or error}") from None
+    problems: dict[str, None] = {}
+    for family, name in _addresses(target.host, target.port):
+        address = _shown(family, name)
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.settimeout(timeout_s)
+                probe.connect(name)
+        except ConnectionRefusedError:
+            problems[f"{address} refuses connections: is the server running, and is that its port?"] = None
+        except TimeoutError:
+            problems[f"{address} does not answer: no connection after {timeout_s:g} s"] = None
+        except OSError as error:
+            problems[f"{address} cannot be reached: {error.strerror or error}"] = None
+        else:
+            return replace(target, sockaddr=_sockaddr(family, name), address=address)
+    raise UserError("; ".join(problems))
 
 
 def served_model(target: Target, headers: Iterable[tuple[str, str]], timeout_s: float) -> str:
     """The first model that the server lists (``GET /v1/models``).
 
     Raises:
-        UserError: It lists none; the message asks for ``--model``.
+        UserError: It lists none; the message asks for ``--model``, or for a key where the server does.
     """
     advice = "name the model with --model"
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout_s)
+    where = f"GET {target.models_path}"
+    host = target.address.rpartition(":")[0].strip("[]")
+    connection = http.client.HTTPConnection(host, target.port, timeout=timeout_s)
     try:
-        connection.request("GET", "/v1/models", headers=dict(headers))
+        connection.request("GET", target.models_path, headers={"Host": target.authority} | dict(headers))
         response = connection.getresponse()
         body = response.read(1 << 20)
     except (OSError, http.client.HTTPException) as error:
-        reason = str(error) or type(error).__name__
-        raise UserError(f"{target.address} does not tell which models it serves ({reason}); {advice}") from None
+        timed_out = isinstance(error, TimeoutError)
+        reason = f"no answer after {timeout_s:g} s" if timed_out else str(error) or type(error).__name__
+        raise UserError(f"{target.address} does not answer {where} ({reason}); {advice}") from None
     finally:
         connection.close()
+    if response.status in (401, 403):
+        advice = "give the server's key with --api-key-env"
     if response.status != 200:
-        raise UserError(f"{target.address} answers GET /v1/models with {response.status} {response.reason}; {advice}")
+        raise UserError(f"{target.address} answers {where} with {response.status} {response.reason}; {advice}")
     try:
         return str(json.loads(body)["data"][0]["id"])
-    except (ValueError, LookupError, TypeError):
-        raise UserError(f"{target.address} lists no model at /v1/models; {advice}") from None
-
-
-def request_headers(headers: Iterable[str], api_key_env: str | None) -> list[tuple[str, str]]:
-    """The user's headers and key.
-
-    Args:
-        headers: Each as ``Name: value``.
-        api_key_env: The environment variable that holds the key.
-
-    Raises:
-        UserError: A header has no colon or a forbidden character; the variable is not set.
-    """
-    pairs = []
-    for header in headers:
-        name, colon, value = header.partition(":")
-        name, value = name.strip(), value.strip()
-        if not colon or not name or any(c in name for c in ' \t"(),/;<=>?@[]{}'):
-            raise UserError(f"{header!r} is not a header; write 'Name: value'")
-        if not (name + value).isascii() or not (name + value).isprintable():
-            raise UserError(f"the header {name!r} holds characters that HTTP does not allow")
-        if name.lower() in ("content-length", "transfer-encoding", "host", "connection"):
-            raise UserError(f"the header {name!r} is set by the program itself")
-        pairs.append((name, value))
-    if api_key_env is not None:
-        key = os.environ.get(api_key_env, "").strip()
-        if not key:
-            raise UserError(f"the environment variable {api_key_env} holds no key")
-        if not key.isascii() or not key.isprintable():
-            raise UserError(f"the key in {api_key_env} holds characters that HTTP does not allow")
-        pairs.append(("Authorization", f"Bearer {key}"))
-    return pairs
-
-
-def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: bool) -> bytes:
-    """All of a request's head but the length: ends with ``Content-Length: ``.
-
-    ``Accept-Encoding: identity`` because a proxy that compresses a stream holds it back.
-    """
-    own = {
-        "Host": target.authority,
-        "User-Agent": f"tokentape/{__version__}",
-        "Accept": "text/event-stream" if stream else "application/json",
-        "Accept-Encoding": "identity",
-        "Content-Type": "application/json",
-    }
-    given = list(headers)
-    taken = {name.lower() for name, _ in given}
-    lines = [f"POST {target.path} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in taken]
-    lines += [f"{name}: {value}" for name, value in given]
-    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode("ascii")
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise UserError(
+            f"{target.address} answers {where} with something that is no list of models; "
+            f"is it an LLM server's URL? If so, {advice}"
+        ) from None

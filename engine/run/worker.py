@@ -23,7 +23,8 @@ STAY_NS = 5_000_000
 def main(channel_fd: int, control_fd: int) -> None:
     """Serve one run: setup, ready, go, and the end when all is handed over."""
     die_with_parent(signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller gets it too, and decides
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the controller gets it too, and decides
     wake_exactly()
     channel = socket.socket(fileno=channel_fd)
     control = socket.socket(fileno=control_fd)

@@ -15,7 +15,8 @@ def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
     """Replaces the manifest of the tape at `path` in one step: a reader sees the old or the new one."""
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     draft = path / (MANIFEST + ".new")
-    with draft.open("w", encoding="utf-8") as file:
+    # A path may hold bytes that are no UTF-8: JSON's own escapes carry them.
+    with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

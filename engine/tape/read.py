@@ -57,9 +57,7 @@ class Tape:
         groups = [pa.table(group) for group in self._groups(table, columns)]
         return pa.concat_tables([wanted.empty_table(), *(group.cast(wanted) for group in groups)])
 
-    def event_batches(
-        self, columns: Sequence[str] | None = None, *, words: bool = True
-    ) -> Iterator[pa.Table]:
+    def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[pa.Table]:
         """The events, a row group (about a million rows) at a time.
 
         Within a batch a request's rows stand together in the order of its events; a long request may
@@ -71,9 +69,7 @@ class Tape:
         """
         yield from self._groups("events", columns, dictionary=[] if words else ["kind"])
 
-    def _groups(
-        self, table: str, columns: Sequence[str] | None, dictionary: Sequence[str] = ()
-    ) -> Iterator[pa.Table]:
+    def _groups(self, table: str, columns: Sequence[str] | None, dictionary: Sequence[str] = ()) -> Iterator[pa.Table]:
         listed = {entry["path"]: entry for entry in self.manifest["files"]}
         for file in self.files(table):
             rows = 0
@@ -111,7 +107,5 @@ def open_tape(path: Path) -> Tape:
             raise UserError(f"{file}: missing; the manifest of the tape lists it")
         size = file.stat().st_size
         if size != entry["bytes"]:
-            raise UserError(
-                f"{file}: {size} bytes, the manifest says {entry['bytes']}; restore it from a copy"
-            )
+            raise UserError(f"{file}: {size} bytes, the manifest says {entry['bytes']}; restore it from a copy")
     return Tape(path, manifest)

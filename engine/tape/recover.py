@@ -33,9 +33,7 @@ def recover(path: Path) -> Tape:
         shutil.rmtree(journal, ignore_errors=True)  # killed between the two last steps of sealing
         return open_tape(path)
     if not journal.is_dir():
-        raise UserError(
-            f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from"
-        )
+        raise UserError(f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from")
     lock = lock_journal(path)
     if lock is None:
         raise UserError(f"{path}: its run is still going; wait for its end, or stop it first")
@@ -57,7 +55,6 @@ def recover(path: Path) -> Tape:
 def _unfinished(tape: Tape) -> int:
     known = tape.read("requests", ["request_id"])["request_id"].to_numpy()
     seen = [
-        pc.unique(batch["request_id"]).to_numpy(zero_copy_only=False)
-        for batch in tape.event_batches(["request_id"])
+        pc.unique(batch["request_id"]).to_numpy(zero_copy_only=False) for batch in tape.event_batches(["request_id"])
     ]
     return len(np.setdiff1d(np.concatenate(seen), known)) if seen else 0

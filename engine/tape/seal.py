@@ -74,9 +74,7 @@ def seal_journal(
         files, dropped = _write_parts(path, int(manifest["epoch_unix_ns"]), counts, keep_bodies)
         manifest["sealed"] = True
         manifest["files"] = [part.as_dict() for part in files]
-        manifest["rows"] = {
-            table: sum(part.rows for part in files if part.table == table) for table in TABLES
-        }
+        manifest["rows"] = {table: sum(part.rows for part in files if part.table == table) for table in TABLES}
         if dropped:
             manifest["dropped"] = {t: {"bytes": d.bytes, "rows": d.rows} for t, d in dropped.items()}
         write_manifest(path, manifest)
@@ -182,9 +180,7 @@ def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
         epoch_unix_ns: The tape's epoch on the wall clock.
     """
     server, tokenizer = table["server_output_tokens"], table["tokenizer_output_tokens"]
-    source = pc.if_else(
-        pc.is_valid(server), "server", pc.if_else(pc.is_valid(tokenizer), "tokenizer", "events")
-    )
+    source = pc.if_else(pc.is_valid(server), "server", pc.if_else(pc.is_valid(tokenizer), "tokenizer", "events"))
     started_ns = pc.coalesce(table["sent_ns"], table["scheduled_ns"]).to_numpy() + np.int64(epoch_unix_ns)
     settled = {
         "input_tokens": pc.coalesce(

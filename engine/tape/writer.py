@@ -89,9 +89,7 @@ class TapeWriter:
         for batch in JournalReader(journal_file(self.path, "bodies")):
             yield batch["request_id"].to_numpy(), batch["response_text"].to_pylist()
 
-    def seal(
-        self, *, counts: TokenCounts | None = None, keep_bodies: bool = True, **manifest_updates: Any
-    ) -> Tape:
+    def seal(self, *, counts: TokenCounts | None = None, keep_bodies: bool = True, **manifest_updates: Any) -> Tape:
         """Settles token counts, writes the Parquet files and the manifest, and removes the journal.
 
         Args:
@@ -155,7 +153,7 @@ def _claim(path: Path) -> None:
         raise UserError(f"{path}: a file of that name exists; give another name for the tape") from None
     except PermissionError:
         raise UserError(f"{path}: may not be written; give a name in a directory of yours") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be made: {error.strerror}; give another name for the tape") from None
     if taken:
-        raise UserError(
-            f"{path}: exists and is not empty; give another name for the tape, or remove it first"
-        )
+        raise UserError(f"{path}: exists and is not empty; give another name for the tape, or remove it first")

@@ -200,9 +200,7 @@ def test_a_header_with_a_column_twice(write: Write) -> None:
 
 
 def test_a_file_of_bad_rows_is_an_error_even_when_they_may_be_skipped(mooncake: Put, write: Write) -> None:
-    with pytest.raises(
-        TraceError, match="row 1, field 'timestamp': none of its 2 rows can be read; the first: -1 is"
-    ):
+    with pytest.raises(TraceError, match="row 1, field 'timestamp': none of its 2 rows can be read; the first: -1 is"):
         read(mooncake({"timestamp": -1}, {"timestamp": -2}), skip_bad_rows=True)
     with pytest.raises(TraceError, match="none of its 1 rows can be read"):
         read(write(AZURE.replace("4808", "many")), skip_bad_rows=True)

@@ -79,9 +79,7 @@ def test_json_of_any_values(folder: Path, records: list[dict[str, Any]]) -> None
             | st.integers().map(str)
             | st.floats().map(str)
             | st.datetimes().map(str)
-            | st.sampled_from(
-                ["2023-11-16 18:17:03.9799600+24:00", "2023-11-16 18:17:03+99:99", '"', "1e999999"]
-            ),
+            | st.sampled_from(["2023-11-16 18:17:03.9799600+24:00", "2023-11-16 18:17:03+99:99", '"', "1e999999"]),
             min_size=3,
             max_size=5,
         ),
@@ -110,8 +108,7 @@ GOOD = {
     name=st.sampled_from(sorted(GOOD)),
     at=st.floats(0, 1, exclude_max=True),
     cut=st.integers(0, 3),
-    put=st.binary(max_size=3)
-    | st.sampled_from([b"-", b".", b"e", b'"', b"9" * 30, b"\n", b",", b"null", b"["]),
+    put=st.binary(max_size=3) | st.sampled_from([b"-", b".", b"e", b'"', b"9" * 30, b"\n", b",", b"null", b"["]),
 )
 def test_good_files_with_one_place_changed(folder: Path, name: str, at: float, cut: int, put: bytes) -> None:
     good = GOOD[name]

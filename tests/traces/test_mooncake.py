@@ -109,9 +109,7 @@ def test_blank_lines_and_a_missing_last_line_break(write: Write) -> None:
 def test_bailian_is_not_taken_for_mooncake(mooncake: Put) -> None:
     from tokentape.traces import TraceError
 
-    with pytest.raises(
-        TraceError, match=r"unknown format: its first record has the keys 'timestamp, input_l.*chat"
-    ):
+    with pytest.raises(TraceError, match=r"unknown format: its first record has the keys 'timestamp, input_l.*chat"):
         read(mooncake({"chat_id": 1, "parent_chat_id": -1}))
 
 

@@ -15,7 +15,7 @@ def test_it_is_small_and_shares_prefixes() -> None:
     path = sample_path()
     assert path.stat().st_size < 60_000
     trace = read(path)
-    assert (len(trace), trace.format, trace.notes, trace.skipped_rows) == (300, "mooncake", (), 0)
+    assert (len(trace), trace.format, trace.notes, trace.skipped_rows) == (480, "mooncake", (), 0)
     assert 29e9 < trace.span_ns < 30e9
     assert trace.table["input_tokens"].to_numpy().max() <= 6000
     ids = trace.table["block_ids"].combine_chunks().flatten().to_pylist()

@@ -117,9 +117,7 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
                 raise fields
             stamp = stamp_ns("TIMESTAMP", fields["TIMESTAMP"])
             if arrival and abs(stamp - arrival[0]) > MAX_NS:
-                raise BadField(
-                    "TIMESTAMP", f"{shown(fields['TIMESTAMP'])} is over 100 years from the first row's"
-                )
+                raise BadField("TIMESTAMP", f"{shown(fields['TIMESTAMP'])} is over 100 years from the first row's")
             lengths = [token_count(name, csv_number(name, fields[name])) for name in _NEEDED[1:]]
         except BadField as error:
             bad.add(number, error)

@@ -164,9 +164,7 @@ def _careful(data: bytes, bad: BadRows, notes: list[str]) -> _Columns:
     if 0 < bare < len(columns.row):
         columns = _without_bare(columns, bad)
     if texts:
-        notes.append(
-            f"{rows_text(texts)} with recorded text: the lengths are replayed, the text itself is not"
-        )
+        notes.append(f"{rows_text(texts)} with recorded text: the lengths are replayed, the text itself is not")
     return columns
 
 
@@ -210,9 +208,7 @@ def _object(line: bytes, cut: bool) -> dict[str, Any]:
             ) from None
         raise BadField(None, f"is not JSON: {shown(str(error))}") from None
     if not isinstance(record, dict):
-        raise BadField(
-            None, f"{shown(record)} is not a JSON object with {', '.join(_Plain.__struct_fields__)}"
-        )
+        raise BadField(None, f"{shown(record)} is not a JSON object with {', '.join(_Plain.__struct_fields__)}")
     return record
 
 

@@ -54,9 +54,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
         skipped_rows=trace.skipped_rows,
     )
     columns: Any = ["session_id", "model"]
-    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {
-        "block_ids.list.element": "DELTA_BINARY_PACKED"
-    }
+    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {"block_ids.list.element": "DELTA_BINARY_PACKED"}
     table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
     try:
         parquet.write_table(
@@ -124,17 +122,13 @@ def _first_line(error: BaseException) -> str:
 
 def _about(source: str, metadata: bytes | None) -> _About:
     if metadata is None:
-        raise TraceError(
-            source, "is Parquet, but no trace that Tokentape wrote: its metadata lacks tokentape.trace"
-        )
+        raise TraceError(source, "is Parquet, but no trace that Tokentape wrote: its metadata lacks tokentape.trace")
     try:
         about = msgspec.json.decode(metadata, type=_About)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TraceError(source, f"has damaged metadata: {error}") from None
     if about.version != VERSION:
-        raise TraceError(
-            source, f"is a trace of version {about.version}; this program reads version {VERSION}"
-        )
+        raise TraceError(source, f"is a trace of version {about.version}; this program reads version {VERSION}")
     return about
 
 

@@ -34,9 +34,7 @@ def rows(count: int, ok: int) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("count", "ok", "code"), [(50, 50, 0), (50, 45, 0), (50, 44, 4), (50, 0, 4), (0, 0, 3)]
-)
+@pytest.mark.parametrize(("count", "ok", "code"), [(50, 50, 0), (50, 45, 0), (50, 44, 4), (50, 0, 4), (0, 0, 3)])
 def test_exit_codes(make_tape: MakeTape, count: int, ok: int, code: int) -> None:
     result = CliRunner().invoke(summarize, [str(make_tape(rows(count, ok)).path)])
     assert result.exit_code == code
@@ -74,9 +72,7 @@ def test_mistakes_are_users_errors(make_tape: MakeTape, tmp_path: Path) -> None:
     assert CliRunner().invoke(summarize, []).exit_code == 2
 
 
-def test_recover_tells_what_it_found(
-    tmp_path: Path, batches: tuple[Callable[..., Any], Callable[..., Any]]
-) -> None:
+def test_recover_tells_what_it_found(tmp_path: Path, batches: tuple[Callable[..., Any], Callable[..., Any]]) -> None:
     requests, events = batches
     writer = TapeWriter(tmp_path / "run", {}, epoch_mono_ns=0)
     for e in range(2):

@@ -167,9 +167,7 @@ def test_the_warm_up_is_left_out(make_tape: MakeTape) -> None:
 def test_goodput_counts_requests_that_meet_every_objective(make_tape: MakeTape) -> None:
     requests, events = paced(40)
     requests[7]["first_token_ns"] -= MS  # 49 ms from send, 51 from schedule
-    slos = [
-        parse_slo(text) for text in ("ttft:51ms", "e2e:1s", "ttft:p50:50.5ms", "ttft:p99:1s", "itl:avg:9ms")
-    ]
+    slos = [parse_slo(text) for text in ("ttft:51ms", "e2e:1s", "ttft:p50:50.5ms", "ttft:p99:1s", "itl:avg:9ms")]
     summary = summarize(make_tape(requests, events), slos)
     rates = {rate.basis: rate.value for rate in summary.rates if rate.metric == "goodput"}
     assert rates["schedule"] == pytest.approx(1 / 3.991)

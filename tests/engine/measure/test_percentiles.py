@@ -51,9 +51,7 @@ def test_infinite_samples_stand_above_all() -> None:
 )
 def test_percentiles_are_numpys(samples: list[int], percentiles: list[float]) -> None:
     wanted = np.percentile(np.array(samples, np.float64), percentiles)
-    assert exact_percentiles(np.array(samples), percentiles) == pytest.approx(
-        wanted.tolist(), rel=1e-9, abs=1e-3
-    )
+    assert exact_percentiles(np.array(samples), percentiles) == pytest.approx(wanted.tolist(), rel=1e-9, abs=1e-3)
 
 
 def test_too_few_samples_say_how_many_are_needed() -> None:

@@ -32,9 +32,7 @@ def runs(draw: st.DrawFn) -> tuple[list[Row], list[Row]]:
     for number in range(draw(st.integers(1, 8))):
         sent = draw(st.integers(0, 10**9))
         outcome = draw(st.sampled_from(["ok", "ok", "ok", "truncated", "cancelled"]))
-        kinds = draw(
-            st.lists(st.sampled_from(["token", "token", "reasoning", "usage", "comment"]), max_size=12)
-        )
+        kinds = draw(st.lists(st.sampled_from(["token", "token", "reasoning", "usage", "comment"]), max_size=12))
         clock = sent
         mine = []
         for event, kind in enumerate(kinds):
@@ -107,9 +105,7 @@ def naive(requests: list[Row], events: list[Row]) -> Row:
     }
 
 
-def summarize_run(
-    makers: Makers, requests: list[Row], events: list[Row], partition: int, group: int
-) -> Summary:
+def summarize_run(makers: Makers, requests: list[Row], events: list[Row], partition: int, group: int) -> Summary:
     make_requests, make_events = makers
     with (
         tempfile.TemporaryDirectory() as folder,

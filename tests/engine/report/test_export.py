@@ -27,9 +27,7 @@ def run(make_tape: MakeTape, count: int = 100, failed: int = 3) -> Tape:
             row |= {"outcome": "http_error", "http_status": 429, "error": "rate limit: [slow] down\x1b[31m\n"}
         else:
             stamps = [row["sent_ns"] + 50 * MS + 10 * MS * e for e in range(3)]
-            events += [
-                {"request_id": r, "event": e, "arrival_ns": a, "tokens": 1} for e, a in enumerate(stamps)
-            ]
+            events += [{"request_id": r, "event": e, "arrival_ns": a, "tokens": 1} for e, a in enumerate(stamps)]
             row |= {"first_token_ns": stamps[0], "last_token_ns": stamps[-1], "end_ns": stamps[-1]}
             row |= {"output_events": 3, "planned_output_tokens": 4}
         requests.append(row)

@@ -24,9 +24,7 @@ BATCHES, ROWS = 4, 10
 
 
 def _events(number: int) -> list[dict[str, Any]]:
-    return [
-        {"request_id": r, "event": number, "arrival_ns": 1000 * number + r, "tokens": 1} for r in range(ROWS)
-    ]
+    return [{"request_id": r, "event": number, "arrival_ns": 1000 * number + r, "tokens": 1} for r in range(ROWS)]
 
 
 @pytest.fixture
@@ -72,9 +70,7 @@ def test_a_journal_cut_anywhere_keeps_every_whole_batch(killed: Path, tmp_path: 
     whole = journal_file(killed, "events").read_bytes()
     ends = _batch_ends(whole)
     assert len(ends) == BATCHES
-    cuts = (
-        {0, 1, 7, len(whole)} | set(range(0, len(whole), 397)) | {e + d for e in ends for d in (-1, 0, 1, 9)}
-    )
+    cuts = {0, 1, 7, len(whole)} | set(range(0, len(whole), 397)) | {e + d for e in ends for d in (-1, 0, 1, 9)}
     for cut in sorted(c for c in cuts if c <= len(whole)):
         copy = tmp_path / f"cut-{cut}"
         shutil.copytree(killed, copy)

@@ -49,9 +49,7 @@ def test_rows_come_back_as_they_were_written(make_tape: MakeTape) -> None:
 
 
 def test_started_at_is_the_wall_clock_of_the_send_or_of_the_schedule(make_tape: MakeTape) -> None:
-    tape = make_tape(
-        [REQUEST | {"request_id": 0}, {"request_id": 1, "scheduled_ns": 5_000_000, "outcome": "timeout"}]
-    )
+    tape = make_tape([REQUEST | {"request_id": 0}, {"request_id": 1, "scheduled_ns": 5_000_000, "outcome": "timeout"}])
     epoch = tape.manifest["epoch_unix_ns"]
     started = tape.requests["started_at"].to_pylist()
     origin = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
