@@ -75,9 +75,7 @@ def simulator() -> Iterator[Callable[..., Simulator]]:
 def replayed(tmp_path: Path) -> Callable[..., Tape]:
     """Replays a trace in this process: replayed(trace, url, out="tape", notes=[], **options of ReplayOptions)."""
 
-    def run(
-        trace: Path, url: str | None, *, out: str = "tape", notes: list[str] | None = None, **options: Any
-    ) -> Tape:
+    def run(trace: Path, url: str | None, *, out: str = "tape", notes: list[str] | None = None, **options: Any) -> Tape:
         defaults = {"model": "m", "read_timeout_ns": 10_000 * MS, "connect_timeout_ns": 5_000 * MS, "preopen_ns": 0}
         faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
         try:

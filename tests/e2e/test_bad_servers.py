@@ -77,9 +77,7 @@ def tape_summary(tape: Any) -> Any:
     return summarize(tape)
 
 
-def test_a_length_that_lies_is_no_failure_once_done_was_said(
-    simulator: Any, small_trace: Any, replayed: Any
-) -> None:
+def test_a_length_that_lies_is_no_failure_once_done_was_said(simulator: Any, small_trace: Any, replayed: Any) -> None:
     """The stream had its [DONE]; only the framing promised 100 bytes that never come."""
     tape = replayed(small_trace(ROWS), simulator(fault="length").url, read_timeout_ns=400 * MS)
     assert _outcomes(tape) == {("ok", 200, None)}
@@ -162,7 +160,12 @@ def _bad_status(exchange: Any) -> None:
     ("act", "outcome", "status", "error"),
     [
         (lambda exchange: None, "protocol_error", None, "the server closed the connection without a response"),
-        (lambda exchange: exchange.reset(), "protocol_error", None, "the server reset the connection without a response"),
+        (
+            lambda exchange: exchange.reset(),
+            "protocol_error",
+            None,
+            "the server reset the connection without a response",
+        ),
         (_html, "protocol_error", 200, "the server answered with an HTML page: is the URL that of an API?"),
         (_html_404, "http_error", 404, "an HTML page: 404 Not Found"),
         (_cut_error, "http_error", 500, "out of memory"),

@@ -31,13 +31,9 @@ def test_many_workers_send_what_one_would(simulator: Any, small_trace: Any, repl
     assert [fact["finished"] for fact in tape.manifest["workers"]] == [rows // workers] * workers
 
 
-def test_the_plan_and_the_bodies_do_not_depend_on_the_workers(
-    simulator: Any, small_trace: Any, replayed: Any
-) -> None:
+def test_the_plan_and_the_bodies_do_not_depend_on_the_workers(simulator: Any, small_trace: Any, replayed: Any) -> None:
     server, trace = simulator(), small_trace(12)
-    tapes = [
-        replayed(trace, server.url, workers=workers, out=f"tape{workers}", keep_bodies=True) for workers in (1, 2)
-    ]
+    tapes = [replayed(trace, server.url, workers=workers, out=f"tape{workers}", keep_bodies=True) for workers in (1, 2)]
     one, two = (tape.read("bodies").sort_by("request_id")["request_body"].to_pylist() for tape in tapes)
     assert one == two
     assert tapes[0].manifest["plan"]["sha256"] == tapes[1].manifest["plan"]["sha256"]
@@ -66,9 +62,7 @@ def test_connections_are_not_used_again_when_told_so(simulator: Any, small_trace
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-def test_a_server_that_closes_after_some_requests(
-    simulator: Any, small_trace: Any, replayed: Any, limit: int
-) -> None:
+def test_a_server_that_closes_after_some_requests(simulator: Any, small_trace: Any, replayed: Any, limit: int) -> None:
     tape = replayed(small_trace(12, gap_ms=20), simulator(ttft="1ms", itl="0ms", close_after=limit).url)
     assert set(tape.requests["outcome"].to_pylist()) == {"ok"}
     assert set(tape.requests["retries"].to_pylist()) == {0}
@@ -120,9 +114,7 @@ def test_a_request_is_sent_again_once_only(raw_server: Any, small_trace: Any, re
     assert tape.requests["error"].to_pylist()[1] == "the server closed the connection without a response"
 
 
-def test_idle_connections_that_the_server_closes_are_no_errors(
-    simulator: Any, small_trace: Any, replayed: Any
-) -> None:
+def test_idle_connections_that_the_server_closes_are_no_errors(simulator: Any, small_trace: Any, replayed: Any) -> None:
     server = simulator(ttft="1ms", itl="0ms", idle_close="20ms")
     tape = replayed(small_trace(8, gap_ms=60), server.url)
     assert set(tape.requests["outcome"].to_pylist()) == {"ok"}

@@ -12,7 +12,8 @@ from tokentape.engine.run.explain import LONGEST, error_text, status_text
         (b'{"message": "plain"}', "plain"),
         (b'{"detail": "Not Found"}', "Not Found"),
         (
-            b'{"detail": [{"loc": ["body", "max_tokens"], "msg": "not an int", "type": "t"}, {"loc": ["q"], "msg": "m"}]}',
+            b'{"detail": [{"loc": ["body", "max_tokens"], "msg": "not an int", "type": "t"},'
+            b' {"loc": ["q"], "msg": "m"}]}',
             "body.max_tokens: not an int; q: m",
         ),
         (b'{"object": "error", "message": "vllm"}', "vllm"),

@@ -98,9 +98,7 @@ def test_texts_are_what_json_means(raw: bytes, text: str) -> None:
 
 
 def test_many_records_of_many_lengths_keep_their_texts() -> None:
-    rows = [
-        ({"request_id": n}, b"i" * (n % 3), b"f" * (n % 2), b"e" * (n % 5), b"t" * (n % 7)) for n in range(200)
-    ]
+    rows = [({"request_id": n}, b"i" * (n % 3), b"f" * (n % 2), b"e" * (n % 5), b"t" * (n % 7)) for n in range(200)]
     finished = unpack_requests(_frame(*rows), len(rows))
     assert finished.records["request_id"].tolist() == list(range(200))
     assert finished.texts == ["t" * (n % 7) or None for n in range(200)]

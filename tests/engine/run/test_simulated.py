@@ -19,6 +19,9 @@ def test_it_answers_within_and_is_gone_afterwards() -> None:
 
 
 def test_one_that_does_not_start_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match=r"the simulator did not start \(exit status 2\)"), simulated_server(["--ttft", "x"]):
+    with (
+        pytest.raises(UserError, match=r"the simulator did not start \(exit status 2\)"),
+        simulated_server(["--ttft", "x"]),
+    ):
         raise AssertionError("it started")
     assert "'x' is not a duration" in capfd.readouterr().err

@@ -137,7 +137,9 @@ def test_a_server_that_never_takes_the_connection(eventually: Callable[..., Any]
                 client.close()
 
 
-def _answers(raw_server: Callable[..., Any], body: bytes, status: str = "200 OK", kind: str = "application/json") -> str:
+def _answers(
+    raw_server: Callable[..., Any], body: bytes, status: str = "200 OK", kind: str = "application/json"
+) -> str:
     def handler(exchange: Any) -> None:
         if exchange.request():
             exchange.respond(body, status, kind)
