@@ -85,7 +85,7 @@ def test_the_console_examples_print_what_is_shown(folder: Path, env: dict[str, s
     """The figures differ from run to run; the lines do not."""
     (block,) = [block for block in BLOCKS if block.runnable and block.language == "console"]
     printed = run(block, folder, env)
-    shown = [block.body for block in BLOCKS[BLOCKS.index(block) :] if block.language == "text"][0]
+    shown = next(block.body for block in BLOCKS[BLOCKS.index(block) :] if block.language == "text")
     assert "TTFT" in shown
     assert first_words(shown) <= first_words(printed)
 
