@@ -49,6 +49,8 @@ def measure(bench: Bench) -> Section:
                 len(quiet.handed_ns) == quiet.events)  # fmt: skip
     section.add("coalesced share", f"{quiet.coalesced.mean():.2%}")
     section.add("un-coalesced events, kernel stamp", f"{percentiles(error)} us")
+    before = f"{error.min() / 1e3:.1f} us, {np.mean(error < 0):.3%} of them"
+    section.add("un-coalesced events stamped before they were handed over: earliest, share", before)
     section.add("un-coalesced events, kernel stamp: p50", f"{p50:.1f} us", "10 us", p50 <= 10)
     section.add("un-coalesced events, kernel stamp: p99", f"{p99:.1f} us", "100 us", p99 <= 100)
     section.add(
