@@ -129,7 +129,7 @@ def test_two_interrupts_stop_at_once_and_can_be_recovered(
     command = start_cli("replay", trace(0, 0, 1000), "--url", server.url, "--model", "m", "--out", "x.tape")
     server.wait(2)
     journal = tmp_path / "x.tape" / "journal"
-    eventually(lambda: (journal / "requests.arrows").exists(), "a finished request in the journal")
+    eventually((journal / "requests.arrows").exists, "a finished request in the journal")
     workers = command.children(WORKER)
     command.send(signal.SIGINT)
     command.send(signal.SIGTERM)  # two of one kind could be one by the time that they are seen
@@ -172,7 +172,7 @@ def test_a_killed_controller_leaves_no_orphans(
     where = ["--simulate", "--ttft", "1ms"] if simulate else ["--url", server.url]
     command = start_cli("replay", trace(0, 0, 1000, 1000), *where, "--model", "m", "--out", "x.tape", "--workers", "2")
     journal = tmp_path / "x.tape" / "journal"
-    eventually(lambda: (journal / "requests.arrows").exists(), "a finished request in the journal")
+    eventually((journal / "requests.arrows").exists, "a finished request in the journal")
     children = command.children(WORKER) + command.children(SERVER)
     assert len(children) == (3 if simulate else 2)
     command.send(signal.SIGKILL)
