@@ -44,7 +44,14 @@ def small_trace(tmp_path: Path) -> Callable[..., Path]:
         name: str = "trace.jsonl",
     ) -> Path:
         lines = [
-            json.dumps({"timestamp": row * gap_ms, "input_length": input_tokens, "output_length": output_tokens})
+            json.dumps(
+                {
+                    "timestamp": row * gap_ms,
+                    "input_length": input_tokens,
+                    "output_length": output_tokens,
+                    "hash_ids": [row << 20 | block for block in range(-(-input_tokens // 512))],
+                }
+            )
             for row in range(rows)
         ]
         path = tmp_path / name
@@ -134,8 +141,11 @@ class Running:
 
     def children(self, module: str) -> list[psutil.Process]:
         """Its child processes that run a module, by their numbers."""
-        children = psutil.Process(self.process.pid).children()
-        return sorted((child for child in children if module in child.cmdline()), key=lambda child: child.pid)
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.ZombieProcess):  # it has ended and waits to be noticed
+                found += [child] if module in child.cmdline() else []
+        return sorted(found, key=lambda child: child.pid)
 
     def send(self, number: int) -> None:
         """Sends a signal."""

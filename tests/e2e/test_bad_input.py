@@ -10,7 +10,7 @@ from tokentape.engine.errors import UserError
 from tokentape.engine.tape import open_tape
 from tokentape.traces import TraceError
 
-GOOD = {"timestamp": 0, "input_length": 5, "output_length": 2}
+GOOD = {"timestamp": 0, "input_length": 5, "output_length": 2, "hash_ids": [0]}
 
 
 def _trace(tmp_path: Path, *rows: dict[str, Any]) -> Path:
@@ -74,9 +74,7 @@ def test_a_bad_row_is_named_or_skipped(
     assert any("1 bad row was skipped; the first: row 3" in note for note in notes)
 
 
-def test_rows_out_of_order_are_sorted_and_it_is_said(
-    tmp_path: Path, simulator: Any, run_cli: Any
-) -> None:
+def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: Any, run_cli: Any) -> None:
     trace = _trace(tmp_path, {"timestamp": 20, "output_length": 4}, {"timestamp": 5, "output_length": 3}, {})
     result = run_cli("replay", trace, "--url", simulator().url, "--out", "x.tape", "--quiet")
     assert "note: 2 rows out of order were sorted by arrival\n" in result.stderr
@@ -88,8 +86,8 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--speed", "0"], "--speed"),
-        (["--speed", "fast"], "--speed"),
+        (["--speed", "0"], "speed must be above 0, as in 2 or 0.5; got 0"),
+        (["--speed", "fast"], "speed must be above 0, as in 2 or 0.5; got fast"),
         (["--workers", "0"], "--workers"),
         (["--limit", "0"], "--limit"),
         (["--grace", "soon"], "--grace: 'soon' is not a duration; write 50ms, 2s, 1m"),
@@ -159,7 +157,7 @@ def test_a_folder_of_the_output_that_is_a_file(simulator: Any, small_trace: Any,
 
 
 def test_a_name_that_is_too_long(simulator: Any, small_trace: Any, replayed: Any) -> None:
-    with pytest.raises(UserError, match="File name too long; give another name for the tape"):
+    with pytest.raises(UserError, match="File name too long; give another name with --out"):
         replayed(small_trace(1), simulator().url, out="x" * 300)
 
 
@@ -171,9 +169,7 @@ def test_a_trace_whose_name_is_no_text(simulator: Any, small_trace: Any, run_cli
     assert open_tape(tmp_path / "x.tape").manifest["trace"]["source"] == str(strange)
 
 
-def test_keys_are_on_no_file_of_the_tape(
-    raw_server: Any, small_trace: Any, run_cli: Any, tmp_path: Path
-) -> None:
+def test_keys_are_on_no_file_of_the_tape(raw_server: Any, small_trace: Any, run_cli: Any, tmp_path: Path) -> None:
     """Not even when the server repeats the key that it refuses."""
     seen = []
 

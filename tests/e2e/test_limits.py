@@ -20,7 +20,7 @@ def test_a_full_disk_keeps_the_journal(simulator: Any, small_trace: Any, run_cli
     assert recovered.returncode == 0
     tape = open_tape(tmp_path / "x.tape")
     assert tape.manifest["recovered"] is True
-    assert 0 < len(tape.events)
+    assert len(tape.events) > 0
     assert len(set(tape.requests["request_id"].to_pylist())) == len(tape.requests)
 
 
@@ -30,7 +30,7 @@ def test_the_limit_of_open_files_is_raised(
 ) -> None:
     result = run_cli(
         *("replay", small_trace(80, gap_ms=0, output_tokens=30), "--url", simulator().url, "--out", "x.tape"),
-        limits=f"ulimit -Hn 300 && ulimit -Sn {soft}",
+        limits=f"ulimit -Sn {soft} && ulimit -Hn 300",
     )
     assert "Traceback" not in result.stderr
     assert open_tape(tmp_path / "x.tape").requests["outcome"].to_pylist() == ["ok"] * 80
@@ -49,9 +49,7 @@ def test_too_few_descriptors_are_told_before_the_start(
     assert "refuses" in run_cli(*words, "--workers", "4", limits="ulimit -n 128").stderr  # 50 each do fit
 
 
-def test_a_simulator_with_few_descriptors_serves_them_all(
-    small_trace: Any, run_cli: Any, tmp_path: Path
-) -> None:
+def test_a_simulator_with_few_descriptors_serves_them_all(small_trace: Any, run_cli: Any, tmp_path: Path) -> None:
     """Controller, worker and simulator each have 128; the server's queue holds what it cannot take yet."""
     result = run_cli(
         *("replay", small_trace(60, gap_ms=1), "--simulate", "--ttft", "5ms", "--itl", "1ms", "--out", "x.tape"),

@@ -65,7 +65,7 @@ def trace(tmp_path: Path) -> Callable[..., Path]:
 
     def write(*at_s: float) -> Path:
         path = tmp_path / "trace.jsonl"
-        rows = [{"timestamp": at * 1000, "input_length": 5, "output_length": 2} for at in at_s]
+        rows = [{"timestamp": at * 1000, "input_length": 5, "output_length": 2, "hash_ids": [0]} for at in at_s]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return path
 
@@ -105,9 +105,7 @@ def test_one_interrupt_lets_streams_end(start_cli: Any, held: Any, trace: Any, t
     assert _gone(workers)
 
 
-def test_streams_that_outlast_the_grace_are_cancelled(
-    start_cli: Any, held: Any, trace: Any, tmp_path: Path
-) -> None:
+def test_streams_that_outlast_the_grace_are_cancelled(start_cli: Any, held: Any, trace: Any, tmp_path: Path) -> None:
     server = held(1)
     command = start_cli(
         *("replay", trace(0, 0.001, 1000), "--url", server.url, "--model", "m", "--out", "x.tape"),
@@ -131,7 +129,7 @@ def test_two_interrupts_stop_at_once_and_can_be_recovered(
     command = start_cli("replay", trace(0, 0, 1000), "--url", server.url, "--model", "m", "--out", "x.tape")
     server.wait(2)
     journal = tmp_path / "x.tape" / "journal"
-    eventually(lambda: (journal / "requests.arrows").exists(), "a finished request in the journal")
+    eventually((journal / "requests.arrows").exists, "a finished request in the journal")
     workers = command.children(WORKER)
     command.send(signal.SIGINT)
     command.send(signal.SIGTERM)  # two of one kind could be one by the time that they are seen
@@ -172,11 +170,9 @@ def test_a_killed_controller_leaves_no_orphans(
 ) -> None:
     server = held(1)
     where = ["--simulate", "--ttft", "1ms"] if simulate else ["--url", server.url]
-    command = start_cli(
-        "replay", trace(0, 0, 1000), *where, "--model", "m", "--out", "x.tape", "--workers", "2"
-    )
+    command = start_cli("replay", trace(0, 0, 1000, 1000), *where, "--model", "m", "--out", "x.tape", "--workers", "2")
     journal = tmp_path / "x.tape" / "journal"
-    eventually(lambda: (journal / "requests.arrows").exists(), "a finished request in the journal")
+    eventually((journal / "requests.arrows").exists, "a finished request in the journal")
     children = command.children(WORKER) + command.children(SERVER)
     assert len(children) == (3 if simulate else 2)
     command.send(signal.SIGKILL)
