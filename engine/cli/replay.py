@@ -81,6 +81,7 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
+    _check_speed(given["speed"])
     simulator: list[str] = []
     for name in ("ttft", "itl"):
         if given[name] is not None:
@@ -121,6 +122,19 @@ def _duration_ns(given: dict[str, Any], name: str, *, above_0: bool = False) -> 
     if above_0 and not duration:
         raise UserError(f"{option} is {given[name]}; it must be above 0")
     return duration
+
+
+def _check_speed(text: str) -> None:
+    from fractions import Fraction
+
+    from ..errors import UserError
+
+    try:
+        factor = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        factor = Fraction(0)
+    if factor <= 0:
+        raise UserError(f"--speed is {text}; it must be a number above 0, as in 2 or 0.5")
 
 
 def _out_for(trace: Path) -> Path:
