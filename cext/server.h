@@ -78,7 +78,7 @@ typedef struct {
     int64_t received_ns;         /* its last byte arrived: kernel stamp where there is one */
     int64_t headers_ns, first_event_ns, first_token_ns, last_token_ns, end_ns;   /* read just before send() */
     int64_t bytes_received, bytes_sent;
-    int32_t prompt_tokens, asked_tokens, output_tokens, events, connection;
+    int32_t prompt_tokens, asked_tokens, output_tokens, events, output_events, connection;
     uint16_t status;             /* 0: none was sent */
     uint8_t endpoint, outcome;   /* outcome: as in request.h */
     bool kernel_clock, reused, stream, done_marker;

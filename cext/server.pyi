@@ -88,6 +88,8 @@ class RequestRow(NamedTuple):
     asked_tokens: int
     output_tokens: int
     events: int
+    output_events: int
+    """Those of them that held tokens."""
     connection: int
     status: int
     """0: nothing was answered."""

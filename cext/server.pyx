@@ -73,7 +73,7 @@ cdef extern from "server.h" nogil:
     ctypedef struct server_request_row:
         int64_t request, received_ns, headers_ns, first_event_ns, first_token_ns, last_token_ns, end_ns
         int64_t bytes_received, bytes_sent
-        int32_t prompt_tokens, asked_tokens, output_tokens, events, connection
+        int32_t prompt_tokens, asked_tokens, output_tokens, events, output_events, connection
         uint16_t status
         uint8_t endpoint, outcome
         bint kernel_clock, reused, stream, done_marker
@@ -121,7 +121,7 @@ EventColumns = namedtuple("EventColumns", "request_id event arrival_ns kind toke
 RequestRow = namedtuple(
     "RequestRow",
     "request received_ns headers_ns first_event_ns first_token_ns last_token_ns end_ns bytes_received bytes_sent"
-    " prompt_tokens asked_tokens output_tokens events connection status endpoint outcome kernel_clock reused stream"
+    " prompt_tokens asked_tokens output_tokens events output_events connection status endpoint outcome kernel_clock reused stream"
     " done_marker id model",
 )
 
@@ -262,6 +262,6 @@ cdef class Server:
                 taken.append(RequestRow(
                     r.request, r.received_ns, r.headers_ns, r.first_event_ns, r.first_token_ns, r.last_token_ns, r.end_ns,
                     r.bytes_received, r.bytes_sent, r.prompt_tokens, r.asked_tokens, r.output_tokens, r.events,
-                    r.connection, r.status, ENDPOINTS[r.endpoint], r.outcome, r.kernel_clock, r.reused, r.stream,
+                    r.output_events, r.connection, r.status, ENDPOINTS[r.endpoint], r.outcome, r.kernel_clock, r.reused, r.stream,
                     r.done_marker, (<bytes>r.id).decode(), (<bytes>r.model).decode("utf-8", "replace"),
                 ))

@@ -245,6 +245,7 @@ static void record(server *s, server_answer *answer, const piece *made, int64_t 
     row->done_marker |= made->kind == KIND_DONE;
     if (!made->tokens)
         return;
+    row->output_events++;
     if (row->first_token_ns) {
         metrics_observe(&s->metrics.itl, handed_ns - row->last_token_ns);
     } else {

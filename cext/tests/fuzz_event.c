@@ -53,7 +53,7 @@ static void check_stream(const event_dialect *dialect, const char *bytes, size_t
     sse_reader_free(&cut);
 }
 
-/* The first byte chooses the cuts and the dialect. */
+/* The last byte chooses the cuts and the dialect. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static event_dialect *dialects[2];
     if (!dialects[0]) {
@@ -62,8 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (size < 1)
         return 0;
-    const event_dialect *dialect = dialects[data[0] & 1];
-    check_stream(dialect, (const char *)data + 1, size - 1, data[0] + UINT64_C(1));
-    check_scan(dialect, (const char *)data + 1, size - 1);
+    const event_dialect *dialect = dialects[data[size - 1] & 1];
+    check_stream(dialect, (const char *)data, size - 1, data[size - 1] + UINT64_C(1));
+    check_scan(dialect, (const char *)data, size - 1);
     return 0;
 }

@@ -13,13 +13,13 @@ static void read_response(http1_reader *reader, const char *bytes, size_t length
     http1_reader_finish(reader);
 }
 
-/* The first byte chooses the cuts. */
+/* The last byte chooses the cuts. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1)
         return 0;
     http1_reader whole, cut;
-    read_response(&whole, (const char *)data + 1, size - 1, 0);
-    read_response(&cut, (const char *)data + 1, size - 1, data[0] + UINT64_C(1));
+    read_response(&whole, (const char *)data, size - 1, 0);
+    read_response(&cut, (const char *)data, size - 1, data[size - 1] + UINT64_C(1));
     if (!record_equal(&whole.out, &cut.out) || whole.responses != cut.responses || whole.last != cut.last)
         abort();
     http1_reader_free(&whole);

@@ -24,15 +24,15 @@ static void read_requests(request_reader *reader, const char *bytes, size_t leng
         feed_piece(request_reader_feed, reader, bytes, length);
 }
 
-/* The first byte chooses the cuts. */
+/* The last byte chooses the cuts. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1)
         return 0;
     if (!bodies.matches && !ask_reader_init(&bodies))
         abort();
     request_reader whole, cut;
-    read_requests(&whole, (const char *)data + 1, size - 1, 0);
-    read_requests(&cut, (const char *)data + 1, size - 1, data[0] + UINT64_C(1));
+    read_requests(&whole, (const char *)data, size - 1, 0);
+    read_requests(&cut, (const char *)data, size - 1, data[size - 1] + UINT64_C(1));
     if (!record_equal(&whole.out, &cut.out))
         abort();
     request_reader_free(&whole);

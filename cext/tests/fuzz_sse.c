@@ -28,16 +28,16 @@ static void count_bytes(const char *bytes, size_t length) {
     sse_free(&framer);
 }
 
-/* The first byte chooses the cuts. */
+/* The last byte chooses the cuts. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1)
         return 0;
     sse_reader whole, cut;
-    read_stream(&whole, (const char *)data + 1, size - 1, 0);
-    read_stream(&cut, (const char *)data + 1, size - 1, data[0] + UINT64_C(1));
+    read_stream(&whole, (const char *)data, size - 1, 0);
+    read_stream(&cut, (const char *)data, size - 1, data[size - 1] + UINT64_C(1));
     if (!record_equal(&whole.out, &cut.out) || whole.events != cut.events)
         abort();
-    count_bytes((const char *)data + 1, size - 1);
+    count_bytes((const char *)data, size - 1);
     sse_reader_free(&whole);
     sse_reader_free(&cut);
     return 0;

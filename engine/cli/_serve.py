@@ -26,8 +26,9 @@ def run_server(given: dict[str, Any]) -> None:
         signal.signal(number, lambda *_: None)
     simulator = Simulator(SimulatorConfig(**given), truth, tuple(sys.argv))
     with simulator, selectors.DefaultSelector() as selector:
-        click.echo(f"listening on {simulator.url}", err=True)
-        if announce_fd is not None:
+        if announce_fd is None:
+            click.echo(f"listening on {simulator.url}", err=True)
+        else:
             _announce(announce_fd, simulator.port)
         selector.register(woken, selectors.EVENT_READ)
         if parent_fd is not None:

@@ -152,7 +152,9 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     per_request = [slo for slo in slos if slo.statistic is None]
     rates = [*throughput(times, span, gaps.tokens_in_window), *goodput(times, span, per_request)]
     requests = _requests(main, times, len(every) - len(main), gaps.unknown_requests)
-    kernel = pc.mean(pc.equal(main["clock"], "kernel").cast(pa.float64())).as_py()
+    # What was never sent has no receive stamp, of whichever clock.
+    clocks = main["clock"].filter(pc.is_valid(main["sent_ns"]))
+    kernel = pc.mean(pc.equal(clocks, "kernel").cast(pa.float64())).as_py()
     capture = Capture(gaps.events, gaps.coalesced / gaps.events if gaps.events else None, kernel)
     return Summary(
         tape=str(tape.path),

@@ -189,7 +189,9 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
 def _errors(finished: Finished, secrets: tuple[str, ...]) -> list[str | None]:
     told: list[str | None] = []
     for error, status in zip(finished.errors, finished.records["http_status"].tolist(), strict=True):
-        text = error or (status_text(status) if status >= 300 else None)
+        text = error
+        if status >= 300 and (error is None or status < 400):
+            text = status_text(status) + (f" ({error})" if error else "")
         for secret in secrets if text else ():
             text = text and text.replace(secret, "***")
         told.append(text)

@@ -130,8 +130,7 @@ def replay(
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UserError(f"{out} exists; name another with --out, or remove it")
+    _check_free(out)
     trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
                    options.tokenizer, sorted(options.extra.items())))  # fmt: skip
@@ -210,8 +209,17 @@ def _endpoint(name: str) -> Endpoint:
 def _prompt_form(endpoint: Endpoint, asked: PromptForm | None) -> PromptForm:
     form = asked or endpoint.prompt_forms[0]
     if form not in endpoint.prompt_forms:
-        raise UserError(f"--endpoint {endpoint.name} takes no prompts of {form}; use --endpoint completions")
+        raise UserError(f"--endpoint {endpoint.name} takes no prompts of token ids; use --endpoint completions")
     return form
+
+
+def _check_free(out: Path) -> None:
+    try:
+        taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be made: {error.strerror}; give another name with --out") from None
+    if taken:
+        raise UserError(f"{out} exists; name another with --out, or remove it")
 
 
 def _keeps_text(options: ReplayOptions) -> bool:

@@ -56,7 +56,10 @@ def find_target(url: str, endpoint_path: str) -> Target:
     Raises:
         UserError: It is no http URL, or the host has no address.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError as error:
+        raise UserError(f"{url!r}: {error}; write http://HOST:PORT") from None
     if parts.scheme == "https":
         raise UserError(f"{url}: https is not spoken yet; use the server's http port, or a local proxy that ends TLS")
     if parts.scheme != "http" or not parts.hostname:

@@ -111,7 +111,7 @@ def truth_requests(rows: list[RequestRow], epoch_ns: int, url: str) -> pa.Record
         "server_input_tokens": [row.prompt_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
         "server_output_tokens": [row.output_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
         "token_source": ["server"] * count,
-        "output_events": [row.events for row in rows],
+        "output_events": [row.output_events for row in rows],
         "bytes_sent": [row.bytes_sent for row in rows],
         "bytes_received": [row.bytes_received for row in rows],
         "response_id": [row.id or None for row in rows],

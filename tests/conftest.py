@@ -1,0 +1,329 @@
+"""What tests of whole runs share: traces, servers good and bad, runs in this process and by the command line.
+
+Servers are real ones on 127.0.0.1, workers are real processes. Nothing here waits for a time to pass: what has to
+have happened is waited for, and every wait has an end.
+"""
+
+import faulthandler
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tokentape
+from tokentape.engine.run.replay import ReplayOptions, replay
+from tokentape.engine.run.simulator import Simulator, SimulatorConfig
+from tokentape.engine.tape import Tape
+
+PATIENCE_S = 60.0
+"""After so long a test has failed."""
+
+MS = 1_000_000
+COMMAND = [sys.executable, "-m", "tokentape.engine.cli.main"]
+
+
+@pytest.fixture
+def small_trace(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a trace: small_trace(rows=10, gap_ms=5, input_tokens=20, output_tokens=4, name="trace.jsonl")."""
+
+    def write(
+        rows: int = 10,
+        *,
+        gap_ms: float = 5,
+        input_tokens: int = 20,
+        output_tokens: int = 4,
+        name: str = "trace.jsonl",
+    ) -> Path:
+        lines = [
+            json.dumps(
+                {
+                    "timestamp": row * gap_ms,
+                    "input_length": input_tokens,
+                    "output_length": output_tokens,
+                    "hash_ids": [row << 20 | block for block in range(-(-input_tokens // 512))],
+                }
+            )
+            for row in range(rows)
+        ]
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def simulator() -> Iterator[Callable[..., Simulator]]:
+    """Starts simulated servers in this process: simulator(ttft="2ms", role="early", …); they end with the test."""
+    running: list[Simulator] = []
+
+    def start(**config: Any) -> Simulator:
+        truth = config.pop("truth", None)
+        simulator = Simulator(SimulatorConfig(**({"ttft": "3ms", "itl": "1ms"} | config)), truth)
+        simulator.start()
+        running.append(simulator)
+        return simulator
+
+    yield start
+    for simulator in running:
+        simulator.stop()
+
+
+@pytest.fixture
+def replayed(tmp_path: Path) -> Callable[..., Tape]:
+    """Replays a trace in this process: replayed(trace, url, out="tape", notes=[], **options of ReplayOptions)."""
+
+    def run(trace: Path, url: str | None, *, out: str = "tape", notes: list[str] | None = None, **options: Any) -> Tape:
+        defaults = {"model": "m", "read_timeout_ns": 10_000 * MS, "connect_timeout_ns": 5_000 * MS, "preopen_ns": 0}
+        faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+        try:
+            return replay(
+                trace,
+                tmp_path / out,
+                ReplayOptions(url=url, **(defaults | options)),
+                on_note=[].append if notes is None else notes.append,
+            )
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return run
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment for processes that import tokentape from where these tests do."""
+    return os.environ | {"PYTHONPATH": str(Path(tokentape.__file__).parents[1]), "COLUMNS": "200"} | more
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command to its end: run_cli("replay", trace, …, env={…}, limits="ulimit -n 100")."""
+
+    def run(
+        *words: str | Path, env: dict[str, str] | None = None, limits: str = "true"
+    ) -> subprocess.CompletedProcess[str]:
+        limited = ["bash", "-c", f'{limits} && exec "$@"', "limited"]
+        return subprocess.run(
+            [*limited, *COMMAND, *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            cwd=tmp_path,
+            env=environment(**(env or {})),
+            check=False,
+        )
+
+    return run
+
+
+class Running:
+    """A command that is under way."""
+
+    def __init__(self, words: Sequence[str], cwd: Path) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=cwd,
+            env=environment(),
+        )
+
+    def children(self, module: str) -> list[psutil.Process]:
+        """Its child processes that run a module, by their numbers."""
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.ZombieProcess):  # it has ended and waits to be noticed
+                found += [child] if module in child.cmdline() else []
+        return sorted(found, key=lambda child: child.pid)
+
+    def send(self, number: int) -> None:
+        """Sends a signal."""
+        self.process.send_signal(number)
+
+    def end(self) -> tuple[int, str, str]:
+        """Waits for its end: exit code, standard output, standard error."""
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def start_cli(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts a command and leaves it running: start_cli("replay", trace, …)."""
+    running: list[Running] = []
+
+    def start(*words: str | Path) -> Running:
+        running.append(Running([str(word) for word in words], tmp_path))
+        return running[-1]
+
+    yield start
+    for command in running:
+        if command.process.poll() is None:
+            command.process.kill()
+        command.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], Any], str], Any]:
+    """Waits until a condition on another process holds, and gives what it gave: eventually(condition, "what")."""
+
+    def wait(condition: Callable[[], Any], what: str) -> Any:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"never came: {what}"
+            time.sleep(0.005)
+        return found
+
+    return wait
+
+
+class Exchange:
+    """One connection of a client to a server that does as it is told."""
+
+    def __init__(self, connection: socket.socket, number: int) -> None:
+        self.connection, self.number = connection, number
+        self._buffer = b""
+
+    def request(self) -> bytes | None:
+        """The next request, head and body; None when the client has closed instead."""
+        while b"\r\n\r\n" not in self._buffer:
+            if not self._receive():
+                return None
+        head, _, rest = self._buffer.partition(b"\r\n\r\n")
+        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        length = int(lengths[0].partition(b":")[2]) if lengths else 0
+        while len(rest) < length:
+            if not self._receive():
+                return None
+            rest = self._buffer.partition(b"\r\n\r\n")[2]
+        self._buffer = rest[length:]
+        return head + b"\r\n\r\n" + rest[:length]
+
+    def _receive(self) -> bool:
+        data = self.connection.recv(65536)
+        self._buffer += data
+        return bool(data)
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes as they are."""
+        self.connection.sendall(data)
+
+    def respond(self, body: bytes, status: str = "200 OK", kind: str = "application/json", more: str = "") -> None:
+        """Sends a whole response with Content-Length."""
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+        self.send(head.encode() + body)
+
+    def stream_head(self) -> None:
+        """Begins an event stream that ends with the connection."""
+        self.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+
+    def token(self, text: str = "a") -> None:
+        """Sends one event of a chat's stream."""
+        self.event({"id": f"r{self.number}", "choices": [{"index": 0, "delta": {"content": text}}]})
+
+    def event(self, value: Any) -> None:
+        """Sends one event."""
+        self.send(b"data: " + json.dumps(value).encode() + b"\n\n")
+
+    def done(self) -> None:
+        """Ends a stream as OpenAI does."""
+        self.send(b"data: [DONE]\n\n")
+
+    def reset(self) -> None:
+        """Closes with a reset instead of an end."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.connection.close()
+
+    def wait_for_close(self) -> None:
+        """Returns once the client is gone."""
+        with suppress(ConnectionError, TimeoutError):
+            while self.connection.recv(65536):
+                pass
+
+
+class RawServer:
+    """A server that answers each connection with a function of the test, in a thread each."""
+
+    def __init__(self, handler: Callable[[Exchange], None]) -> None:
+        self._handler = handler
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._threads: list[threading.Thread] = []
+        self._connections: list[socket.socket] = []
+        self._acceptor = threading.Thread(target=self._accept, name="acceptor")
+        self._acceptor.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Its root."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # closed by stop()
+            connection.settimeout(PATIENCE_S)
+            exchange = Exchange(connection, len(self._connections))
+            self._connections.append(connection)
+            thread = threading.Thread(target=self._serve, args=(exchange,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, exchange: Exchange) -> None:
+        with exchange.connection, suppress(ConnectionError):
+            self._handler(exchange)
+
+    def refuse(self) -> None:
+        """Takes no more connections; those there are go on."""
+        with suppress(OSError):  # it was told so before
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def stop(self) -> None:
+        """Closes everything and waits for the threads."""
+        self.refuse()
+        self._acceptor.join(PATIENCE_S)
+        for connection in self._connections:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[[Callable[[Exchange], None]], RawServer]]:
+    """Starts servers that do what a function says with each connection: raw_server(handler)."""
+    running: list[RawServer] = []
+
+    def start(handler: Callable[[Exchange], None]) -> RawServer:
+        running.append(RawServer(handler))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """A port where nobody listens, and nobody else can come to while the test runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
