@@ -644,8 +644,7 @@ static void arm_timer(reactor *r, bool at_once) {
 }
 
 static void sample_clocks(reactor *r) {
-    r->now_ns = clock_mono_ns();
-    int64_t offset = clock_unix_ns() - r->now_ns;
+    int64_t offset = clock_offset_at(&r->now_ns);
     int64_t moved = offset - r->offset_ns;
     r->distrust_stamps = moved > STEP_NS || moved < -STEP_NS;
     r->status.clock_steps += r->distrust_stamps;
