@@ -86,8 +86,8 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--speed", "0"], "speed must be above 0, as in 2 or 0.5; got 0"),
-        (["--speed", "fast"], "speed must be above 0, as in 2 or 0.5; got fast"),
+        (["--speed", "0"], "--speed is 0; it must be a number above 0, as in 2 or 0.5"),
+        (["--speed", "fast"], "--speed is fast; it must be a number above 0"),
         (["--workers", "0"], "--workers"),
         (["--limit", "0"], "--limit"),
         (["--grace", "soon"], "--grace: 'soon' is not a duration; write 50ms, 2s, 1m"),
