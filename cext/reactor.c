@@ -643,6 +643,13 @@ static void arm_timer(reactor *r, bool at_once) {
     r->armed_ns = wake;
 }
 
+/* A connection that has waited for its next token has left the caches: its lines are fetched while the one before it is
+ * still being read. `who` may be another descriptor's tag: a prefetch harms nobody. */
+static void prefetch_conn(const char *who) {
+    for (size_t at = 0; at < sizeof(conn); at += 64)
+        __builtin_prefetch(who + at, 1);
+}
+
 static void sample_clocks(reactor *r) {
     int64_t offset = clock_offset_at(&r->now_ns);
     int64_t moved = offset - r->offset_ns;
@@ -681,6 +688,8 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         send_due(r);
         for (int i = 0; i < n; i++) {
             void *who = r->events[i].data.ptr;
+            if (i + 1 < n)
+                prefetch_conn(r->events[i + 1].data.ptr);
             if (who == &r->timerfd)
                 r->armed_ns = 0;
             else if (who == &r->feed)
