@@ -50,10 +50,12 @@ SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "body", "draw", "wire", "metrics", "heap", "conn", "route", "answer"]),
 )
+PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 MODULES = {
     "parsers": PARSERS,
     "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", "reactor"),
-    "server": ("json", "columns", *SERVER),
+    "server": ("json", "columns", "listener", *SERVER),
+    "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
 setup(
     ext_modules=cythonize(

@@ -2,9 +2,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,9 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "listener.h"
 #include "server_internal.h"
 
-#define BACKLOG 65535           /* the kernel lowers it to net.core.somaxconn */
 #define READY_EVENTS 512
 #define DUE_PER_TURN 512        /* streams advanced before sockets are looked at again */
 #define ACCEPTS_PER_TURN 256
@@ -236,58 +233,16 @@ static void *run(void *argument) {
 
 /* ---- life ------------------------------------------------------------------------ */
 
-static int listen_at(const server_config *config, uint16_t *port, const char **error) {
-    char service[8];
-    snprintf(service, sizeof service, "%u", config->port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE}, *found;
-    if (getaddrinfo(config->host, service, &hints, &found) != 0) {
-        *error = "the host is not a numeric address";
-        errno = EINVAL;
-        return -1;
-    }
-    int yes = 1;
-    struct sockaddr_storage bound;
-    socklen_t bound_length = sizeof bound;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    *error = "cannot listen";
-    if (fd >= 0) {
-        /* Accepted sockets inherit all of these. Some hosts pick BBR, which would pace our tiny writes. */
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes);
-        if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
-            getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
-            int cause = errno;
-            close(fd);
-            errno = cause;
-            fd = -1;
-        }
-    }
-    freeaddrinfo(found);
-    if (fd >= 0)
-        *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                  : ((struct sockaddr_in *)&bound)->sin_port);
-    return fd;
-}
-
-static void raise_open_files(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 server *server_new(const server_config *config, const char **error) {
     server *s = calloc(1, sizeof *s);
     *error = "out of memory";
     if (!s)
         return NULL;
     s->config = *config;
+    s->port = config->port;
     s->epoll_fd = s->listen_fd = s->wake_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
-    raise_open_files();
+    listener_raise_open_files();
     if (getrandom(&s->nonce, sizeof s->nonce, 0) != sizeof s->nonce)
         s->nonce = (uint64_t)clock_unix_ns();
     s->read_buffer = malloc(READ_BYTES);
@@ -295,7 +250,7 @@ server *server_new(const server_config *config, const char **error) {
     s->now_ns = clock_mono_ns();
     s->accepting = true;
     bool ready = s->read_buffer && s->scratch && heap_reserve(&s->heap, 256) && columns_init(&s->columns) &&
-                 ask_reader_init(&s->reader) && (s->listen_fd = listen_at(config, &s->port, error)) >= 0;
+                 ask_reader_init(&s->reader) && (s->listen_fd = listener_open(config->host, &s->port, error)) >= 0;
     if (ready) {
         *error = "cannot make an epoll set";
         s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -60,7 +60,7 @@ void stream_begin(stream *s, int64_t request_id, int64_t scheduled_ns) {
     s->record = (request_record){
         .request_id = request_id, .scheduled_ns = scheduled_ns, .input_tokens = -1, .output_tokens = -1,
         .cached_tokens = -1, .reasoning_tokens = -1, .retry_after_s = -1};
-    s->is_sse = s->ended = s->done_marker = s->failed_in_stream = s->has_finish = false;
+    s->is_sse = s->ended = s->done_marker = s->failed_in_stream = s->has_finish = s->unread = false;
     s->usage_so_far = 0;
 }
 
@@ -181,15 +181,25 @@ static stream_result broken(stream *s, outcome why, int64_t at_ns, const char *t
 
 static const char OUT_OF_MEMORY[] = "out of memory in the client";
 
+/* Only observed, and more than is worth holding. */
+static stream_result pass_over(stream *s) {
+    s->unread = true;
+    buffer_free(&s->body);
+    sse_reset(&s->framer);
+    return STREAM_MORE;
+}
+
 static stream_result take_body(stream *s, stream_shared *shared, read_state *now, http1_span body) {
+    if (s->unread)
+        return STREAM_MORE;
     if (!s->is_sse) {
         if (s->record.http_status >= 400) {
             size_t room = STREAM_MAX_ERROR - s->body.length;
             buffer_append(&s->body, body.start, body.length < room ? body.length : room, STREAM_MAX_ERROR);
             return STREAM_MORE;
         }
-        if (!buffer_append(&s->body, body.start, body.length, STREAM_MAX_BODY))
-            return broken(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "the response is over 64 MB");
+        if (!buffer_append(&s->body, body.start, body.length, shared->observes ? STREAM_MAX_OBSERVED : STREAM_MAX_BODY))
+            return shared->observes ? pass_over(s) : broken(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "the response is over 64 MB");
         return STREAM_MORE;
     }
     const char *p = body.start, *end = body.start + body.length;
@@ -201,17 +211,18 @@ static stream_result take_body(stream *s, stream_shared *shared, read_state *now
         now->event_end = p;
     }
     if (result == SSE_TOO_LARGE)
-        return broken(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "an event of the stream is over 16 MB");
+        return shared->observes ? pass_over(s) : broken(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "an event of the stream is over 16 MB");
     return STREAM_MORE;
 }
 
-static void take_head(stream *s, int64_t arrival_ns) {
+static void take_head(stream *s, const stream_shared *shared, int64_t arrival_ns) {
     request_record *r = &s->record;
     r->headers_ns = arrival_ns;
     r->http_status = s->http.status;
     r->retry_after_s = s->http.retry_after_s;
     s->is_sse = s->http.status == 200 && s->http.content_type == HTTP1_TYPE_SSE;
     r->streamed = s->is_sse;
+    s->unread = shared->observes && s->http.encoded;
 }
 
 /* A body that is no event stream: one event for all of it, since all of its tokens arrived with its last byte. Answers
@@ -243,7 +254,7 @@ static void settle(stream *s, stream_shared *shared, read_state *now) {
     request_record *r = &s->record;
     r->end_ns = now->arrival_ns;
     sse_event event;
-    while (s->is_sse && sse_finish(&s->framer, &event) == SSE_EVENT)
+    while (s->is_sse && !s->unread && sse_finish(&s->framer, &event) == SSE_EVENT)
         if (!take_event(s, shared, now, &event)) {
             stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, OUT_OF_MEMORY);
             return;
@@ -251,6 +262,12 @@ static void settle(stream *s, stream_shared *shared, read_state *now) {
     if (r->http_status < 200 || r->http_status > 299) {
         r->outcome = OUTCOME_HTTP_ERROR;
         keep_error(s, s->body.bytes ? s->body.bytes : "", s->body.length);
+        return;
+    }
+    if (s->unread) {
+        r->end_marker = s->http.close_delimited ? END_CLOSE : END_LENGTH;
+        static const char text[] = "the response was compressed or too large to be read";
+        keep_error(s, text, sizeof text - 1);
         return;
     }
     if (s->http.encoded) {
@@ -290,7 +307,7 @@ stream_result stream_bytes(stream *s, stream_shared *shared, const char *bytes, 
             }
             return STREAM_MORE;
         case HTTP1_HEADERS:
-            take_head(s, arrival_ns);
+            take_head(s, shared, arrival_ns);
             break;
         case HTTP1_BODY:
             result = take_body(s, shared, &now, body);

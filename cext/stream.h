@@ -16,6 +16,7 @@
 #include "sse.h"
 
 #define STREAM_MAX_BODY (64u << 20)    /* of a response that is no event stream */
+#define STREAM_MAX_OBSERVED (8u << 20) /* likewise, when it is only observed */
 #define STREAM_MAX_ERROR 4096u         /* bytes of an error's text that are kept */
 #define STREAM_MAX_TEXT (16u << 20)    /* of a response's output text, when it is kept */
 
@@ -28,6 +29,8 @@ typedef struct {
     event_columns *columns;
     bool keep_text;            /* keep the output text (its JSON escapes stay) */
     bool needs_end;            /* an event stream must end with [DONE], a finish reason or a terminal event */
+    bool observes;             /* the response is on its way to somebody else: one that is compressed, or over STREAM_MAX_OBSERVED or
+                                  SSE_MAX_EVENT, is followed to its end unread, and is no failure */
     int64_t tokens, coalesced, events;   /* counters over all streams */
 } stream_shared;
 
@@ -40,6 +43,7 @@ typedef struct {
     stream_buffer error;       /* what went wrong, in the server's words or ours */
     char id[128], finish[32];
     bool is_sse, ended, done_marker, failed_in_stream, has_finish;
+    bool unread;               /* see stream_shared.observes */
     int64_t usage_so_far;      /* output tokens that a running usage has told */
 } stream;
 

@@ -1,4 +1,4 @@
-"""Units as people write them: durations."""
+"""Units as people write them: durations and sizes."""
 
 import re
 
@@ -29,3 +29,19 @@ def duration_ns(text: str) -> int:
     if duration > _LONGEST_NS:
         raise UserError(f"{text!r} is too long for a duration; the longest is {_LONGEST_NS // 10**9} s")
     return duration
+
+
+_SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*", re.ASCII | re.IGNORECASE)
+
+
+def size_bytes(text: str) -> int:
+    """A size in bytes: a number with ``B``, ``KB``, ``MB``, ``GB`` or ``TB`` (powers of 1,000).
+
+    Raises:
+        UserError: It is no such text.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise UserError(f"{text!r} is not a size; write 500MB or 1GB")
+    return int(float(match[1]) * _SIZES[match[2].upper()])

@@ -29,7 +29,7 @@ def run_server(given: dict[str, Any]) -> None:
         if announce_fd is None:
             click.echo(f"listening on {simulator.url}", err=True)
         else:
-            _announce(announce_fd, simulator.port)
+            announce(announce_fd, simulator.port)
         selector.register(woken, selectors.EVENT_READ)
         if parent_fd is not None:
             selector.register(parent_fd, selectors.EVENT_READ)
@@ -44,7 +44,8 @@ def _watch(pid: int) -> int:
         raise UserError(f"the parent {pid} has ended already") from None
 
 
-def _announce(descriptor: int, port: int) -> None:
+def announce(descriptor: int, port: int) -> None:
+    """Write the port to a descriptor of the parent, and close it."""
     try:
         with os.fdopen(descriptor, "w") as parent:
             parent.write(f"{port}\n")

@@ -127,14 +127,14 @@ def unpack_requests(frame: bytes, rows: int) -> Finished:
         for length in lengths:
             parts.append(frame[at : at + length])
             at += length
-        ids.append(_json_text(parts[0]) if parts[0] else None)
-        finishes.append(_json_text(parts[1]) if parts[1] else None)
+        ids.append(json_text(parts[0]) if parts[0] else None)
+        finishes.append(json_text(parts[1]) if parts[1] else None)
         errors.append(error_text(parts[2]) if parts[2] else None)
-        texts.append(_json_text(parts[3]) if parts[3] else None)
+        texts.append(json_text(parts[3]) if parts[3] else None)
     return Finished(np.frombuffer(bytes(fixed), RECORD), ids, finishes, errors, texts)
 
 
-def _json_text(raw: bytes) -> str:
+def json_text(raw: bytes) -> str:
     """What stood between the quotes of JSON strings, joined; escapes are decoded over the joints."""
     if b"\\" in raw:
         try:

@@ -14,7 +14,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from .schema import BODIES, DERIVED, EVENTS_JOURNAL, PROBES, REQUESTS
+from .schema import BLOCKS, BODIES, DERIVED, EVENTS_JOURNAL, PROBES, REQUESTS
 
 JOURNAL: Final = "journal"
 
@@ -23,7 +23,13 @@ def _requests_journal() -> pa.Schema:
     return pa.schema([f.with_nullable(True) if f.name in DERIVED else f for f in REQUESTS])
 
 
-TABLES: Final = {"requests": _requests_journal(), "events": EVENTS_JOURNAL, "bodies": BODIES, "probes": PROBES}
+TABLES: Final = {
+    "requests": _requests_journal(),
+    "events": EVENTS_JOURNAL,
+    "bodies": BODIES,
+    "blocks": BLOCKS,
+    "probes": PROBES,
+}
 """The journal's tables and the columns that they have while a run lasts."""
 
 
@@ -62,6 +68,11 @@ class JournalFile:
         self._buffered = _Whole(self._file)
         self._stream = pa.ipc.new_stream(pa.PythonFile(self._buffered, mode="w"), schema)
 
+    @property
+    def size(self) -> int:
+        """Written so far."""
+        return self._buffered.size
+
     def append(self, batch: pa.RecordBatch) -> None:
         """Hands a batch to the kernel: it survives the death of this process, not of the machine."""
         self._stream.write_batch(batch)
@@ -91,6 +102,7 @@ class _Whole:
 
     def __init__(self, file: FileIO) -> None:
         self.pieces: list[bytes] = []
+        self.size = 0
         self._file = file
 
     def write(self, data: bytes) -> int:
@@ -102,6 +114,7 @@ class _Whole:
 
     def push(self) -> None:
         pending, self.pieces = memoryview(b"".join(self.pieces)), []
+        self.size += len(pending)
         while pending:
             pending = pending[self._file.write(pending) :]
 

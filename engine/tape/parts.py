@@ -22,6 +22,7 @@ ENCODINGS: Final = {
     "events": {"request_id": "PLAIN", "event": _SPLIT, "arrival_ns": _DELTA, "read_ns": _DELTA},
     "requests": {"request_id": _DELTA, "started_at": _DELTA, "bytes_sent": _DELTA, "bytes_received": _DELTA},
     "probes": {"at_ns": _DELTA},
+    "blocks": {"request_id": _DELTA, "block": _DELTA, "hash": "PLAIN"},
     "bodies": {"request_id": _DELTA, "request_body": "PLAIN", "response_text": "PLAIN"},
 }
 """Columns without a dictionary. Every `*_ns` of requests is packed as differences as well."""

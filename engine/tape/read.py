@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from ..errors import UserError
 from .manifest import read_manifest
-from .schema import BODIES, EVENTS, PROBES, REQUESTS
+from .schema import BLOCKS, BODIES, EVENTS, PROBES, REQUESTS
 
-_SCHEMAS = {"requests": REQUESTS, "events": EVENTS, "bodies": BODIES, "probes": PROBES}
+_SCHEMAS = {"requests": REQUESTS, "events": EVENTS, "bodies": BODIES, "blocks": BLOCKS, "probes": PROBES}
 
 
 class Tape:
@@ -43,7 +43,7 @@ class Tape:
         return self.read("events")
 
     def files(self, table: str) -> list[Path]:
-        """The Parquet files of a table (requests, events, bodies), in their order."""
+        """The Parquet files of a table (requests, events, bodies, blocks, probes), in their order."""
         return [self.path / file["path"] for file in self.manifest["files"] if file["table"] == table]
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -55,7 +55,7 @@ class Tape:
         schema = _SCHEMAS[table]
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         groups = [pa.table(group) for group in self._groups(table, columns)]
-        return pa.concat_tables([wanted.empty_table(), *(group.cast(wanted) for group in groups)])
+        return pa.concat_tables([wanted.empty_table(), *(_conform(group, wanted) for group in groups)])
 
     def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[pa.Table]:
         """The events, a row group (about a million rows) at a time.
@@ -86,6 +86,14 @@ class Tape:
             expected = listed[str(file.relative_to(self.path))]["rows"]
             if rows != expected:
                 raise UserError(f"{file}: {rows} rows, the manifest says {expected}; restore it from a copy")
+
+
+def _conform(group: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """The group with the columns that are wanted; one that came into the schema after it was written is null."""
+    absent = [field for field in wanted if field.name not in group.column_names]
+    for field in absent:
+        group = group.append_column(field, pa.nulls(group.num_rows, field.type))
+    return group.select(wanted.names).cast(wanted)
 
 
 def open_tape(path: Path) -> Tape:

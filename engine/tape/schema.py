@@ -111,10 +111,20 @@ BODIES: Final = pa.schema(
     [
         _field("request_id", pa.int64()),
         _field("request_body?", pa.binary()),
+        _field("request_headers?", pa.string()),  # a JSON object, without secrets; recorders write it
         _field("response_text?", pa.string()),
     ]
 )
 """What was said, for tapes that keep it."""
+
+BLOCKS: Final = pa.schema(
+    [
+        _field("request_id", pa.int64()),
+        _field("block", pa.int32()),  # 0-based within the request's prompt
+        _field("hash", pa.int64()),  # of this block and all before it, keyed with a secret that nobody has
+    ]
+)
+"""Prompts as salted hashes, on tapes of an anonymizing recorder: equal hashes are equal prefixes."""
 
 PROBES: Final = pa.schema(
     [

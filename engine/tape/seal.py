@@ -20,13 +20,14 @@ from .journal import JOURNAL, TABLES, Dropped, JournalReader, journal_file
 from .manifest import write_manifest
 from .order import chain_order
 from .parts import ROW_GROUP_ROWS, Part, write_part
-from .schema import BODIES, EVENTS, KINDS, PROBES, REQUESTS
+from .schema import BLOCKS, BODIES, EVENTS, KINDS, PROBES, REQUESTS
 
 PARTITION_EVENTS: Final = 1 << 22
 """Events sorted and written at once: bounds the memory (about 0.5 GB). More pack a little better."""
 PARTITION_REQUESTS: Final = 1 << 17
 PARTITION_BODY_BYTES: Final = 1 << 26
 PARTITION_PROBES: Final = 1 << 20
+PARTITION_BLOCKS: Final = 1 << 22
 
 _KIND_WORDS: Final = pa.array(KINDS, pa.string())
 _KIND_TYPE: Final = pa.dictionary(pa.int8(), pa.string())
@@ -95,6 +96,7 @@ def _write_parts(
         ("requests", partial(_request_partitions, counts=counts), REQUESTS),
         ("events", _event_partitions, _EVENTS_PART),
         ("bodies", _body_partitions, BODIES),
+        ("blocks", _block_partitions, BLOCKS),
         ("probes", _probe_partitions, PROBES),
     ):
         shutil.rmtree(path / table, ignore_errors=True)
@@ -197,6 +199,11 @@ def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
 def _body_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
     for batches in _gather(journal, PARTITION_REQUESTS, PARTITION_BODY_BYTES):
         yield [pa.Table.from_batches(batches).sort_by("request_id")]
+
+
+def _block_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:
+    for batches in _gather(journal, PARTITION_BLOCKS):
+        yield [pa.Table.from_batches(batches).sort_by([("request_id", "ascending"), ("block", "ascending")])]
 
 
 def _probe_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:

@@ -18,7 +18,7 @@ from .errors import TapeFull
 from .journal import JOURNAL, TABLES, JournalFile, JournalReader, journal_file, lock_journal
 from .manifest import write_manifest
 from .read import Tape, open_tape
-from .schema import BODIES, EVENTS_JOURNAL, PROBES, REQUESTS, SCHEMA_VERSION, conform
+from .schema import BLOCKS, BODIES, EVENTS_JOURNAL, PROBES, REQUESTS, SCHEMA_VERSION, conform
 from .seal import TokenCounts, seal_journal
 
 
@@ -73,6 +73,15 @@ class TapeWriter:
     def bodies(self, batch: pa.RecordBatch) -> None:
         """Adds what was said: BODIES' columns."""
         self._append("bodies", conform(batch, BODIES))
+
+    def blocks(self, batch: pa.RecordBatch) -> None:
+        """Adds hashed blocks of prompts: BLOCKS' columns."""
+        self._append("blocks", conform(batch, BLOCKS))
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the journal takes on the disk so far."""
+        return sum(journal.size for journal in self._journals.values())
 
     def probes(self, batch: pa.RecordBatch) -> None:
         """Adds readings of time series: PROBES' columns."""

@@ -44,7 +44,7 @@ def test_rows_come_back_as_they_were_written(make_tape: MakeTape) -> None:
     ]
     assert [r["tokens"] for r in back] == [None] * 3 + [1] * 6
     assert tape.manifest["command"] == ["tokentape", "replay"]
-    assert tape.manifest["rows"] == {"requests": 3, "events": 9, "bodies": 0, "probes": 0}
+    assert tape.manifest["rows"] == {"requests": 3, "events": 9, "bodies": 0, "blocks": 0, "probes": 0}
     assert not (tape.path / "journal").exists()
 
 
@@ -115,12 +115,13 @@ def test_a_long_run_is_sealed_in_partitions(make_tape: MakeTape, monkeypatch: py
 
 def test_bodies_are_kept_where_given(tmp_path: Path) -> None:
     writer = TapeWriter(tmp_path / "t", {}, epoch_mono_ns=0, epoch_unix_ns=0)
-    columns = {"request_id": [1, 0], "request_body": [b'{"a":1}', None], "response_text": [None, "¡Hola!"]}
+    columns = {"request_id": [1, 0], "request_body": [b'{"a":1}', None], "request_headers": ["{}", None]}
+    columns |= {"response_text": [None, "¡Hola!"]}
     writer.bodies(pa.RecordBatch.from_pydict(columns))
     tape = writer.seal()
     assert tape.read("bodies").to_pylist() == [
-        {"request_id": 0, "request_body": None, "response_text": "¡Hola!"},
-        {"request_id": 1, "request_body": b'{"a":1}', "response_text": None},
+        {"request_id": 0, "request_body": None, "request_headers": None, "response_text": "¡Hola!"},
+        {"request_id": 1, "request_body": b'{"a":1}', "request_headers": "{}", "response_text": None},
     ]
 
 

@@ -1,0 +1,56 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 65535           /* the kernel lowers it to net.core.somaxconn */
+
+int listener_open(const char *host, uint16_t *port, const char **error) {
+    char service[8];
+    snprintf(service, sizeof service, "%u", *port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE}, *found;
+    if (getaddrinfo(host, service, &hints, &found) != 0) {
+        *error = "the host is not a numeric address";
+        errno = EINVAL;
+        return -1;
+    }
+    int yes = 1;
+    struct sockaddr_storage bound;
+    socklen_t bound_length = sizeof bound;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *error = "cannot listen";
+    if (fd >= 0) {
+        /* Accepted sockets inherit all of these. Some hosts pick BBR, which would pace our tiny writes. */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes);
+        if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
+            getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
+            int cause = errno;
+            close(fd);
+            errno = cause;
+            fd = -1;
+        }
+    }
+    freeaddrinfo(found);
+    if (fd >= 0)
+        *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                  : ((struct sockaddr_in *)&bound)->sin_port);
+    return fd;
+}
+
+void listener_raise_open_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}

@@ -1,0 +1,14 @@
+/* listener.h: a listening TCP socket, as the simulated server and the recorder want it. */
+#ifndef TT_LISTENER_H
+#define TT_LISTENER_H
+
+#include <stdint.h>
+
+/* Listens at a numeric IPv4 or IPv6 address. *port: 0 takes any, and becomes the one it is. The descriptor, non-blocking;
+ * accepted sockets inherit TCP_NODELAY, kernel stamps and cubic. -1 with *error (static text) and errno. */
+int listener_open(const char *host, uint16_t *port, const char **error);
+
+/* Raises the soft limit of open files to the hard one. */
+void listener_raise_open_files(void);
+
+#endif
