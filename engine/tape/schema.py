@@ -95,7 +95,7 @@ EVENTS: Final = pa.schema(
         _field("request_id", pa.int64()),
         _field("event", pa.int32()),  # 0-based within the request
         _field("arrival_ns", pa.int64()),  # the best clock there was
-        _field("read_ns", pa.int64()),  # user clock
+        _field("read_ns", pa.int64()),  # user clock; beside a kernel stamp rounded up to 256 ns when sealed
         _field("kind", pa.string()),
         _field("tokens?", pa.int32()),
         _field("bytes", pa.int32()),
