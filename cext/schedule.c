@@ -143,6 +143,11 @@ void schedule_pop(schedule *plan) {
         plan->left--;
 }
 
+void schedule_again(schedule *plan, int64_t row) {
+    heap_push(plan, (schedule_step){plan->due_ns[row], row, SCHEDULE_SEND});
+    plan->left++;
+}
+
 int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns) {
     if (plan->start_ns == SCHEDULE_NEVER)
         return 0;

@@ -78,6 +78,9 @@ schedule_step schedule_peek(const schedule *plan);
 /* The caller takes that step. After SCHEDULE_WANT the row's SCHEDULE_SEND comes when it is due. */
 void schedule_pop(schedule *plan);
 
+/* A follower that was handed out could not be sent: its step comes again. */
+void schedule_again(schedule *plan, int64_t row);
+
 /* How many roots became due before now + horizon since the last call. */
 int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns);
 
