@@ -11,10 +11,10 @@ from .delimited import split_header
 from .errors import TraceError
 from .fields import shown
 from .files import read_head
-from .readers import azure, burstgpt, mooncake, native
+from .readers import azure, burstgpt, mooncake, native, tape
 from .table import Trace
 
-READERS: tuple[ModuleType, ...] = (mooncake, azure, burstgpt, native)
+READERS: tuple[ModuleType, ...] = (mooncake, azure, burstgpt, native, tape)
 
 _KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 
@@ -34,6 +34,8 @@ def detect(path: Path) -> ModuleType:
     Raises:
         TraceError: No reader knows the format; the message says what the file begins with.
     """
+    if tape.is_tape(path):
+        return tape
     head = read_head(path)
     for reader in READERS:
         if reader.matches(head, path):

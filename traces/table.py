@@ -19,6 +19,7 @@ TRACE_SCHEMA = pa.schema(
         pa.field("parent", pa.int32()),  # the turn of the same session that this one follows
         pa.field("think_ns", pa.int64()),  # between the parent's end and this request
         pa.field("model", pa.string()),
+        pa.field("path", pa.string()),  # of the recorded body's URL
         pa.field("body", pa.binary()),  # a recorded request, JSON
         pa.field("source_row", pa.int64(), nullable=False),  # 1-based record in the file
     ]

@@ -87,6 +87,10 @@ class Constants:
     """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
     secrets: tuple[str, ...] = ()
     """What is struck out of servers' messages."""
+    endpoints: list[str] | None = None
+    """By row, where they are not all `endpoint`; likewise the two below."""
+    models: list[str] | None = None
+    urls: list[str] | None = None
 
 
 def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.RecordBatch:
@@ -222,12 +226,16 @@ def plan_columns(plan: Plan, rows: NDArray[np.int64], constants: Constants) -> d
         "session_id": table["session_id"].combine_chunks(),
         "turn": table["turn"].combine_chunks(),
         "phase": pa.array(["main"] * n, pa.string()),
-        "endpoint": pa.array([constants.endpoint] * n, pa.string()),
-        "model": pa.array([constants.model] * n, pa.string()),
-        "url": pa.array([constants.url] * n, pa.string()),
+        "endpoint": _by_row(rows, constants.endpoints, constants.endpoint),
+        "model": _by_row(rows, constants.models, constants.model),
+        "url": _by_row(rows, constants.urls, constants.url),
         "planned_input_tokens": pa.array(plan.input_tokens[rows]),
         "planned_output_tokens": pa.array(plan.output_tokens[rows]),
     }
+
+
+def _by_row(rows: NDArray[np.int64], own: list[str] | None, common: str) -> pa.Array:
+    return pa.array([common] * len(rows) if own is None else [own[row] for row in rows.tolist()], pa.string())
 
 
 PROBED = (

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ from .headers import redact, request_head, request_headers, secrets
 from .host import clock_pair, host
 from .records import Constants
 from .simulated import simulated_server
-from .target import Target, find_target, reachable, served_model
+from .target import Target, find_target, join_path, reachable, served_model
+from .verbatim import Recorded, RecordedComposer, common_endpoint, has_bodies, recorded_requests
 
 MS = 1_000_000
 
@@ -37,7 +38,7 @@ class ReplayOptions:
     Attributes:
         url: The server; None starts the simulator.
         endpoint: A name of ENDPOINTS.
-        model: None asks the server for the first that it lists.
+        model: None asks the server for the first that it lists; recorded bodies then keep the one that they name.
         speed: Divide all times by this.
         start_ns, end_ns: The window of the trace, in the trace's own time.
         limit: The first so many requests of the window.
@@ -141,8 +142,12 @@ def replay(
     headers = request_headers(options.headers, options.api_key_env)
     _check_free(out)
     trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
+    if options.history == "live" and has_bodies(trace):
+        raise UserError(f"{trace.source} has recorded bodies, which are sent as they are; leave out --history live")
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
                    options.tokenizer, sorted(options.extra.items())))  # fmt: skip
+    if has_bodies(trace):
+        recipe += repr(options.model)
     plan = make_plan(
         trace,
         start_ns=options.start_ns,
@@ -161,18 +166,19 @@ def replay(
     with _server(options) as url:
         timeout_s = options.connect_timeout_ns / 1e9
         target = reachable(find_target(url, endpoint.path), timeout_s)
-        model = options.model or served_model(target, headers, timeout_s)
-        stream = options.stream and endpoint.streams
-        body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-        prompts = _prompts(plan.trace, endpoint, form, options, on_note)
-        composer = (LiveComposer if options.history == "live" else Composer)(
-            plan, prompts, body, request_head(target, headers, stream)
-        )
+        recorded = recorded_requests(plan.trace, endpoint, options.model) if has_bodies(plan.trace) else None
+        whole = recorded is not None and not plan.trace.table["body"].null_count
+        model = options.model or ("" if whole else served_model(target, headers, timeout_s))
+        composer = _composer(plan, recorded, target, endpoint, model, headers, form, options, on_note)
+        if recorded is not None:
+            endpoint = common_endpoint(recorded.endpoints, endpoint)
         pair = clock_pair()
         exact = options.tokenizer is not None or form == "token_ids"
         constants = Constants(
             endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact, secrets=secrets(headers)
         )
+        if recorded is not None:
+            constants = _of_recorded(constants, recorded, target, _base_path(target, _endpoint(options.endpoint)))
         writer = TapeWriter(
             out,
             _manifest(trace, plan, target, model, options, command, pair),
@@ -233,6 +239,55 @@ def _check_free(out: Path) -> None:
         raise UserError(f"{out}: cannot be made: {error.strerror}; give another name with --out") from None
     if taken:
         raise UserError(f"{out} exists; name another with --out, or remove it")
+
+
+def _composer(
+    plan: Plan,
+    recorded: Recorded | None,
+    target: Target,
+    endpoint: Endpoint,
+    model: str,
+    headers: list[tuple[str, str]],
+    form: PromptForm,
+    options: ReplayOptions,
+    on_note: Callable[[str], None],
+) -> Composer:
+    stream = options.stream and endpoint.streams
+    body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
+    prompts = _prompts(plan.trace, endpoint, form, options, on_note)
+    head = request_head(target, headers, stream)
+    if recorded is None:
+        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, head)
+    count = len(plan) - plan.trace.table["body"].null_count
+    on_note(f"{count:,} requests are sent as they were recorded, byte for byte" + _model_note(options.model))
+    return RecordedComposer(
+        *(plan, prompts, body, head),
+        recorded=recorded,
+        target=target,
+        base_path=_base_path(target, endpoint),
+        headers=headers,
+        model=options.model,
+    )
+
+
+def _model_note(model: str | None) -> str:
+    return "" if model is None else f", but for the model, which is {model}"
+
+
+def _base_path(target: Target, endpoint: Endpoint) -> str:
+    """What stands in the user's URL before the API's path, without the query."""
+    return target.path.partition("?")[0].removesuffix(endpoint.path).removesuffix(endpoint.path.removeprefix("/v1"))
+
+
+def _of_recorded(constants: Constants, recorded: Recorded, target: Target, base_path: str) -> Constants:
+    root = target.url.removesuffix(target.path)
+    return replace(
+        constants,
+        exact_inputs=False,
+        endpoints=recorded.endpoints,
+        models=recorded.models,
+        urls=[root + join_path(base_path, path) for path in recorded.paths],
+    )
 
 
 def _keeps_text(options: ReplayOptions) -> bool:

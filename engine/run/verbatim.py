@@ -1,0 +1,175 @@
+"""Recorded bodies, sent again byte for byte."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from ...traces.prompts import Prompts
+from ...traces.table import Trace
+from ..endpoints import ENDPOINTS, Body, Endpoint
+from ..errors import UserError
+from ..plan import Plan
+from .bodies import Composer
+from .headers import request_head
+from .target import Target, join_path
+
+_DECODER: Final = json.JSONDecoder()
+_SPACE: Final = " \t\r\n"
+
+
+class _Asks(msgspec.Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Where the rows of a trace go that has recorded bodies, by row.
+
+    Attributes:
+        endpoints: Names.
+        paths: Below the target's base.
+        models: As the bodies name them; "" where they name none.
+        streams: Whether a body asks for a stream.
+    """
+
+    endpoints: list[str]
+    paths: list[str]
+    models: list[str]
+    streams: list[bool]
+
+
+def has_bodies(trace: Trace) -> bool:
+    """Whether any request of the trace has a recorded body."""
+    return int(trace.table["body"].null_count) < len(trace)
+
+
+def recorded_requests(trace: Trace, endpoint: Endpoint, model: str | None) -> Recorded:
+    """What the trace's bodies say of themselves.
+
+    Args:
+        trace: With bodies.
+        endpoint: For rows without a path, and for those without a body.
+        model: The user's, for all; None: as recorded.
+
+    Raises:
+        UserError: A path is none of a known API's.
+    """
+    recorded = Recorded([], [], [], [])
+    table = trace.table
+    columns = (table["body"].to_pylist(), table["path"].to_pylist(), table["model"].to_pylist())
+    for row, (body, path, name) in enumerate(zip(*columns, strict=True), 1):
+        known = endpoint if body is None or not path else _endpoint_of(path)
+        if known is None:
+            raise UserError(f"{trace.source}, row {row}: {path!r} is the path of no API that is known here")
+        asks = _asks(body)
+        recorded.endpoints.append(known.name)
+        recorded.paths.append(path if body is not None and path else known.path)
+        recorded.models.append(model or asks.model or name or "")
+        recorded.streams.append(bool(asks.stream))
+    return recorded
+
+
+def _endpoint_of(path: str) -> Endpoint | None:
+    endings = [(known.path.removeprefix("/v1"), known) for known in ENDPOINTS.values()]
+    fitting = [(len(ending), known) for ending, known in endings if path.endswith(ending)]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _asks(body: bytes | None) -> _Asks:
+    try:
+        return msgspec.json.decode(body or b"{}", type=_Asks)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Asks()
+
+
+def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
+    """One meaning of events for all of several APIs: no two of them give one path two parts."""
+    used = [ENDPOINTS[name] for name in dict.fromkeys(names)]
+    if len(used) == 1:
+        return used[0]
+    fields: dict[str, Any] = {}
+    types: dict[str, Any] = {}
+    for known in used:
+        fields |= known.fields
+        types |= known.types
+    return replace(endpoint, fields=fields, types=types, needs_end=True, streams=True)
+
+
+class RecordedComposer(Composer):
+    """Sends recorded bodies as they are, to the paths that they went to; rows without a body are composed.
+
+    Args:
+        plan, prompts, body, head: As Composer has them.
+        recorded: Of the plan's trace.
+        target: Its path belongs to `base_path`.
+        base_path: What stands before the APIs' paths in the user's URL.
+        headers: Of every request.
+        model: Put into bodies instead of their own; None leaves them.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        prompts: Prompts,
+        body: Body,
+        head: bytes,
+        *,
+        recorded: Recorded,
+        target: Target,
+        base_path: str,
+        headers: list[tuple[str, str]],
+        model: str | None,
+    ) -> None:
+        super().__init__(plan, prompts, body, head)
+        self._bodies: Any = plan.trace.table["body"].combine_chunks()
+        self._recorded, self._model = recorded, model
+        self._target, self._base_path, self._headers = target, base_path, headers
+        self._heads: dict[tuple[str, bool], bytes] = {}
+
+    def body(self, row: int) -> bytes:
+        """The recorded body of a row, or a composed one."""
+        body = self._bodies[row].as_py()
+        if body is None:
+            return super().body(row)
+        return body if self._model is None else with_model(body, self._model)
+
+    def request(self, row: int) -> bytes:
+        """Head and body of a row."""
+        if not self._bodies[row].is_valid:
+            return super().request(row)
+        body = self.body(row)
+        key = self._recorded.paths[row], self._recorded.streams[row]
+        if key not in self._heads:
+            path = join_path(self._base_path, key[0])
+            self._heads[key] = request_head(replace(self._target, path=path), self._headers, key[1])
+        return b"%b%d\r\n\r\n%b" % (self._heads[key], len(body), body)
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """A body with another model and not one other byte changed; one that names none, or is no JSON object, as it is."""
+    try:
+        text = body.decode()
+        at = _skip(text, 0)
+        if text[at : at + 1] != "{":
+            return body
+        at = _skip(text, at + 1)
+        while text[at] == '"':
+            key, at = _DECODER.raw_decode(text, at)
+            start = _skip(text, _skip(text, at) + 1)
+            _, end = _DECODER.raw_decode(text, start)
+            if key == "model":
+                return (text[:start] + json.dumps(model) + text[end:]).encode()
+            at = _skip(text, _skip(text, end) + 1)
+    except (ValueError, IndexError, RecursionError):
+        return body
+    return body
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in _SPACE:
+        at += 1
+    return at
