@@ -34,6 +34,7 @@ def test_a_row_as_published(mooncake: Put) -> None:
         "parent": None,
         "think_ns": None,
         "model": None,
+        "path": None,
         "body": None,
         "source_row": 2,
     }

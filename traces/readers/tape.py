@@ -36,7 +36,10 @@ _COLUMNS = (
 
 def is_tape(path: Path) -> bool:
     """Whether a tape lies there, sealed or not."""
-    return (path / MANIFEST).is_file()
+    try:
+        return (path / MANIFEST).is_file()
+    except (OSError, ValueError):  # a name that no file can have: whoever opens it says so
+        return False
 
 
 def matches(head: bytes, path: Path) -> bool:
