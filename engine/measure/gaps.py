@@ -26,6 +26,8 @@ class Gaps:
     events: int = 0
     coalesced: int = 0
     token_events: int = 0
+    coalesced_tokens: int = 0
+    token_events: int = 0
     tokens_in_window: float = 0.0
     """Output tokens that arrived until the end of the window; each event counts as its request's mean."""
     unknown_requests: int = 0
@@ -69,6 +71,9 @@ def measure_gaps(
         result.events += batch.num_rows
         result.coalesced += pc.sum(batch["coalesced"]).as_py() or 0
         rows = _token_rows(batch)
+        late = batch["coalesced"].to_numpy()[rows]
+        result.token_events += len(late)
+        result.coalesced_tokens += int(late.sum())
         ids, arrival, tokens = _columns(batch, rows)
         if not len(ids):
             continue
