@@ -165,7 +165,7 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     capture = Capture(
         gaps.events,
         gaps.coalesced / gaps.events if gaps.events else None,
-        gaps.coalesced_tokens / gaps.token_events if gaps.token_events else None,
+        gaps.coalesced_output / gaps.output_events if gaps.output_events else None,
         kernel,
     )
     return Summary(
