@@ -114,7 +114,7 @@ def assemble(
         columns |= _turns(columns["session_id"].to_pylist())
     else:
         columns["turn"] = np.zeros(rows, np.int32)
-    said += _said_of(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
+    said += observations(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
     arrays = [_column(columns.get(field.name), field, rows) for field in TRACE_SCHEMA]
     return Trace(
         table=pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA),
@@ -150,7 +150,8 @@ def _turns(sessions: list[str | None]) -> dict[str, Any]:
     return {"turn": pa.array(turn, pa.int32()), "parent": pa.array(parents, pa.int32())}
 
 
-def _said_of(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
+def observations(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
+    """What a user should know of a trace's times and lengths, one sentence each."""
     said = []
     grid = quantisation(arrival_ns)
     if grid is not None:
