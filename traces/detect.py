@@ -11,10 +11,20 @@ from .delimited import split_header
 from .errors import TraceError
 from .fields import shown
 from .files import read_head
-from .readers import azure, burstgpt, mooncake, native
+from .readers import aibrix, azure, bailian, burstgpt, lmcache, mooncake, native, weka, weka_parquet
 from .table import Trace
 
-READERS: tuple[ModuleType, ...] = (mooncake, azure, burstgpt, native)
+READERS: tuple[ModuleType, ...] = (
+    weka,
+    bailian,
+    aibrix,
+    mooncake,
+    lmcache,
+    azure,
+    burstgpt,
+    weka_parquet,
+    native,
+)
 
 _KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 
