@@ -11,10 +11,34 @@ from .delimited import split_header
 from .errors import TraceError
 from .fields import shown
 from .files import read_head
-from .readers import azure, burstgpt, mooncake, native
+from .readers import (
+    aiperf_inputs,
+    azure,
+    burstgpt,
+    genai_perf_export,
+    genai_perf_inputs,
+    mooncake,
+    native,
+    openai_batch,
+    otel,
+    sagemaker,
+    sharegpt,
+)
 from .table import Trace
 
-READERS: tuple[ModuleType, ...] = (mooncake, azure, burstgpt, native)
+READERS: tuple[ModuleType, ...] = (
+    otel,
+    sagemaker,
+    sharegpt,
+    openai_batch,
+    aiperf_inputs,
+    genai_perf_export,
+    genai_perf_inputs,
+    mooncake,
+    azure,
+    burstgpt,
+    native,
+)
 
 _KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 
