@@ -48,7 +48,7 @@ def _list(field: str, value: Any) -> list[Any]:
 
 def _indexed(attributes: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Messages whose attributes carry their number in the name."""
-    messages = []
+    messages: list[dict[str, Any]] = []
     while (role := attributes.get(f"gen_ai.prompt.{len(messages)}.role")) is not None:
         messages.append({"role": role, "content": attributes.get(f"gen_ai.prompt.{len(messages)}.content")})
     return messages or None
@@ -56,16 +56,16 @@ def _indexed(attributes: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 def _message(place: int, message: Any) -> dict[str, Any]:
     field = f"{_INPUT}[{place}]"
-    message = mapping(field, message, "a message with role and content")
-    role = message.get("role")
+    recorded = mapping(field, message, "a message with role and content")
+    role = recorded.get("role")
     if not isinstance(role, str):
         raise BadField(f"{field}.role", f"is {shown(role)} where user, assistant, system or tool belongs")
-    if "parts" not in message:
-        if "content" not in message and "tool_calls" not in message:
+    if "parts" not in recorded:
+        if "content" not in recorded and "tool_calls" not in recorded:
             raise BadField(field, "has neither content nor parts")
-        return message
+        return recorded
     parts = [mapping(f"{field}.parts", part, "an object with type") for part in
-             sequence(f"{field}.parts", message["parts"], "a list")]  # fmt: skip
+             sequence(f"{field}.parts", recorded["parts"], "a list")]  # fmt: skip
     calls = [_tool_call(part) for part in parts if part.get("type") == "tool_call"]
     answers = [part for part in parts if part.get("type") == "tool_call_response"]
     if answers:

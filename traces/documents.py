@@ -42,6 +42,7 @@ def each_line(data: bytes, bad: BadRows, take: Callable[[int, bytes], None], not
             take(number, line)
         except BadField as error:
             if last and number > 1 and error.field is None and not line.rstrip().endswith(b"}"):
+                bad.torn = 1
                 notes.append(f"the last line, row {number:,}, is cut off where the file ends and was left out")
             else:
                 bad.add(number, error)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from .assemble import assemble, rows_text
 from .errors import TraceError
-from .fields import BadRows
+from .fields import BadRows, wrong_epoch
 from .table import TRACE_SCHEMA, Trace
 
 
@@ -46,7 +46,13 @@ class Recorded:
 
 
 def recorded_trace(
-    requests: Sequence[Recorded], bad: BadRows, *, format: str, digest: str, notes: Sequence[str] = ()
+    requests: Sequence[Recorded],
+    bad: BadRows,
+    *,
+    format: str,
+    digest: str,
+    notes: Sequence[str] = (),
+    unit_ns: int | None = None,
 ) -> Trace:
     """Build the trace.
 
@@ -56,19 +62,25 @@ def recorded_trace(
         format: The reader's name.
         digest: SHA-256 of the file.
         notes: What the reader has to say.
+        unit_ns: The unit of the format's ``timestamp``, where it has one.
 
     Raises:
-        TraceError: There are none, or their bodies make more than 2 GiB.
+        TraceError: There are none, their timestamps are in another unit, or their bodies make more than 2 GiB.
     """
     said = [*bad.notes(len(requests)), *notes]
     if not requests:
         raise TraceError(bad.source, "holds no requests")
+    first = min(requests, key=lambda request: request.arrival_ns)
+    problem = None if unit_ns is None else wrong_epoch(first.arrival_ns, unit_ns)
+    if problem:
+        raise TraceError(bad.source, problem, row=first.source_row, field="timestamp")
     if sum(len(r.body or b"") + 4 * len(r.text or "") for r in requests) > _MOST_BYTES:
         raise TraceError(bad.source, "holds over 2 GiB of bodies; split it into several files")
     estimated = sum(r.estimated for r in requests)
     if estimated:
         said.append(
-            f"{rows_text(estimated)} with input lengths estimated at one token per 4 bytes of text; the server counts"
+            f"{rows_text(estimated)} with text and no recorded length: "
+            "lengths are estimated at 4 bytes of UTF-8 per token"
         )
     optional: dict[str, Any] = {}
     for column, values in (
@@ -90,7 +102,7 @@ def recorded_trace(
         optional=optional,
         parent=np.array([-1 if r.follows is None else r.follows for r in requests], np.int64),
         notes=said,
-        skipped_rows=bad.count,
+        skipped_rows=bad.count + bad.torn,
     )
 
 

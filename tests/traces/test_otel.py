@@ -207,7 +207,7 @@ def test_lengths_are_counted_ones_first_then_estimates(write: Write) -> None:
     trace = read(write(json.dumps([bare, limit])))
     assert trace.table["input_tokens"].to_pylist() == [11, 11]
     assert trace.table["output_tokens"].to_pylist() == [2, 500]
-    assert any("2 rows with input lengths estimated" in note for note in trace.notes)
+    assert any("2 rows with text and no recorded length" in note for note in trace.notes)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_captures(write: Write) -> None:
     assert [row["source_row"] for row in table] == [2, 1]
     assert [row["body"] for row in table] == [json.dumps(BODY).encode()] * 2
     assert [(row["input_tokens"], row["output_tokens"]) for row in table] == [(4, 9), (12, 30)]
-    assert any("1 row with input lengths estimated" in note for note in trace.notes)
+    assert any("1 row with text and no recorded length" in note for note in trace.notes)
 
 
 def test_captures_say_that_their_clock_is_coarse(write: Write) -> None:
@@ -280,6 +280,10 @@ def test_exports_of_genai_perf(write: Write) -> None:
     assert trace.format == "genai-perf-export"
     assert trace.table["arrival_ns"].to_pylist() == [0, 5]
     assert trace.table["body"].to_pylist() == [json.dumps(BODY).encode()] * 2
+    with pytest.raises(
+        TraceError, match="is a date of our time in microseconds since 1970, and this format's unit is n"
+    ):
+        read(write(json.dumps(file | {"experiments": [export(stamp // 1000)]})))
     file["experiments"] = [export(stamp), export(stamp + 1)]
     assert "2 experiments lie in the file; they are replayed one after the other" in read(write(json.dumps(file))).notes
 

@@ -73,7 +73,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
                 bad.add(number, error)
     used = sum(bool(experiment.requests) for experiment in experiments)
     notes = [f"{used:,} experiments lie in the file; they are replayed one after the other"] if used > 1 else []
-    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
+    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=1)
 
 
 def _request(number: int, recorded: _Request) -> Recorded:

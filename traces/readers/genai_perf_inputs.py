@@ -83,7 +83,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     notes = []
     if requests and not timed:
         notes.append(untimed(len(requests), any(r.follows is not None for r in requests)))
-    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
+    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=_MS if timed else None)
 
 
 def _request(number: int, entry: _Entry) -> Recorded:

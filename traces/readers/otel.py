@@ -60,7 +60,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     requests: list[Recorded] = []
     others = 0
     notes: list[str] = []
-    for number, raw in enumerate(_spans(source, data, notes), 1):
+    for number, raw in enumerate(_spans(bad, data, notes), 1):
         try:
             attributes = _attributes(raw.get("attributes", {})) if isinstance(raw, dict) else {}
             span = _span(number, mapping(None, raw, "a span"), attributes)
@@ -93,7 +93,7 @@ def _place(span: Span) -> int:
     return span.request
 
 
-def _spans(source: str, data: bytes, notes: list[str]) -> Iterator[Any]:
+def _spans(bad: BadRows, data: bytes, notes: list[str]) -> Iterator[Any]:
     """Every span of the file, whichever of the layouts it has."""
     try:
         documents = [decode(data)]
@@ -105,15 +105,16 @@ def _spans(source: str, data: bytes, notes: list[str]) -> Iterator[Any]:
                 documents.append(decode(line))
             except BadField:
                 if number == len(lines) > 1 and not data.endswith(b"\n"):
+                    bad.torn = 1
                     notes.append(f"the last line, row {number:,}, is cut off where the file ends and was left out")
                     break
                 problem = f"{whole.problem}; a JSON document, or one per line, is expected"
-                raise TraceError(source, problem, row=number) from None
+                raise TraceError(bad.source, problem, row=number) from None
     try:
         for item in documents:
             yield from _within(item)
     except BadField as error:
-        raise TraceError(source, error.problem, field=error.field) from None
+        raise TraceError(bad.source, error.problem, field=error.field) from None
 
 
 def _within(item: Any) -> Iterator[Any]:

@@ -96,7 +96,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     if headless:
         notes.append(f"{_conversations_text(headless)} with an answer; begun at the first question instead")
     if silent:
-        notes.append(f"{rows_text(silent)} dropped: no question {"in it" if silent == 1 else "in them"} is answered")
+        notes.append(f"{rows_text(silent)} dropped: no question in {'it' if silent == 1 else 'them'} is answered")
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
 
 
