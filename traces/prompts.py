@@ -96,6 +96,7 @@ class Prompts:
     A row's recorded text or token ids are its prompt; a row without either gets words or ids of its length.
 
     Attributes:
+        exact: Whether all prompts are composed here, or of recorded token ids: then lengths in words or ids are theirs.
         spelled_words: Two rows share less than this many words beyond the blocks that they share.
 
     Args:
@@ -145,7 +146,7 @@ class Prompts:
         self._has_recorded = self._recorded.null_count < len(trace)
         self._has_bodies = self._bodies.null_count < len(trace)
         _check_form(trace, form)
-        self._form = form
+        self.exact = not self._has_bodies and (form == "token_ids" or not self._has_recorded)
         self._front = self._corpus.spelled(_ID_SPACE - 1) + separator if namespace else b""
         self._block_tokens = trace.block_tokens or 0
         blocks: Any = table["block_ids"].combine_chunks()
@@ -188,6 +189,13 @@ class Prompts:
         One that does not name its model is not a whole request: its sender adds what it lacks.
         """
         return self._bodies[row].as_py() if self._has_bodies else None
+
+    def fresh(self, row: int, tokens: int) -> bytes:
+        """So many words or ids that no other row has, ready to stand in a JSON body."""
+        parts: list[bytes | memoryview] = []
+        self._corpus.write(parts, _FRESH + int(self._source_row[row]), tokens)
+        parts[0] = parts[0][1:]
+        return b"".join(parts)
 
 
 def _check_form(trace: Trace, form: str) -> None:
