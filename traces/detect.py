@@ -12,31 +12,42 @@ from .errors import TraceError
 from .fields import shown
 from .files import read_head
 from .readers import (
+    aibrix,
     aiperf_inputs,
     azure,
+    bailian,
     burstgpt,
     genai_perf_export,
     genai_perf_inputs,
+    lmcache,
     mooncake,
     native,
     openai_batch,
     otel,
     sagemaker,
     sharegpt,
+    weka,
+    weka_parquet,
 )
 from .table import Trace
 
+# Those whose records may hold whole requests, with any keys in them, come first.
 READERS: tuple[ModuleType, ...] = (
-    otel,
-    sagemaker,
-    sharegpt,
-    openai_batch,
     aiperf_inputs,
-    genai_perf_export,
     genai_perf_inputs,
+    genai_perf_export,
+    openai_batch,
+    sagemaker,
+    otel,
+    sharegpt,
+    weka,
+    bailian,
+    aibrix,
     mooncake,
+    lmcache,
     azure,
     burstgpt,
+    weka_parquet,
     native,
 )
 

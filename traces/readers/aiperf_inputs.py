@@ -21,7 +21,8 @@ from ..table import Trace
 NAME = "aiperf"
 LOOKS = "JSON with data[{session_id, payloads}], AIPerf's inputs.json"
 
-_KEYS = tuple(re.compile(rb'"%b"\s*:' % key) for key in (b"data", b"payloads"))
+_DATA = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
+_PAYLOADS = re.compile(rb'"payloads"\s*:')
 
 
 class _Session(msgspec.Struct, gc=False):
@@ -39,7 +40,7 @@ _FILE = msgspec.json.Decoder(_File)
 def matches(head: bytes, path: Path) -> bool:
     """Whether the file begins like this format."""
     del path
-    return head.lstrip().startswith(b"{") and all(key.search(head) for key in _KEYS)
+    return bool(_DATA.match(head) and _PAYLOADS.search(head))
 
 
 def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:

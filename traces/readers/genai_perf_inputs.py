@@ -24,7 +24,7 @@ NAME = "genai-perf-inputs"
 LOOKS = "JSON with data[{payload}], GenAI-Perf's inputs.json"
 
 _MS = 10**6
-_DATA = re.compile(rb'"data"\s*:')
+_DATA = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 _CONTENT = re.compile(rb'"(payload|text_input)"\s*:')
 
 
@@ -49,7 +49,7 @@ _PAYLOADS = msgspec.json.Decoder(list[msgspec.Raw])
 def matches(head: bytes, path: Path) -> bool:
     """Whether the file begins like this format."""
     del path
-    return head.lstrip().startswith(b"{") and bool(_DATA.search(head) and _CONTENT.search(head))
+    return bool(_DATA.match(head) and _CONTENT.search(head))
 
 
 def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
