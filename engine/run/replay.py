@@ -45,6 +45,7 @@ class ReplayOptions:
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
         trace_format: None finds it out.
+        trace_map: The columns of a trace in no known format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
         seed: Of the prompts.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
@@ -72,6 +73,7 @@ class ReplayOptions:
     tokenizer: str | None = None
     prompt_form: PromptForm | None = None
     trace_format: str | None = None
+    trace_map: str | None = None
     seed: int = 0
     stream: bool = True
     usage: bool = True
@@ -131,7 +133,12 @@ def replay(
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
     _check_free(out)
-    trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
+    trace = traces.read(
+        trace_path,
+        format=options.trace_format,
+        skip_bad_rows=options.skip_bad_rows,
+        mapping=options.trace_map,
+    )
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
                    options.tokenizer, sorted(options.extra.items())))  # fmt: skip
     plan = make_plan(
