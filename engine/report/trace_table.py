@@ -129,7 +129,10 @@ def _reuse(found: TraceStats) -> list[str | Table]:
 
 
 def _short(capacity: int) -> str:
-    return f"{capacity // 1000:,}k" if capacity % 1000 == 0 else f"{capacity:,}"
+    for unit, size in (("M", 10**6), ("k", 10**3)):
+        if capacity % size == 0:
+            return f"{capacity // size}{unit}"
+    return f"{capacity:,}"
 
 
 def _sessions(found: TraceStats) -> list[str]:

@@ -181,5 +181,7 @@ def test_fit_and_generate(coarse: Path, tmp_path: Path) -> None:
     made = read(one)
     assert 9_000 < len(made) < 15_000
     assert set(made.table["output_tokens"].to_pylist()) == {5, 6, 7}
+    with pytest.raises(UserError, match="--duration: 'long' is not a duration"):
+        run("generate", model, "--duration", "long", "-o", one)
     with pytest.raises(TraceError, match="is no model"):
         run("generate", coarse, "-o", one)
