@@ -25,7 +25,7 @@ def generate(model: Path, out: Path, duration: str, start: str, rate: float | No
     from ....traces.model import generate as generate_trace
     from ....traces.model import read_model
     from ....traces.stats import stats
-    from ...report.trace_table import print_stats, stats_json
+    from .table import print_stats, stats_json
 
     made = generate_trace(
         read_model(model),

@@ -44,7 +44,7 @@ def scale(trace: Path, out: Path, format_: str, trace_format: str | None, skip_b
     different knobs: --speed hastens the users, --rate makes them fewer or more and leaves all times as they are.
     """
     from ....traces.stats import stats
-    from ...report.trace_table import print_before_and_after, stats_json
+    from .table import print_before_and_after, stats_json
 
     before = read_trace(trace, trace_format, skip_bad_rows)
     others = [read_trace(other, None, skip_bad_rows) for other in given.pop("others")]

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...traces.stats import TraceStats
-from .table import number
+from ....traces.stats import TraceStats
+from ...report.table import number
 
 
 def stats_json(found: TraceStats, after: TraceStats | None = None) -> str:
