@@ -13,7 +13,7 @@ import numpy as np
 from ... import traces
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
-from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
+from ..endpoints import ENDPOINTS, Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
 from ..plan import Plan, Sessions, Think, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
@@ -176,7 +176,7 @@ def replay(
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-        prompts = _prompts(plan.trace, endpoint, form, options, namespace, on_note)
+        prompts = _prompts(plan.trace, endpoint, body, form, options, namespace, on_note)
         composer = (LiveComposer if options.history == "live" else Composer)(
             plan, prompts, body, request_head(target, headers, stream)
         )
@@ -263,6 +263,7 @@ def _server(options: ReplayOptions) -> Iterator[str]:
 def _prompts(
     trace: Trace,
     endpoint: Endpoint,
+    body: Body,
     form: PromptForm,
     options: ReplayOptions,
     namespace: str,
@@ -272,6 +273,13 @@ def _prompts(
     if bodies and options.history == "live":
         raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
     if bodies:
+        first = trace.table["body"].drop_null()[0].as_py()
+        missing = missing_prompt(body, first)
+        if missing:
+            raise UserError(
+                f"the trace's first recorded body has no {missing!r}, which --endpoint {endpoint.name} sends; "
+                "name the endpoint that it was recorded for"
+            )
         on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
                 "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
     if options.tokenizer is None:
