@@ -95,7 +95,7 @@ static void check_long(void) {
     for (uint32_t size = 1; size <= 1024; size = size * 2 + 1) {
         char *plain = malloc(16 * WORDS), *p = plain;
         for (int i = 0; i < WORDS; i++)
-            p += sprintf(p, "%s%.*s", i ? " " : "", (int)(1 + draw_mix((uint64_t)i) % 12), "abcdefghijklmnop" + i % 3);
+            p += sprintf(p, "%s%.*s", i ? " " : "", (int)(1 + draw_mix((uint64_t)i) % 12), &"abcdefghijklmnop"[i % 3]);
         keyed *whole = keys_of(size, false, TEXT(plain));
         CHECK_NUMBER(whole->tokens, WORDS);
         char *escaped = malloc(16 * WORDS + 8);

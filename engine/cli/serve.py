@@ -59,8 +59,8 @@ def _choice(*names: str) -> click.Choice[str]:
 @click.option("--retry-after", "retry_after_s", type=int, default=1, show_default=True, metavar="SECONDS",
               help="With 429 and 503.")  # fmt: skip
 @click.option("--prefix-cache", type=int, default=0, metavar="BLOCKS",
-              help="Keep the prefixes of prompts, in so many blocks, the least recently used going first: usage tells the"
-                   " cached tokens, and TTFT is scaled by the share that is not cached.")  # fmt: skip
+              help="Keep prompts' prefixes in an LRU cache of so many blocks; usage tells the cached tokens, and TTFT"
+                   " is the draw times the share that is not cached.  [default: no cache]")  # fmt: skip
 @click.option("--block-tokens", type=int, default=512, show_default=True, metavar="N", help="In one such block.")
 @click.option("--announce-fd", type=int, hidden=True, help="Write the port and a line end there when listening.")
 @click.option("--parent-pid", type=int, hidden=True, help="End when this process does.")
