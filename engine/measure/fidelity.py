@@ -4,7 +4,7 @@ Pure functions of arrays. Definitions:
 
 - gaps: differences of neighbouring times in ascending order;
 - KS distance: the largest difference of the two empirical distribution functions of the gaps (Kolmogorov, 1933);
-  also with gaps that differ by up to 1 ms taken as equal, because a plan may send several requests at one instant
+  also with gaps that differ by up to 0.1 ms taken as equal, because a plan may send several requests at one instant
   and nothing can;
 - Wasserstein distance: the area between the two distribution functions, in the gaps' unit; for samples of one size
   the mean difference of the gaps by rank;
@@ -28,7 +28,7 @@ Int64s = NDArray[np.int64]
 
 BIN_NS: Final = 10**9
 RATE_BINS_S: Final = (1, 10)
-TOLERANCE_NS: Final = 10**6
+TOLERANCE_NS: Final = 10**5
 LATENESS: Final = {"min": 0.0, "p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 
 
@@ -50,7 +50,7 @@ class GapDistance:
     """Distances between the planned gaps and the others."""
 
     ks: float
-    ks_beyond_1ms: float
+    ks_beyond_100us: float
     wasserstein_ms: float
 
 

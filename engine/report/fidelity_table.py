@@ -72,7 +72,7 @@ def _pairs(found: Fidelity, rows: list[tuple[str, str, str]], sides: tuple[str, 
 
 def _gaps(gaps: GapDistance) -> str:
     return (
-        f"Gaps: KS distance {gaps.ks:.4f}, beyond 1 ms {gaps.ks_beyond_1ms:.4f}; "
+        f"Gaps: KS distance {gaps.ks:.4f}, beyond 0.1 ms {gaps.ks_beyond_100us:.4f}; "
         f"Wasserstein {gaps.wasserstein_ms:,.3f} ms"
     )
 
