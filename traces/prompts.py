@@ -166,6 +166,13 @@ class Prompts:
         parts[0] = parts[0][1:]  # no separator in front of the first word
         return b"".join(parts)
 
+    def fresh(self, row: int, tokens: int) -> bytes:
+        """So many words or ids that no other row has, ready to stand in a JSON body."""
+        parts: list[bytes | memoryview] = []
+        self._corpus.write(parts, _FRESH + int(self._source_row[row]), tokens)
+        parts[0] = parts[0][1:]
+        return b"".join(parts)
+
 
 def _offsets(blocks: Any) -> Any:
     """Where each row's ids begin and end among the flattened ones; a null row has none."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,11 +15,11 @@ from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
 from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
 from ..errors import UserError
-from ..plan import Plan, make_plan, peak_rows
+from ..plan import Plan, Sessions, Think, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
 from ..tape.seal import TokenCounts
 from ..tokenizer import TokenCounter, load_tokenizer, template_overhead
-from .bodies import Composer
+from .bodies import Composer, LiveComposer
 from .channel import Setup
 from .controller import Controller, Status, descriptors_for
 from .headers import redact, request_head, request_headers, secrets
@@ -42,6 +42,9 @@ class ReplayOptions:
         speed: Divide all times by this.
         start_ns, end_ns: The window of the trace, in the trace's own time.
         limit: The first so many requests of the window.
+        sessions, think: When later turns leave; see make_plan.
+        history: "recorded": a turn's prompt has the recorded length and blocks. "live": it holds this server's replies.
+        go_on_after_failure: Send the turns after one that failed all the same.
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
@@ -69,6 +72,10 @@ class ReplayOptions:
     start_ns: int | None = None
     end_ns: int | None = None
     limit: int | None = None
+    sessions: Sessions = "open"
+    think: Think = "recorded"
+    history: Literal["recorded", "live"] = "recorded"
+    go_on_after_failure: bool = False
     workers: int = 1
     tokenizer: str | None = None
     prompt_form: PromptForm | None = None
@@ -128,6 +135,8 @@ def replay(
     """
     endpoint = _endpoint(options.endpoint)
     form = _prompt_form(endpoint, options.prompt_form)
+    if options.history == "live" and (endpoint.name != "chat" or options.sessions == "open"):
+        raise UserError("--history live needs --endpoint chat, and --sessions closed or hybrid")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
@@ -141,6 +150,8 @@ def replay(
         end_ns=options.end_ns,
         limit_rows=options.limit,
         speed_factor=options.speed,
+        sessions=options.sessions,
+        think=options.think,
         recipe=recipe,
     )
     for note in plan.notes:
@@ -155,7 +166,9 @@ def replay(
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
         prompts = _prompts(plan.trace, endpoint, form, options, on_note)
-        composer = Composer(plan, prompts, body, request_head(target, headers, stream))
+        composer = (LiveComposer if options.history == "live" else Composer)(
+            plan, prompts, body, request_head(target, headers, stream)
+        )
         pair = clock_pair()
         exact = options.tokenizer is not None or form == "token_ids"
         constants = Constants(
@@ -224,7 +237,7 @@ def _check_free(out: Path) -> None:
 
 
 def _keeps_text(options: ReplayOptions) -> bool:
-    return options.keep_bodies or options.tokenizer is not None
+    return options.keep_bodies or options.tokenizer is not None or options.history == "live"
 
 
 @contextmanager
@@ -265,6 +278,10 @@ def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connectio
         stamps=options.kernel_stamps,
         keep_text=keep_text,
         needs_end=endpoint.needs_end,
+        follows=options.sessions != "open",
+        floors=options.sessions == "hybrid",
+        live_history=options.history == "live",
+        go_on_after_failure=options.go_on_after_failure,
     )
 
 

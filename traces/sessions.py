@@ -1,0 +1,84 @@
+"""The graph of a trace's sessions: which row follows which, through every change of order, and proof that it is one.
+
+``parent`` is the row index, in the same table, of the request that a row follows; null for one that follows none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .errors import TraceError
+
+
+def remap_parents(parent: Any, old_rows: NDArray[np.int64]) -> Any:
+    """The ``parent`` column of a table that is made of some rows of another, in any order.
+
+    Args:
+        parent: The old table's whole ``parent`` column: int64, null for a row that follows none.
+        old_rows: For each row of the new table, its index in the old one; none of them twice. To replicate rows,
+            call it once for each replica and add that replica's first row to the result.
+
+    Returns:
+        int64 array, one entry per new row: the new index of its parent; null where it had none, and where the
+        parent is not among the rows taken, so that the row starts on its own.
+    """
+    old = old_parents(parent)
+    new_of_old = np.full(len(old), -1, np.int64)
+    new_of_old[old_rows] = np.arange(len(old_rows), dtype=np.int64)
+    taken = old[old_rows]
+    moved = np.where(taken < 0, -1, new_of_old[taken])
+    return pa.array(moved, pa.int64(), mask=moved < 0)
+
+
+def old_parents(parent: Any) -> NDArray[np.int64]:
+    """A ``parent`` column as int64 numbers, -1 for null."""
+    column = parent.combine_chunks() if isinstance(parent, pa.ChunkedArray) else parent
+    if not len(column):
+        return np.zeros(0, np.int64)
+    values: NDArray[np.int64] = column.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    return values
+
+
+def check_parents(source: str, table: pa.Table) -> None:
+    """Make sure that following parents always ends at a row without one.
+
+    Args:
+        source: The file as the user named it.
+        table: With ``parent``, ``session_id``, and ``source_row``.
+
+    Raises:
+        TraceError: A parent is no row of the table, or rows follow each other in a circle; it names the session.
+    """
+    column = table["parent"]
+    if column.null_count == len(column):
+        return
+    parents = old_parents(column)
+    rows = np.arange(len(parents))
+    given = np.asarray(column.combine_chunks().is_valid().to_numpy(zero_copy_only=False), np.bool_)
+    outside = given & ((parents < 0) | (parents >= len(parents)))
+    if outside.any():
+        row = int(np.argmax(outside))
+        problem = f"follows row {int(parents[row]) + 1:,} of a trace of {len(parents):,}; {_session(table, row)}"
+        raise TraceError(source, problem, row=_record(table, row), field="parent")
+    if (parents < rows).all():
+        return
+    ends = parents  # each row's ancestor, twice as far away in every round
+    for _ in range(len(parents).bit_length()):
+        ends = np.where(ends < 0, -1, ends[ends])
+    if (ends >= 0).any():
+        row = int(ends[np.argmax(ends >= 0)])  # so far up that it lies on the circle itself
+        problem = f"follows itself, through the rows it follows; {_session(table, row)} has a cycle"
+        raise TraceError(source, problem, row=_record(table, row), field="parent")
+
+
+def _session(table: pa.Table, row: int) -> str:
+    name = table["session_id"][row].as_py()
+    return "a request without a session" if name is None else f"session {str(name)[:80]!r}"
+
+
+def _record(table: pa.Table, row: int) -> int:
+    return int(table["source_row"][row].as_py())
