@@ -152,7 +152,7 @@ def _wasserstein(a: Sequence[int], b: Sequence[int]) -> float:
 
 def _rmse(a: Sequence[int], b: Sequence[int], bin_s: int) -> float:
     counts = [Counter(t // (bin_s * S) for t in series) for series in (a, b)]
-    number = max(max(a), max(b)) // (bin_s * S) + 1
+    number = max(*a, *b) // (bin_s * S) + 1
     return math.sqrt(sum((counts[0][i] - counts[1][i]) ** 2 for i in range(number)) / number) / bin_s
 
 
