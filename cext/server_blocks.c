@@ -6,6 +6,7 @@
 #include "server_draw.h"
 
 #define PIECE_BYTES 128
+#define PIECE_WORDS (PIECE_BYTES / 2)
 #define TEXT_START UINT64_C(0x243f6a8885a308d3)   /* of chains: those of texts and of ids never meet */
 #define IDS_START UINT64_C(0x13198a2e03707344)
 
@@ -97,7 +98,7 @@ static inline int starts_word(const char *text, size_t i) {
 
 /* text[at] starts a word, and no escapes are in the text. Whole pieces are counted without a branch; only that in which
  * the next word starts is looked at byte by byte. */
-static word_run run_of_plain(const char *text, size_t length, size_t at, uint32_t most) {
+static word_run run_piecewise(const char *text, size_t length, size_t at, uint32_t most) {
     word_run run = {.next = length, .words = 1};
     for (size_t piece = at + 1; piece < length; piece += PIECE_BYTES) {
         size_t end = length - piece < PIECE_BYTES ? length : piece + PIECE_BYTES;
@@ -134,7 +135,7 @@ static inline bool space_at(const char *text, size_t length, size_t i, size_t *n
     return is_space((unsigned char)text[i]);
 }
 
-static word_run run_of_escaped(const char *text, size_t length, size_t at, uint32_t most) {
+static word_run run_bytewise(const char *text, size_t length, size_t at, uint32_t most) {
     word_run run = {.next = length, .end = at};
     bool inside = false;
     for (size_t i = at, next; i < length; i = next) {
@@ -152,14 +153,15 @@ static word_run run_of_escaped(const char *text, size_t length, size_t at, uint3
 }
 
 int64_t blocks_add_text(prompt_blocks *blocks, const char *text, size_t length) {
-    bool escaped = length && memchr(text, '\\', length);
+    /* Short runs end within the first piece or so: counting it first would be in vain. */
+    bool bytewise = blocks->block_tokens < PIECE_WORDS || (length && memchr(text, '\\', length));
     size_t at = 0, next;
     int64_t words = 0;
     while (at < length && space_at(text, length, at, &next))
         at = next;
     while (at < length) {
         uint32_t most = blocks->block_tokens - blocks->filled;
-        word_run run = escaped ? run_of_escaped(text, length, at, most) : run_of_plain(text, length, at, most);
+        word_run run = bytewise ? run_bytewise(text, length, at, most) : run_piecewise(text, length, at, most);
         blocks->open = hash_bytes(blocks->open, text + at, run.end - at);
         blocks->filled += run.words;
         words += run.words;

@@ -10,7 +10,7 @@
  *     ids = blocks_add_ids(&blocks, array, length);
  *     blocks_end_prompt(&blocks);                     // for each prompt of the request
  *
- * Where a message ends is part of the text. One pass, some GB/s. */
+ * Where a message ends is part of the text. One pass; 1 MB takes some 1.5 ms. */
 #ifndef TT_SERVER_BLOCKS_H
 #define TT_SERVER_BLOCKS_H
 

@@ -116,6 +116,7 @@ class Fidelity:
     def as_dict(self) -> dict[str, Any]:
         """Plain, for JSON."""
         plain = asdict(self)
+        plain["rates"] = list(plain["rates"])
         for name in ("planned_reuse", "got_reuse"):
             reuse: Reuse | None = getattr(self, name)
             if reuse is not None:
