@@ -33,8 +33,13 @@ class BlockLists:
         self._lengths: list[NDArray[np.int64]] = []
         self._dense: dict[int, int] = {}
 
-    def add(self, rows: Sequence[Sequence[int] | None]) -> None:
-        """Append one list per row; None where a row has none."""
+    def add(self, rows: Sequence[Sequence[int] | None], offset: int = 0) -> None:
+        """Append one list per row; None where a row has none.
+
+        Args:
+            rows: The lists.
+            offset: Added to each id.
+        """
         lengths = np.fromiter((-1 if row is None else len(row) for row in rows), np.int64, len(rows))
         self._lengths.append(lengths)
         total = int(lengths[lengths > 0].sum())
@@ -44,11 +49,12 @@ class BlockLists:
             except OverflowError:
                 self._number_anew()
             else:
-                if not total or (int(flat.min()) >= 0 and int(flat.max()) <= INT32_MAX):
-                    self._flat.append(flat.astype(np.int32))
+                if not total or (int(flat.min()) + offset >= 0 and int(flat.max()) + offset <= INT32_MAX):
+                    self._flat.append((flat + offset).astype(np.int32))
                     return
                 self._number_anew()
-        self._flat.append(self._numbers(chain.from_iterable(row for row in rows if row), total))
+        ids = (block + offset for block in chain.from_iterable(row for row in rows if row))
+        self._flat.append(self._numbers(ids, total))
 
     def _number_anew(self) -> None:
         self.renumbered = True

@@ -223,9 +223,9 @@ class Rows:
         self, numbers: dict[str, NDArray[np.int64]], optional: dict[str, Any], slack_ns: int, said: list[str]
     ) -> NDArray[np.int64] | None:
         """Which row follows which, where the format says more than the order of arrival."""
-        key, follows, end_ns = (numbers[name] for name in ("key", "follows", "end_ns"))
+        key, end_ns = numbers["key"], numbers["end_ns"]
         if (key != NONE).any():
-            return self._linked(numbers["source_row"], key, follows, said)
+            return self._linked(numbers, optional, said)
         if "session_id" in optional and (end_ns != NONE).any():
             codes = session_codes(optional["session_id"])
             end_ns = np.where(end_ns == NONE, -1, end_ns)
@@ -236,24 +236,38 @@ class Rows:
         return None
 
     def _linked(
-        self, record: NDArray[np.int64], key: NDArray[np.int64], follows: NDArray[np.int64], said: list[str]
+        self,
+        numbers: dict[str, NDArray[np.int64]],
+        optional: dict[str, Any],
+        said: list[str],
     ) -> NDArray[np.int64]:
-        row_of = {number: row for row, number in enumerate(key.tolist())}
-        parent = np.full(len(key), -1, np.int64)
-        orphans = 0
-        for row, number in enumerate(follows.tolist()):
-            if number == NONE:
-                continue
-            found = row_of.get(number)
-            if found is not None:
-                parent[row] = found
-                continue
+        """The rows that others name as theirs to follow; each tree of them is a session, named for its root."""
+        key, follows = numbers["key"], numbers["follows"]
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        twice = np.flatnonzero(ordered[1:] == ordered[:-1])
+        if len(twice):
+            first, second = (int(numbers["source_row"][order[twice[0] + i]]) for i in (0, 1))
+            problem = f"has the number {int(ordered[twice[0]])}, like row {first}; each row's must be its own"
+            raise TraceError(self._bad.source, problem, row=second, field="chat_id")
+        place = np.minimum(np.searchsorted(ordered, follows), len(key) - 1)
+        parent = np.where((follows != NONE) & (ordered[place] == follows), order[place], -1)
+        orphans = (follows != NONE) & (parent < 0)
+        if orphans.any():
+            row = int(np.argmax(orphans))
+            number = int(follows[row])
+            problem = f"no row is the {number} that this one follows, so session {number} is incomplete; "
             if not self._bad.skip:
-                problem = f"session {number}: no row is the {number} that this one follows; complete the file"
-                raise TraceError(self._bad.source, problem, row=int(record[row]), field="parent")
-            orphans += 1
-        if orphans:
-            said.append(
-                f"{rows_text(orphans)} whose parent is not in the file {'starts' if orphans == 1 else 'start'} anew"
-            )
+                raise TraceError(
+                    self._bad.source,
+                    problem + "complete the file, or have such rows start anew with --skip-bad-rows",
+                    row=int(numbers["source_row"][row]),
+                    field="parent_chat_id",
+                )
+            lost = int(np.count_nonzero(orphans))
+            said.append(f"{rows_text(lost)} whose parent is not in the file {'starts' if lost == 1 else 'start'} anew")
+        root = np.where(parent < 0, np.arange(len(key)), parent)
+        for _ in range(len(key).bit_length()):
+            root = root[root]
+        optional["session_id"] = pa.array(key[root], pa.int64()).cast(pa.string())
         return parent

@@ -116,6 +116,42 @@ def follow_ended(
     return parent, think
 
 
+def follow_streams(
+    stream: NDArray[np.int64],
+    launched_by: NDArray[np.int64],
+    start_ns: NDArray[np.int64],
+    end_ns: NDArray[np.int64],
+    think_ns: NDArray[np.int64],
+    slack_ns: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What each request followed where agents launch others, which run beside them.
+
+    A row follows the last one of its stream that had ended when it began; a stream's first row likewise in the
+    stream that launched it. Rows without a known end are followed by none.
+
+    Args:
+        stream: A number for each agent's stream of requests.
+        launched_by: For the first row of a launched stream the stream that launched it, else -1.
+        start_ns: On one clock within a session.
+        end_ns: -1: not recorded.
+        think_ns: As recorded, -1: not recorded. Used unless it contradicts start and end by more than slack.
+        slack_ns: How coarse the starts are.
+
+    Returns:
+        As follow_ended does.
+    """
+    never = np.iinfo(np.int64).max
+    known = np.where(end_ns < 0, never, end_ns)
+    first = launched_by >= 0
+    parent, gap = follow_ended(stream, start_ns, known, slack_ns)
+    launcher, pause = follow_ended(
+        np.where(first, launched_by, stream), start_ns, np.where(first, never, known), slack_ns
+    )
+    parent, gap = np.where(first, launcher, parent), np.where(first, pause, gap)
+    recorded = (think_ns >= 0) & (gap >= 0) & (np.abs(think_ns - gap) <= 2 * slack_ns)
+    return parent, np.where(recorded, think_ns, gap)
+
+
 def check_parents(source: str, table: pa.Table) -> None:
     """Make sure that following parents always ends at a row without one.
 

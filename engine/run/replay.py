@@ -1,5 +1,6 @@
 """Replaying a trace: from a file and options to a sealed tape."""
 
+import secrets as randomness
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ class ReplayOptions:
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
         trace_format: None finds it out.
         seed: Of the prompts.
+        cache_namespace: ``shared``: the same prompts in every run with the same seed. ``fresh``: prompts that share
+            no prefix with another run's, so that none meets a warm cache.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
         api_key_env: The environment variable that holds the key.
@@ -81,6 +84,7 @@ class ReplayOptions:
     prompt_form: PromptForm | None = None
     trace_format: str | None = None
     seed: int = 0
+    cache_namespace: Literal["fresh", "shared"] = "shared"
     stream: bool = True
     usage: bool = True
     ignore_eos: bool = True
@@ -142,8 +146,9 @@ def replay(
     headers = request_headers(options.headers, options.api_key_env)
     _check_free(out)
     trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
+    namespace = randomness.token_hex(8) if options.cache_namespace == "fresh" else ""
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
-                   options.tokenizer, sorted(options.extra.items())))  # fmt: skip
+                   options.tokenizer, sorted(options.extra.items()), *filter(None, [namespace])))  # fmt: skip
     plan = make_plan(
         trace,
         start_ns=options.start_ns,
@@ -165,18 +170,18 @@ def replay(
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-        prompts = _prompts(plan.trace, endpoint, form, options, on_note)
+        prompts = _prompts(plan.trace, endpoint, form, options, namespace, on_note)
         composer = (LiveComposer if options.history == "live" else Composer)(
             plan, prompts, body, request_head(target, headers, stream)
         )
         pair = clock_pair()
-        exact = options.tokenizer is not None or form == "token_ids"
+        exact = prompts.exact and (options.tokenizer is not None or form == "token_ids")
         constants = Constants(
             endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact, secrets=secrets(headers)
         )
         writer = TapeWriter(
             out,
-            _manifest(trace, plan, target, model, options, command, pair),
+            _manifest(trace, plan, target, model, options, namespace, command, pair, exact=exact),
             epoch_mono_ns=pair["mono_ns"],
             epoch_unix_ns=pair["unix_ns"],
         )
@@ -250,16 +255,34 @@ def _server(options: ReplayOptions) -> Iterator[str]:
 
 
 def _prompts(
-    trace: Trace, endpoint: Endpoint, form: PromptForm, options: ReplayOptions, on_note: Callable[[str], None]
+    trace: Trace,
+    endpoint: Endpoint,
+    form: PromptForm,
+    options: ReplayOptions,
+    namespace: str,
+    on_note: Callable[[str], None],
 ) -> Prompts:
+    bodies = len(trace) - trace.table["body"].null_count
+    if bodies and options.history == "live":
+        raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
+    if bodies:
+        on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
+                "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
     if options.tokenizer is None:
-        return Prompts(trace, form=form, seed=options.seed)
+        return Prompts(trace, form=form, seed=options.seed, namespace=namespace)
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
             f"{overhead} tokens of each prompt are the template's")  # fmt: skip
-    return Prompts(trace, form=form, seed=options.seed, vocabulary=vocabulary, overhead_tokens=overhead)
+    return Prompts(
+        trace,
+        form=form,
+        seed=options.seed,
+        vocabulary=vocabulary,
+        overhead_tokens=overhead,
+        namespace=namespace,
+    )
 
 
 def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool) -> Setup:
@@ -291,8 +314,11 @@ def _manifest(
     target: Target,
     model: str,
     options: ReplayOptions,
+    namespace: str,
     command: Sequence[str],
     pair: dict[str, int],
+    *,
+    exact: bool,
 ) -> dict[str, Any]:
     reuse = planned_reuse(plan.trace)
     shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
@@ -315,13 +341,14 @@ def _manifest(
             "rows": len(plan),
             "span_ns": plan.span_ns,
             "seed": options.seed,
+            "cache_namespace": namespace,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
             "planned_reuse_tokens": None if reuse is None else reuse.hit_tokens,
             "planned_reuse_blocks": None if reuse is None else reuse.hit_blocks,
             "blocks": None if reuse is None else reuse.blocks,
             "block_tokens": plan.trace.block_tokens,
-            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
+            "input_lengths": "exact" if exact else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),

@@ -31,7 +31,7 @@ GOOD = '{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": [0]}
         (b"\n\n   \n", "unknown format"),
         (
             b'{"a": 1, "b": 2}\n',
-            "unknown format: its first record has the keys 'a, b'. Known formats: mooncake (JSONL",
+            "unknown format: its first record has the keys 'a, b'. Known formats: ",
         ),
         (b"[" + GOOD.encode() + b"]", "begins with a JSON array"),
         (b"ts;in;out\n1;2;3\n", "it begins with 'ts;in;out'"),
@@ -59,7 +59,7 @@ def test_paths_that_are_no_file(tmp_path: Path) -> None:
 
 
 def test_a_format_that_does_not_exist_or_does_not_fit(mooncake: Put, write: Write) -> None:
-    with pytest.raises(TraceError, match=r"there is no format 'monkcake'; known formats: mooncake .*native"):
+    with pytest.raises(TraceError, match=r"there is no format 'monkcake'; known formats: .*mooncake .*native"):
         read(mooncake({}), format="monkcake")
     with pytest.raises(TraceError, match="the header has no column 'TIMESTAMP'"):
         read(mooncake({}), format="azure")

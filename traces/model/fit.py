@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TraceError
-from ..stats.shape import session_codes
+from ..stats.shape import session_units
 from ..table import Trace
 from .load import VERSION, Client, Histogram, Lengths, LoadModel, Window
 from .renewal import bounded_cv, likelier
@@ -52,7 +52,7 @@ def fit(trace: Trace, *, window_ns: int = 600 * 10**9) -> LoadModel:
 
 def _clients(trace: Trace) -> NDArray[np.int64]:
     """A number for each row's client, -1 for the one of all rows without a session of some length."""
-    codes = session_codes(trace.table)
+    codes = session_units(trace.table)
     counts = np.bincount(codes)
     recorded = trace.table["session_id"].combine_chunks().is_valid().to_numpy(zero_copy_only=False)
     return np.where(recorded & (counts[codes] >= CLIENT_ROWS), codes, -1)

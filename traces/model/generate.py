@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..assemble import assemble
 from ..errors import TraceError
 from ..table import Trace, table_digest
+from ..transform.derive import with_column
 from .load import Client, Histogram, LoadModel, Window
 from .renewal import arrivals_within
 
@@ -32,7 +33,7 @@ def generate(
         seed: Decides all draws, with the client's and the window's number.
 
     Returns:
-        Requests without sessions and blocks, in order of arrival, the first at 0.
+        Requests without sessions and blocks, in order of arrival; 0 is where the model was begun.
 
     Raises:
         TraceError: The duration or rate is none, no client is active in this time, or it would be over 50 million
@@ -73,9 +74,10 @@ def generate(
         source_row=np.arange(1, len(arrival) + 1),
         notes=model.notes,
     )
+    table = with_column(made.table, "arrival_ns", arrival[order])
     rate = "" if rate_rps is None else f", rate={rate_rps:g}"
     said = f"generate(duration={duration_ns}, start={start_ns}{rate}, seed={seed})"
-    return replace(made, digest=table_digest(made.table), transforms=(said,))
+    return replace(made, table=table, digest=table_digest(table), transforms=(said,))
 
 
 def _parts(client: Client, span_s: float, start_s: float, duration_s: float) -> list[_Piece]:

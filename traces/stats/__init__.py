@@ -3,7 +3,7 @@
 from .arrivals import Arrivals, arrivals
 from .quantisation import Quantisation, quantile, quantisation
 from .reuse import Reuse, reuse
-from .shape import SessionShape, session_codes, session_shape
+from .shape import SessionShape, session_shape, session_units
 from .trace_stats import BlockReuse, Lengths, TraceStats, stats
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "quantile",
     "quantisation",
     "reuse",
-    "session_codes",
     "session_shape",
+    "session_units",
     "stats",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..sessions import old_parents
+from ..sessions import old_parents, session_codes
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,13 @@ class SessionShape:
     overlaps: int
 
 
-def session_codes(table: pa.Table) -> NDArray[np.int64]:
-    """A number for each row's session, dense from 0 in order of appearance; a row without one is its own session."""
-    column = table["session_id"].combine_chunks()
-    if column.null_count == len(column):
-        return np.arange(len(column), dtype=np.int64)
-    coded = column.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    alone = coded < 0
-    coded[alone] = int(coded.max()) + 1 + np.arange(np.count_nonzero(alone))
-    _, first, dense = np.unique(coded, return_index=True, return_inverse=True)
-    place = np.empty(len(first), np.int64)
-    place[np.argsort(first)] = np.arange(len(first))
-    codes: NDArray[np.int64] = place[dense]
-    return codes
+def session_units(table: pa.Table) -> NDArray[np.int64]:
+    """A number from 0 up for each row's session; a row without one is a session of its own."""
+    units = session_codes(table["session_id"])
+    alone = units < 0
+    units = units.copy()
+    units[alone] = int(units.max(initial=-1)) + 1 + np.arange(np.count_nonzero(alone))
+    return units
 
 
 def session_shape(table: pa.Table) -> SessionShape | None:
@@ -57,8 +51,7 @@ def session_shape(table: pa.Table) -> SessionShape | None:
     names = table["session_id"].combine_chunks()
     if names.null_count == len(names):
         return None
-    turns = np.bincount(session_codes(table)[names.is_valid().to_numpy(zero_copy_only=False)])
-    turns = np.sort(turns[turns > 0])
+    turns = np.sort(np.bincount(session_codes(names.drop_null())))
     think = table["think_ns"].combine_chunks().drop_null().to_numpy(zero_copy_only=False)
     parent = old_parents(table["parent"])
     rows = np.flatnonzero(parent >= 0)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import TraceError
-from ..stats.shape import session_codes
+from ..stats.shape import session_units
 from ..table import TRACE_SCHEMA, Trace
 from .derive import INT64_MAX, derived, sorted_rows, with_column
 
@@ -41,7 +41,7 @@ def multiply(trace: Trace, copies: int, *, seed: int = 0) -> Trace:
     around_ns = trace.span_ns + 1
     offsets = np.random.default_rng([seed, 3]).integers(1, min(MOST_OFFSET_NS, around_ns) + 1, copies - 1)
     arrival = trace.table["arrival_ns"].to_numpy()
-    sessions = session_codes(trace.table)
+    sessions = session_units(trace.table)
     _, first = np.unique(sessions, return_index=True)
     begin = arrival[first][sessions]
     parts = [trace.table]

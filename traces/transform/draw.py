@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import TraceError
-from ..stats.shape import session_codes
+from ..stats.shape import session_units
 from ..table import Trace
 from .copies import multiply
 from .derive import derived, take_rows
@@ -27,7 +27,7 @@ def thin(trace: Trace, keep: float, *, seed: int = 0) -> Trace:
     """
     if not 0 < keep <= 1:
         raise TraceError(trace.source, f"a share of {keep:g} cannot be kept; it must be above 0 and at most 1")
-    sessions = session_codes(trace.table)
+    sessions = session_units(trace.table)
     kept = np.random.default_rng([seed, 2]).random(int(sessions.max()) + 1) < keep
     rows = np.flatnonzero(kept[sessions])
     if not len(rows):

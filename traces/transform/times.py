@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import TraceError
 from ..sessions import old_parents
 from ..stats.quantisation import quantisation
-from ..stats.shape import session_codes
+from ..stats.shape import session_units
 from ..table import Trace
 from .derive import INT64_MAX, derived, sorted_rows, with_column
 
@@ -102,7 +102,7 @@ def _cut_thinking(
     table: pa.Table, arrival: NDArray[np.int64], think: NDArray[np.int64], most_ns: int
 ) -> NDArray[np.int64]:
     """How much earlier each row arrives: the sum of what is cut off its session's think times up to it."""
-    codes = session_codes(table)
+    codes = session_units(table)
     order = np.argsort(codes, kind="stable")
     ranked = codes[order]
     same = np.zeros(len(order), np.bool_)
