@@ -29,7 +29,8 @@
 
 /*  opened            handshake done          assigned          response whole
  *     CONNECTING ────────▶ IDLE ───────────────▶ BUSY ────────────▶ IDLE or DEAD
- *     CONNECTING with a request assigned: `item` is set, and it is sent when the handshake is done.
+ *     A request that finds no idle connection waits, in order, for the first that comes free or is made; as many
+ *     handshakes are under way as requests wait. Only a second try is bound to its CONNECTING connection: it must be a fresh one.
  *     DEAD: closed; its memory waits for the end of the turn, since epoll may have reported it already. */
 typedef enum { CONN_CONNECTING, CONN_IDLE, CONN_BUSY, CONN_DEAD } conn_state;
 
@@ -58,6 +59,9 @@ struct reactor {
     int64_t *request_ids;
     feed feed;                  /* roots' requests, in order */
     feed wanted;                /* followers' requests, as they were asked for; its descriptor is -1 when there are none */
+    feed_item *waiting, *waiting_last;   /* due, and without a connection yet; the first due comes first */
+    uint32_t waiting_count;
+    int connect_errno;          /* why the connection for the request in hand could not be opened; 0: it could */
     feed_item **ready;          /* by row: a follower's request that is here */
     uint8_t *parked;            /* by row: due, but its request is not here yet */
     int64_t parked_count, rows;
@@ -320,16 +324,6 @@ static void finish(reactor *r, conn *c) {
     c->served++;
 }
 
-/* A connection to send on: the pooled one used last, one whose handshake is under way, or a new one. */
-static conn *find_conn(reactor *r) {
-    conn *c = r->idle.first;
-    if (c) {
-        list_remove(c);
-        return c;
-    }
-    return r->opening.first ? r->opening.first : open_conn(r);
-}
-
 static void send_request(reactor *r, conn *c);
 
 static void assign(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries) {
@@ -362,28 +356,56 @@ static void fail(reactor *r, conn *c, outcome why, const char *text) {
     drop(r, c);
 }
 
-/* The request could not be assigned to any connection. */
-static void fail_unassigned(reactor *r, feed_item *item, int64_t row, uint8_t retries, int error) {
+/* The request got no connection. `failed`: the one whose handshake it waited for, or NULL. */
+static void fail_unassigned(reactor *r, feed_item *item, uint8_t retries, const conn *failed, outcome why, const char *text) {
     stream s;
     stream_init(&s);
-    stream_begin(&s, r->request_ids[row], schedule_due(&r->plan, row));
-    s.record.connect_start_ns = r->now_ns;
-    s.record.connection_id = -1;
+    stream_begin(&s, r->request_ids[item->row], schedule_due(&r->plan, item->row));
+    s.record.connect_start_ns = failed ? failed->opened_ns : r->now_ns;
+    s.record.connection_id = failed ? failed->id : -1;
     s.record.retries = retries;
-    stream_fail(&s, OUTCOME_CONNECT_ERROR, r->now_ns, strerror(error));
+    stream_fail(&s, why, r->now_ns, text);
     put_record(r, &s);
-    follow(r, &s.record, row);
+    follow(r, &s.record, item->row);
     r->status.finished++;
+    r->status.active--;
     stream_free(&s);
     free(item);
 }
 
-/* A connection broke under its request: `error` is an errno, 0 for a close. */
-static void broke(reactor *r, conn *c, int error) {
-    if (c->state == CONN_CONNECTING) {
-        fail(r, c, OUTCOME_CONNECT_ERROR, strerror(error));
+static feed_item *waiting_take(reactor *r) {
+    feed_item *item = r->waiting;
+    r->waiting = item->next;
+    if (!r->waiting)
+        r->waiting_last = NULL;
+    r->waiting_count--;
+    item->next = NULL;
+    return item;
+}
+
+/* Idle connections go to the requests that wait. */
+static void serve_waiting(reactor *r) {
+    while (r->waiting && r->idle.first) {
+        conn *c = r->idle.first;
+        feed_item *item = waiting_take(r);
+        list_remove(c);
+        assign(r, c, item, item->row, 0);
+    }
+}
+
+/* A handshake failed. When fewer are left than requests wait, the first of those has no connection to wait for. */
+static void handshake_failed(reactor *r, conn *c, const char *text) {
+    if (c->assigned) {
+        fail(r, c, OUTCOME_CONNECT_ERROR, text);
         return;
     }
+    if (r->waiting_count >= r->opening.count)
+        fail_unassigned(r, waiting_take(r), 0, c, OUTCOME_CONNECT_ERROR, text);
+    drop(r, c);
+}
+
+/* A connection broke under its request: `error` is an errno, 0 for a close. */
+static void broke(reactor *r, conn *c, int error) {
     stream *s = &c->stream;
     if (c->item && c->pooled && stream_silent(s) && !s->record.retries) {
         feed_item *item = c->item;
@@ -394,10 +416,8 @@ static void broke(reactor *r, conn *c, int error) {
         conn *fresh = open_conn(r);
         if (fresh)
             assign(r, fresh, item, row, 1);
-        else {
-            r->status.active--;
-            fail_unassigned(r, item, row, 1, errno);
-        }
+        else
+            fail_unassigned(r, item, 1, NULL, OUTCOME_CONNECT_ERROR, strerror(errno));
         return;
     }
     bool silent = stream_silent(s);
@@ -504,16 +524,38 @@ static bool is_missing(reactor *r, int64_t row) {
     return false;
 }
 
-/* Sends it on some connection, or settles that there is none. */
-static void send_on(reactor *r, conn *c, int error, int64_t row, feed_item *item) {
+static bool must_wait(const reactor *r) { return r->waiting || !r->idle.first; }
+
+/* Makes sure that a handshake is under way for one more request that waits. False: no more connections may be open. Another
+ * failure is the request's own: `connect_errno`. */
+static bool can_send(reactor *r) {
+    r->connect_errno = 0;
+    if (!must_wait(r) || r->opening.count > r->waiting_count || open_conn(r))
+        return true;
+    r->connect_errno = errno;
+    return errno != EMFILE || !r->conn_count;
+}
+
+/* Sends it, or has it wait for a connection that is being made. */
+static void send_or_wait(reactor *r, feed_item *item) {
+    r->status.active++;
     if (r->reserved)
         r->reserved--;
-    if (!c) {
-        fail_unassigned(r, item, row, 0, error);
-        return;
+    if (r->connect_errno)
+        fail_unassigned(r, item, 0, NULL, OUTCOME_CONNECT_ERROR, strerror(r->connect_errno));
+    else if (must_wait(r)) {
+        item->next = NULL;
+        if (r->waiting_last)
+            r->waiting_last->next = item;
+        else
+            r->waiting = item;
+        r->waiting_last = item;
+        r->waiting_count++;
+    } else {
+        conn *c = r->idle.first;
+        list_remove(c);
+        assign(r, c, item, item->row, 0);
     }
-    r->status.active++;
-    assign(r, c, item, row, 0);
     r->now_ns = clock_mono_ns();
 }
 
@@ -533,16 +575,14 @@ static void send_due(reactor *r) {
         }
         r->starving = false;
         r->feed_ready |= r->feed_full;
-        conn *c = find_conn(r);
-        int error = errno;
-        if (!c && error == EMFILE && r->conn_count) {
+        if (!can_send(r)) {
             put_back(r, step.row, item);
             r->status.blocked++;
             r->blocked = true;
             return;
         }
         schedule_pop(&r->plan);
-        send_on(r, c, error, step.row, item);
+        send_or_wait(r, item);
     }
 }
 
@@ -579,6 +619,7 @@ static void completed(reactor *r, conn *c, size_t left) {
         make_idle(r, c);
     else
         drop(r, c);
+    serve_waiting(r);
 }
 
 static void receive(reactor *r, conn *c, uint32_t mask) {
@@ -629,10 +670,7 @@ static void on_conn(reactor *r, conn *c, uint32_t mask) {
             return;
         int error = conn_error(c->fd);
         if (error) {
-            if (c->assigned)
-                broke(r, c, error);
-            else
-                drop(r, c);
+            handshake_failed(r, c, strerror(error));
             return;
         }
         c->connected_ns = clock_mono_ns();
@@ -642,6 +680,7 @@ static void on_conn(reactor *r, conn *c, uint32_t mask) {
         } else {
             list_remove(c);
             make_idle(r, c);
+            serve_waiting(r);
         }
     } else if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_request(r, c);
@@ -655,11 +694,8 @@ static void check_timeouts(reactor *r, conn *c) {
     int64_t silent = r->now_ns - c->active_ns;
     char text[96];
     if (c->state == CONN_CONNECTING && r->now_ns - c->opened_ns > r->config.connect_timeout_ns) {
-        if (c->assigned) {
-            snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
-            fail(r, c, OUTCOME_CONNECT_ERROR, text);
-        } else
-            drop(r, c);
+        snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
+        handshake_failed(r, c, text);
     } else if (c->state == CONN_BUSY && silent > r->config.read_timeout_ns) {
         snprintf(text, sizeof text, "the server sent nothing for %.3g s", (double)r->config.read_timeout_ns / 1e9);
         fail(r, c, OUTCOME_TIMEOUT, text);
@@ -838,6 +874,8 @@ void reactor_cancel(reactor *r) {
     for (uint32_t i = r->conn_count; i-- > 0;)
         if (r->conns[i]->assigned)
             fail(r, r->conns[i], OUTCOME_CANCELLED, "cancelled");
+    while (r->waiting)
+        fail_unassigned(r, waiting_take(r), 0, NULL, OUTCOME_CANCELLED, "cancelled");
     bury_dead(r);
 }
 
@@ -919,6 +957,8 @@ void reactor_free(reactor *r) {
     outbox_free(&r->outbox);
     feed_free(&r->feed);
     columns_free(&r->columns);
+    while (r->waiting)
+        free(waiting_take(r));
     if (r->ready) {
         for (int64_t row = 0; row < r->rows; row++)
             free(r->ready[row]);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from .errors import TraceError
@@ -13,7 +14,15 @@ MAX_NS = 100 * 31_557_600 * 10**9  # a hundred years
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
 _ROUND = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_UNITS = {10**9: "seconds", 10**6: "milliseconds"}
+_UNITS = {10**9: "seconds", 10**6: "milliseconds", 10**3: "microseconds", 1: "nanoseconds"}
+_RECENT = (40 * 31_557_600 * 10**9, 130 * 31_557_600 * 10**9)  # 2010 to 2100
+
+_STAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WANTED = "a time like 2023-11-16 18:17:03.9799600 belongs there"
 
 
 class BadField(Exception):
@@ -29,6 +38,7 @@ class BadRows:
 
     def __init__(self, source: str, *, skip: bool) -> None:
         self.source, self.skip, self.count = source, skip, 0
+        self.torn = 0  # 1 when the last line was cut off and left out
         self.first: TraceError | None = None
 
     def add(self, row: int, bad: BadField) -> None:
@@ -133,7 +143,7 @@ def duration_ns(field: str, value: object, unit_ns: int) -> int:
     Args:
         field: Its name.
         value: A number of units.
-        unit_ns: The unit's length: 10**9 for seconds, 10**6 for milliseconds.
+        unit_ns: The unit's length: 10**9 for seconds, 10**6 for milliseconds, and so on.
 
     Raises:
         BadField: It is not.
@@ -143,7 +153,65 @@ def duration_ns(field: str, value: object, unit_ns: int) -> int:
     if exact < 0:
         raise BadField(field, f"{shown(exact)} is negative; {unit} from 0 up belong there")
     if exact > MAX_NS // unit_ns:
-        raise BadField(field, f"{shown(exact)} is over 100 years in {unit}, the unit of this format")
+        other = _epoch_in(exact, unit_ns)
+        hint = f"; in {other} it would be a date of our time" if other else ""
+        raise BadField(field, f"{shown(exact)} is over 100 years in {unit}, the unit of this format{hint}")
     if isinstance(exact, int):
         return exact * unit_ns
     return int(_ROUND.to_integral_value(_ROUND.multiply(exact, Decimal(unit_ns))))
+
+
+def wrong_epoch(first_ns: int, unit_ns: int) -> str | None:
+    """What to say of a trace whose first timestamp makes a date of our time, since 1970, only in another unit.
+
+    Args:
+        first_ns: The earliest timestamp, taken in the format's unit.
+        unit_ns: That unit.
+    """
+    value = first_ns // unit_ns
+    if _RECENT[0] <= first_ns < _RECENT[1]:
+        return None
+    other = _epoch_in(value, unit_ns)
+    if other is None:
+        return None
+    return (
+        f"{value} is a date of our time in {other} since 1970, and this format's unit is {_UNITS[unit_ns]}; "
+        "read the file with --map to name the unit"
+    )
+
+
+def _epoch_in(value: int | Decimal, unit_ns: int) -> str | None:
+    if value > _RECENT[1]:
+        return None  # in no unit; and too big to multiply, perhaps
+    for other_ns, name in _UNITS.items():
+        if other_ns != unit_ns and _RECENT[0] <= value * other_ns < _RECENT[1]:
+            return name
+    return None
+
+
+def stamp_ns(field: str, text: str) -> int:
+    """Nanoseconds since 1970 of a date and time with up to nine fractional digits; UTC if it names no zone.
+
+    Raises:
+        BadField: The text is no such time, or lies outside 1970 to 2261.
+    """
+    match = _STAMP.fullmatch(text.strip())
+    if match is None:
+        raise BadField(field, f"{shown(text)} is not a date and time; {_WANTED}")
+    date, clock, fraction, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{clock}").replace(tzinfo=_zone(zone))
+        seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    except (ValueError, OverflowError) as error:
+        raise BadField(field, f"{shown(text)} is not a date and time ({error}); {_WANTED}") from None
+    if not 0 <= seconds < 2**63 // 10**9:
+        raise BadField(field, f"{shown(text)} lies outside the years 1970 to 2261; {_WANTED}")
+    return seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text in "Zz":
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)

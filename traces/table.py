@@ -16,11 +16,13 @@ TRACE_SCHEMA = pa.schema(
         pa.field("block_ids", pa.list_(pa.int32())),  # null: the format records no prefix sharing
         pa.field("session_id", pa.string()),
         pa.field("turn", pa.int32(), nullable=False),  # 0-based within the session
-        pa.field("parent", pa.int32()),  # the turn of the same session that this one follows
-        pa.field("think_ns", pa.int64()),  # between the parent's end and this request
+        pa.field("parent", pa.int64()),  # row index in this table of the request that this one follows
+        pa.field("think_ns", pa.int64()),  # between the parent's end and this request; null: not recorded
         pa.field("model", pa.string()),
         pa.field("path", pa.string()),  # of the recorded body's URL
         pa.field("body", pa.binary()),  # a recorded request, JSON
+        pa.field("text", pa.string()),  # a recorded prompt, where there is no body
+        pa.field("token_ids", pa.list_(pa.int32())),  # a recorded prompt in tokens of the model's vocabulary
         pa.field("source_row", pa.int64(), nullable=False),  # 1-based record in the file
     ]
 )
@@ -43,6 +45,8 @@ class Trace:
         notes: What a user should know about the trace, one sentence each.
         transforms: What was done to it since it was read, in order, as in ``speed(2)``.
         skipped_rows: Bad rows left out when reading.
+        origin_ns: The first arrival on the file's own clock, as nanoseconds: since 1970 where it was a date, else
+            since whatever the file counts from.
     """
 
     table: pa.Table
@@ -54,6 +58,7 @@ class Trace:
     notes: tuple[str, ...] = ()
     transforms: tuple[str, ...] = ()
     skipped_rows: int = 0
+    origin_ns: int = 0
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -90,7 +90,9 @@ def make_plan(
     recorded = cut.table["output_tokens"].to_numpy().astype(np.int32)
     output_tokens = np.maximum(recorded, 1)
     silent = int((recorded < 1).sum())
-    notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1",) if silent else ()
+    bodies = cut.table["body"].null_count < len(cut)
+    unless = " unless their recorded bodies say otherwise" if bodies else ""
+    notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1{unless}",) if silent else ()
     parent, think_ns, session_notes = _links(cut, sessions, think)
     digest = hashlib.sha256(f"{trace.digest}\0{cut.transforms}\0{recipe}\0".encode())
     links = () if parent is None or think_ns is None else (parent, think_ns)

@@ -11,6 +11,7 @@ from ..measure.rates import Rate
 from ..measure.statistic import FAILED, Statistic
 from ..measure.summary import Summary
 from ..measure.verdict import DEGRADED, INVALID, VALID
+from .fidelity_table import fidelity_block
 
 LABELS: Final = {
     "lateness": "lateness",
@@ -19,6 +20,10 @@ LABELS: Final = {
     "inter_chunk_latency": "inter-chunk",
     "tpot": "TPOT",
     "e2e": "end to end",
+    "ttft_open": "TTFT open",
+    "ttft_closed": "TTFT closed",
+    "e2e_open": "e2e open",
+    "e2e_closed": "e2e closed",
     "input_tokens": "ISL",
     "output_tokens": "OSL",
     "output_token_throughput": "output tokens",
@@ -45,6 +50,9 @@ def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> N
     console.print(_latencies(summary.statistics, console.width >= _WIDE_FROM))
     console.print()
     console.print(_rates(summary.rates))
+    console.print()
+    for part in fidelity_block(summary.fidelity):
+        console.print(part)
     console.print()
     for line in _facts(summary):
         console.print(line)
@@ -124,7 +132,11 @@ def _facts(summary: Summary) -> list[str]:
             f"{tokens.requests_of_another_length:,} of {tokens.requests_with_asked_length:,} requests differ"
         )
     clock = "" if capture.kernel_clock_share is None else f", kernel clock {capture.kernel_clock_share:.1%}"
-    coalesced = "" if capture.coalesced_share is None else f", coalesced {capture.coalesced_share:.2%}"
+    coalesced = (
+        ""
+        if capture.coalesced_share is None
+        else f", coalesced {capture.coalesced_share:.2%} (of token events {capture.coalesced_token_share or 0:.2%})"
+    )
     lines.append(f"Events: {capture.events:,}{coalesced}{clock}")
     if r.sent != r.planned:
         lines.append(f"Sent: {r.sent:,} of {r.planned:,} planned")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...traces.prompts import Prompts
-from ..endpoints import Body
+from ..endpoints import Body, Completion
 from ..plan import Plan
 from .channel import FEED_END, FEED_HEADER
 
@@ -23,10 +23,14 @@ class Composer:
 
     def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: bytes) -> None:
         self._prompts, self._body, self._head = prompts, body, head
+        self._completion = Completion(body)
         self._output_tokens = plan.output_tokens.tolist()
 
     def body(self, row: int) -> bytes:
-        """The JSON body of a row."""
+        """The JSON body of a row: the recorded one where there is one."""
+        recorded = self._prompts.body(row)
+        if recorded is not None:
+            return self._completion.whole(recorded, self._output_tokens[row])
         return self._body.render(self._prompts.compose(row), self._output_tokens[row])
 
     def request(self, row: int) -> bytes:

@@ -1,5 +1,6 @@
 """Replaying a trace: from a file and options to a sealed tape."""
 
+import secrets as randomness
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import traces
+from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
-from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
+from ..endpoints import ENDPOINTS, Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
 from ..plan import Plan, Sessions, Think, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
@@ -26,7 +28,7 @@ from .host import clock_pair, host
 from .records import Constants
 from .simulated import simulated_server
 from .target import Target, find_target, join_path, reachable, served_model
-from .verbatim import Recorded, RecordedComposer, common_endpoint, has_bodies, recorded_requests
+from .verbatim import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
 
 MS = 1_000_000
 
@@ -38,7 +40,7 @@ class ReplayOptions:
     Attributes:
         url: The server; None starts the simulator.
         endpoint: A name of ENDPOINTS.
-        model: None asks the server for the first that it lists; recorded bodies then keep the one that they name.
+        model: None asks the server for the first that it lists.
         speed: Divide all times by this.
         start_ns, end_ns: The window of the trace, in the trace's own time.
         limit: The first so many requests of the window.
@@ -49,7 +51,10 @@ class ReplayOptions:
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
         trace_format: None finds it out.
+        trace_map: The columns of a trace in no known format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
         seed: Of the prompts.
+        cache_namespace: ``shared``: the same prompts in every run with the same seed. ``fresh``: prompts that share
+            no prefix with another run's, so that none meets a warm cache.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
         api_key_env: The environment variable that holds the key.
@@ -80,7 +85,9 @@ class ReplayOptions:
     tokenizer: str | None = None
     prompt_form: PromptForm | None = None
     trace_format: str | None = None
+    trace_map: str | None = None
     seed: int = 0
+    cache_namespace: Literal["fresh", "shared"] = "shared"
     stream: bool = True
     usage: bool = True
     ignore_eos: bool = True
@@ -141,12 +148,16 @@ def replay(
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
     _check_free(out)
-    trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
-    if options.history == "live" and has_bodies(trace):
-        raise UserError(f"{trace.source} has recorded bodies, which are sent as they are; leave out --history live")
+    trace = traces.read(
+        trace_path,
+        format=options.trace_format,
+        skip_bad_rows=options.skip_bad_rows,
+        mapping=options.trace_map,
+    )
+    namespace = randomness.token_hex(8) if options.cache_namespace == "fresh" else ""
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
-                   options.tokenizer, sorted(options.extra.items())))  # fmt: skip
-    if has_bodies(trace):
+                   options.tokenizer, sorted(options.extra.items()), *filter(None, [namespace])))  # fmt: skip
+    if has_paths(trace):
         recipe += repr(options.model)
     plan = make_plan(
         trace,
@@ -166,22 +177,24 @@ def replay(
     with _server(options) as url:
         timeout_s = options.connect_timeout_ns / 1e9
         target = reachable(find_target(url, endpoint.path), timeout_s)
-        recorded = recorded_requests(plan.trace, endpoint, options.model) if has_bodies(plan.trace) else None
-        whole = recorded is not None and not plan.trace.table["body"].null_count
+        whole = has_paths(plan.trace) and not plan.trace.table["body"].null_count
         model = options.model or ("" if whole else served_model(target, headers, timeout_s))
-        composer = _composer(plan, recorded, target, endpoint, model, headers, form, options, on_note)
-        if recorded is not None:
-            endpoint = common_endpoint(recorded.endpoints, endpoint)
+        recorded = recorded_requests(plan.trace, endpoint, model, options.model) if has_paths(plan.trace) else None
+        stream = options.stream and endpoint.streams
+        body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
+        prompts = _prompts(plan.trace, endpoint, body, form, options, namespace, on_note)
+        composer = _composer(plan, prompts, body, recorded, target, headers, stream, options)
         pair = clock_pair()
-        exact = options.tokenizer is not None or form == "token_ids"
+        exact = prompts.exact and (options.tokenizer is not None or form == "token_ids")
         constants = Constants(
             endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact, secrets=secrets(headers)
         )
         if recorded is not None:
-            constants = _of_recorded(constants, recorded, target, _base_path(target, _endpoint(options.endpoint)))
+            constants = _of_recorded(constants, recorded, target, endpoint)
+            endpoint = common_endpoint(recorded.endpoints, endpoint)
         writer = TapeWriter(
             out,
-            _manifest(trace, plan, target, model, options, command, pair),
+            _manifest(trace, plan, target, model, options, namespace, command, pair, exact=exact),
             epoch_mono_ns=pair["mono_ns"],
             epoch_unix_ns=pair["unix_ns"],
         )
@@ -243,35 +256,25 @@ def _check_free(out: Path) -> None:
 
 def _composer(
     plan: Plan,
+    prompts: Prompts,
+    body: Body,
     recorded: Recorded | None,
     target: Target,
-    endpoint: Endpoint,
-    model: str,
     headers: list[tuple[str, str]],
-    form: PromptForm,
+    stream: bool,
     options: ReplayOptions,
-    on_note: Callable[[str], None],
 ) -> Composer:
-    stream = options.stream and endpoint.streams
-    body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-    prompts = _prompts(plan.trace, endpoint, form, options, on_note)
     head = request_head(target, headers, stream)
     if recorded is None:
         return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, head)
-    count = len(plan) - plan.trace.table["body"].null_count
-    on_note(f"{count:,} requests are sent as they were recorded, byte for byte" + _model_note(options.model))
     return RecordedComposer(
         *(plan, prompts, body, head),
         recorded=recorded,
         target=target,
-        base_path=_base_path(target, endpoint),
+        base_path=_base_path(target, _endpoint(options.endpoint)),
         headers=headers,
         model=options.model,
     )
-
-
-def _model_note(model: str | None) -> str:
-    return "" if model is None else f", but for the model, which is {model}"
 
 
 def _base_path(target: Target, endpoint: Endpoint) -> str:
@@ -279,11 +282,10 @@ def _base_path(target: Target, endpoint: Endpoint) -> str:
     return target.path.partition("?")[0].removesuffix(endpoint.path).removesuffix(endpoint.path.removeprefix("/v1"))
 
 
-def _of_recorded(constants: Constants, recorded: Recorded, target: Target, base_path: str) -> Constants:
-    root = target.url.removesuffix(target.path)
+def _of_recorded(constants: Constants, recorded: Recorded, target: Target, endpoint: Endpoint) -> Constants:
+    root, base_path = target.url.removesuffix(target.path), _base_path(target, endpoint)
     return replace(
         constants,
-        exact_inputs=False,
         endpoints=recorded.endpoints,
         models=recorded.models,
         urls=[root + join_path(base_path, path) for path in recorded.paths],
@@ -304,16 +306,45 @@ def _server(options: ReplayOptions) -> Iterator[str]:
 
 
 def _prompts(
-    trace: Trace, endpoint: Endpoint, form: PromptForm, options: ReplayOptions, on_note: Callable[[str], None]
+    trace: Trace,
+    endpoint: Endpoint,
+    body: Body,
+    form: PromptForm,
+    options: ReplayOptions,
+    namespace: str,
+    on_note: Callable[[str], None],
 ) -> Prompts:
+    bodies = len(trace) - trace.table["body"].null_count
+    if bodies and options.history == "live":
+        raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
+    if bodies and has_paths(trace):
+        changed = "" if options.model is None else ", but for the model"
+        on_note(f"{bodies:,} of {len(trace):,} requests are sent as they were recorded, byte for byte{changed}")
+    elif bodies:
+        first = trace.table["body"].drop_null()[0].as_py()
+        missing = missing_prompt(body, first)
+        if missing:
+            raise UserError(
+                f"the trace's first recorded body has no {missing!r}, which --endpoint {endpoint.name} sends; "
+                "name the endpoint that it was recorded for"
+            )
+        on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
+                "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
     if options.tokenizer is None:
-        return Prompts(trace, form=form, seed=options.seed)
+        return Prompts(trace, form=form, seed=options.seed, namespace=namespace)
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
             f"{overhead} tokens of each prompt are the template's")  # fmt: skip
-    return Prompts(trace, form=form, seed=options.seed, vocabulary=vocabulary, overhead_tokens=overhead)
+    return Prompts(
+        trace,
+        form=form,
+        seed=options.seed,
+        vocabulary=vocabulary,
+        overhead_tokens=overhead,
+        namespace=namespace,
+    )
 
 
 def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool) -> Setup:
@@ -345,9 +376,13 @@ def _manifest(
     target: Target,
     model: str,
     options: ReplayOptions,
+    namespace: str,
     command: Sequence[str],
     pair: dict[str, int],
+    *,
+    exact: bool,
 ) -> dict[str, Any]:
+    reuse = planned_reuse(plan.trace)
     shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
     return {
         "role": "client",
@@ -368,9 +403,14 @@ def _manifest(
             "rows": len(plan),
             "span_ns": plan.span_ns,
             "seed": options.seed,
+            "cache_namespace": namespace,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
-            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
+            "planned_reuse_tokens": None if reuse is None else reuse.hit_tokens,
+            "planned_reuse_blocks": None if reuse is None else reuse.hit_blocks,
+            "blocks": None if reuse is None else reuse.blocks,
+            "block_tokens": plan.trace.block_tokens,
+            "input_lengths": "exact" if exact else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),

@@ -1,4 +1,4 @@
-"""Recorded bodies, sent again byte for byte."""
+"""A tape's recorded bodies, sent again byte for byte to the paths that they went to."""
 
 import json
 from collections.abc import Sequence
@@ -42,17 +42,18 @@ class Recorded:
     streams: list[bool]
 
 
-def has_bodies(trace: Trace) -> bool:
-    """Whether any request of the trace has a recorded body."""
-    return int(trace.table["body"].null_count) < len(trace)
+def has_paths(trace: Trace) -> bool:
+    """Whether the trace knows where its requests had gone, as a tape with bodies does."""
+    return int(trace.table["path"].null_count) < len(trace)
 
 
-def recorded_requests(trace: Trace, endpoint: Endpoint, model: str | None) -> Recorded:
+def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str | None) -> Recorded:
     """What the trace's bodies say of themselves.
 
     Args:
-        trace: With bodies.
-        endpoint: For rows without a path, and for those without a body.
+        trace: With paths.
+        endpoint: Of rows without a body.
+        default: The model of those.
         model: The user's, for all; None: as recorded.
 
     Raises:
@@ -60,15 +61,15 @@ def recorded_requests(trace: Trace, endpoint: Endpoint, model: str | None) -> Re
     """
     recorded = Recorded([], [], [], [])
     table = trace.table
-    columns = (table["body"].to_pylist(), table["path"].to_pylist(), table["model"].to_pylist())
-    for row, (body, path, name) in enumerate(zip(*columns, strict=True), 1):
-        known = endpoint if body is None or not path else _endpoint_of(path)
+    for row, (body, path) in enumerate(zip(table["body"].to_pylist(), table["path"].to_pylist(), strict=True), 1):
+        composed = body is None or path is None
+        known = endpoint if composed else _endpoint_of(path)
         if known is None:
             raise UserError(f"{trace.source}, row {row}: {path!r} is the path of no API that is known here")
         asks = _asks(body)
         recorded.endpoints.append(known.name)
-        recorded.paths.append(path if body is not None and path else known.path)
-        recorded.models.append(model or asks.model or name or "")
+        recorded.paths.append(known.path if composed else path)
+        recorded.models.append(model or (default if composed else asks.model or default))
         recorded.streams.append(bool(asks.stream))
     return recorded
 
@@ -100,12 +101,12 @@ def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
 
 
 class RecordedComposer(Composer):
-    """Sends recorded bodies as they are, to the paths that they went to; rows without a body are composed.
+    """Sends recorded bodies to the paths that they went to; rows without a body are composed.
 
     Args:
         plan, prompts, body, head: As Composer has them.
         recorded: Of the plan's trace.
-        target: Its path belongs to `base_path`.
+        target: Where to.
         base_path: What stands before the APIs' paths in the user's URL.
         headers: Of every request.
         model: Put into bodies instead of their own; None leaves them.
@@ -125,21 +126,20 @@ class RecordedComposer(Composer):
         model: str | None,
     ) -> None:
         super().__init__(plan, prompts, body, head)
-        self._bodies: Any = plan.trace.table["body"].combine_chunks()
         self._recorded, self._model = recorded, model
         self._target, self._base_path, self._headers = target, base_path, headers
         self._heads: dict[tuple[str, bool], bytes] = {}
 
     def body(self, row: int) -> bytes:
         """The recorded body of a row, or a composed one."""
-        body = self._bodies[row].as_py()
-        if body is None:
+        recorded = self._prompts.body(row)
+        if recorded is None:
             return super().body(row)
-        return body if self._model is None else with_model(body, self._model)
+        return recorded if self._model is None else with_model(recorded, self._model)
 
     def request(self, row: int) -> bytes:
         """Head and body of a row."""
-        if not self._bodies[row].is_valid:
+        if self._prompts.body(row) is None:
             return super().request(row)
         body = self.body(row)
         key = self._recorded.paths[row], self._recorded.streams[row]

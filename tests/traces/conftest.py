@@ -1,4 +1,4 @@
-"""Where the recorded data lies that is too big for the repository, and small files written by tests."""
+"""Small files written by tests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-SHARED = Path(__file__).parents[2].parent / "shared"
-
-
-@pytest.fixture
-def shared() -> Callable[[str], Path]:
-    """A file below the shared folder beside the repository; the test is skipped where there is none."""
-
-    def find(name: str) -> Path:
-        path = SHARED / name
-        if not path.exists():
-            pytest.skip(f"no shared/{name} beside the repository")
-        return path
-
-    return find
 
 
 @pytest.fixture
@@ -49,3 +34,29 @@ def mooncake(write: Callable[[bytes | str], Path]) -> Callable[..., Path]:
         return write("\n".join(lines) + "\n")
 
     return put
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Any]:
+    """Make a trace of columns: arrivals in ns, and what else is given; lengths are 1 where they are not."""
+    import numpy as np
+    import pyarrow as pa
+    from tokentape.traces.assemble import assemble
+    from tokentape.traces.table import TRACE_SCHEMA
+
+    def make(arrival_ns: list[int], **columns: list[Any]) -> Any:
+        rows = len(arrival_ns)
+        lengths = [np.array(columns.pop(name, [1] * rows), np.int64) for name in ("input_tokens", "output_tokens")]
+        return assemble(
+            source="t",
+            format="mooncake",
+            digest="",
+            arrival_ns=np.array(arrival_ns, np.int64),
+            input_tokens=lengths[0],
+            output_tokens=lengths[1],
+            source_row=np.arange(1, rows + 1),
+            optional={name: pa.array(values, TRACE_SCHEMA.field(name).type) for name, values in columns.items()},
+            block_tokens=512 if "block_ids" in columns else None,
+        )
+
+    return make
