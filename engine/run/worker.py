@@ -17,7 +17,7 @@ from ...cext.reactor import Reactor, die_with_parent, wake_exactly
 from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
 
 STAY_NS = 5_000_000
-"""How long the reactor may stay in one call: what a command waits for at most."""
+"""How long the reactor stays in one call. A command waits so long, or for the 20 ms of its tick, at most."""
 
 
 def main(channel_fd: int, control_fd: int) -> None:
