@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .sessions import check_parents, number_turns, remap_parents
 from .stats import quantisation
 from .table import TRACE_SCHEMA, Rounding, Trace
 
-INT32_MAX = 2**31 - 1
+_CROWD = 5_000_000  # input tokens per second that no recorded service has taken
+_LONELY_NS = 600 * 10**9  # mean time between requests that is longer than in any recorded service
 
 
 def duration_text(ns: int) -> str:
@@ -29,39 +30,6 @@ def rows_text(n: int) -> str:
     return "1 row" if n == 1 else f"{n:,} rows"
 
 
-def block_lists(ids: Sequence[Sequence[int] | None]) -> tuple[Any, bool]:
-    """Block ids as list<int32>, null where a row has none.
-
-    Args:
-        ids: One list per row.
-
-    Returns:
-        The array, and whether ids had to be numbered anew, densely in order of appearance, because one was
-        negative or beyond int32.
-    """
-    lengths = np.fromiter((0 if row is None else len(row) for row in ids), np.int64, len(ids))
-    offsets = np.zeros(len(ids) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    if offsets[-1] > INT32_MAX:
-        raise AssertionError(f"{offsets[-1]} block ids do not fit one list array")
-    rows = [row or () for row in ids]
-    total = int(offsets[-1])
-    remapped = False
-    try:
-        flat = np.fromiter(chain.from_iterable(rows), np.int64, total)
-        remapped = bool(total) and (int(flat.min()) < 0 or int(flat.max()) > INT32_MAX)
-    except OverflowError:
-        remapped = True
-    if remapped:
-        dense: dict[int, int] = {}
-        renumbered = (dense.setdefault(block, len(dense)) for block in chain.from_iterable(rows))
-        flat = np.fromiter(renumbered, np.int64, total)
-    missing = np.fromiter((row is None for row in ids), np.bool_, len(ids))
-    arrays: Any = (pa.array(offsets.astype(np.int32)), pa.array(flat.astype(np.int32)))
-    mask: Any = pa.array(missing) if missing.any() else None
-    return pa.ListArray.from_arrays(*arrays, mask=mask), remapped
-
-
 def assemble(
     *,
     source: str,
@@ -72,7 +40,7 @@ def assemble(
     output_tokens: NDArray[Any],
     source_row: NDArray[np.int64],
     optional: dict[str, Any] | None = None,
-    turns: bool = False,
+    parent: NDArray[np.int64] | None = None,
     block_tokens: int | None = None,
     block_rounding: Rounding = "ceil",
     notes: Sequence[str] = (),
@@ -89,15 +57,21 @@ def assemble(
         output_tokens: Likewise.
         source_row: Record numbers.
         optional: Arrow arrays of nullable columns of TRACE_SCHEMA that the format has.
-        turns: Number the turns of each ``session_id`` in order of arrival, each following the one before it.
+        parent: For each row the index, in the order given here, of the row that it follows, -1 for none. None:
+            each turn of a ``session_id`` follows the one that arrived before it.
         block_tokens: See Trace.
         block_rounding: See Trace.
         notes: What the reader has to say; the general notes come after them.
         skipped_rows: Bad rows left out.
+
+    Raises:
+        TraceError: Rows follow each other in a circle.
     """
     said = list(notes)
     columns: dict[str, Any] = dict(optional or {})
     columns |= {"input_tokens": input_tokens, "output_tokens": output_tokens, "source_row": source_row}
+    rows = len(arrival_ns)
+    order = np.arange(rows)
     late = int(np.count_nonzero(arrival_ns < np.maximum.accumulate(arrival_ns)))
     if late:
         order = np.argsort(arrival_ns, kind="stable")
@@ -109,15 +83,18 @@ def assemble(
         }
         said.append(f"{rows_text(late)} out of order {'was' if late == 1 else 'were'} sorted by arrival")
     columns["arrival_ns"] = arrival_ns - arrival_ns[0]
-    rows = len(arrival_ns)
-    if turns:
-        columns |= _turns(columns["session_id"].to_pylist())
+    turn, before = number_turns(columns.get("session_id"), rows)
+    columns["turn"] = turn
+    if parent is None:
+        columns["parent"] = pa.array(before, pa.int64(), mask=before < 0)
     else:
-        columns["turn"] = np.zeros(rows, np.int32)
-    said += _said_of(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
+        columns["parent"] = remap_parents(pa.array(parent, pa.int64(), mask=parent < 0), order)
+    said += observations(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
     arrays = [_column(columns.get(field.name), field, rows) for field in TRACE_SCHEMA]
+    table = pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA)
+    check_parents(source, table)
     return Trace(
-        table=pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA),
+        table=table,
         format=format,
         source=source,
         digest=digest,
@@ -136,21 +113,8 @@ def _column(values: Any, field: Any, rows: int) -> Any:
     return values
 
 
-def _turns(sessions: list[str | None]) -> dict[str, Any]:
-    """Turn and parent of each row, in order of arrival; a row without a session is a turn 0 of its own."""
-    turn: list[int] = []
-    seen: dict[str, int] = {}
-    for session in sessions:
-        if session is None:
-            turn.append(0)
-        else:
-            turn.append(seen.get(session, 0))
-            seen[session] = turn[-1] + 1
-    parents = [number - 1 if number else None for number in turn]
-    return {"turn": pa.array(turn, pa.int32()), "parent": pa.array(parents, pa.int32())}
-
-
-def _said_of(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
+def observations(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
+    """What a user should know of a trace's times and lengths, one sentence each."""
     said = []
     grid = quantisation(arrival_ns)
     if grid is not None:
@@ -159,9 +123,29 @@ def _said_of(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_t
             f"{grid.rows:,} rows, up to {grid.most_at_once:,} at once; replayed as recorded, "
             "they arrive in bursts that the original traffic did not have"
         )
+    said += _unit_doubts(arrival_ns, input_tokens)
     for values, one, more in ((input_tokens, "has", "have"), (output_tokens, "asks for", "ask for")):
         zeros = int(np.count_nonzero(values == 0))
         if zeros:
             kind = "input" if values is input_tokens else "output"
             said.append(f"{rows_text(zeros)} {one if zeros == 1 else more} 0 {kind} tokens")
     return said
+
+
+def _unit_doubts(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any]) -> list[str]:
+    """A word on timestamps whose unit is likely to be another one than the format's."""
+    rows, span_ns = len(arrival_ns), int(arrival_ns[-1])
+    if rows < 100 or not span_ns:
+        return []
+    rate = int(input_tokens.sum()) * 10**9 // span_ns
+    if rate > _CROWD:
+        return [
+            f"all {rows:,} requests come within {duration_text(span_ns)}, {rate / 1e6:,.0f} million input tokens "
+            "each second; if the timestamps are in a longer unit than this format's, name it with --map"
+        ]
+    if span_ns // rows > _LONELY_NS:
+        return [
+            f"{rows:,} requests take {duration_text(span_ns)}, {duration_text(span_ns // rows)} each; "
+            "if the timestamps are in a shorter unit than this format's, name it with --map"
+        ]
+    return []

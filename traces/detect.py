@@ -11,10 +11,45 @@ from .delimited import split_header
 from .errors import TraceError
 from .fields import shown
 from .files import read_head
-from .readers import azure, burstgpt, mooncake, native
+from .readers import (
+    aibrix,
+    aiperf_inputs,
+    azure,
+    bailian,
+    burstgpt,
+    genai_perf_export,
+    genai_perf_inputs,
+    lmcache,
+    mooncake,
+    native,
+    openai_batch,
+    otel,
+    sagemaker,
+    sharegpt,
+    weka,
+    weka_parquet,
+)
 from .table import Trace
 
-READERS: tuple[ModuleType, ...] = (mooncake, azure, burstgpt, native)
+# Those whose records may hold whole requests, with any keys in them, come first.
+READERS: tuple[ModuleType, ...] = (
+    aiperf_inputs,
+    genai_perf_inputs,
+    genai_perf_export,
+    openai_batch,
+    sagemaker,
+    otel,
+    sharegpt,
+    weka,
+    bailian,
+    aibrix,
+    mooncake,
+    lmcache,
+    azure,
+    burstgpt,
+    weka_parquet,
+    native,
+)
 
 _KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 

@@ -13,7 +13,8 @@ MAX_NS = 100 * 31_557_600 * 10**9  # a hundred years
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
 _ROUND = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_UNITS = {10**9: "seconds", 10**6: "milliseconds"}
+_UNITS = {10**9: "seconds", 10**6: "milliseconds", 10**3: "microseconds", 1: "nanoseconds"}
+_RECENT = (40 * 31_557_600 * 10**9, 130 * 31_557_600 * 10**9)  # 2010 to 2100
 
 
 class BadField(Exception):
@@ -29,6 +30,7 @@ class BadRows:
 
     def __init__(self, source: str, *, skip: bool) -> None:
         self.source, self.skip, self.count = source, skip, 0
+        self.torn = 0  # 1 when the last line was cut off and left out
         self.first: TraceError | None = None
 
     def add(self, row: int, bad: BadField) -> None:
@@ -133,7 +135,7 @@ def duration_ns(field: str, value: object, unit_ns: int) -> int:
     Args:
         field: Its name.
         value: A number of units.
-        unit_ns: The unit's length: 10**9 for seconds, 10**6 for milliseconds.
+        unit_ns: The unit's length: 10**9 for seconds, 10**6 for milliseconds, and so on.
 
     Raises:
         BadField: It is not.
@@ -143,7 +145,35 @@ def duration_ns(field: str, value: object, unit_ns: int) -> int:
     if exact < 0:
         raise BadField(field, f"{shown(exact)} is negative; {unit} from 0 up belong there")
     if exact > MAX_NS // unit_ns:
-        raise BadField(field, f"{shown(exact)} is over 100 years in {unit}, the unit of this format")
+        other = _epoch_in(exact, unit_ns)
+        hint = f"; in {other} it would be a date of our time" if other else ""
+        raise BadField(field, f"{shown(exact)} is over 100 years in {unit}, the unit of this format{hint}")
     if isinstance(exact, int):
         return exact * unit_ns
     return int(_ROUND.to_integral_value(_ROUND.multiply(exact, Decimal(unit_ns))))
+
+
+def wrong_epoch(first_ns: int, unit_ns: int) -> str | None:
+    """What to say of a trace whose first timestamp makes a date of our time, since 1970, only in another unit.
+
+    Args:
+        first_ns: The earliest timestamp, taken in the format's unit.
+        unit_ns: That unit.
+    """
+    value = first_ns // unit_ns
+    if _RECENT[0] <= first_ns < _RECENT[1]:
+        return None
+    other = _epoch_in(value, unit_ns)
+    if other is None:
+        return None
+    return (
+        f"{value} is a date of our time in {other} since 1970, and this format's unit is {_UNITS[unit_ns]}; "
+        "read the file with --map to name the unit"
+    )
+
+
+def _epoch_in(value: int | Decimal, unit_ns: int) -> str | None:
+    for other_ns, name in _UNITS.items():
+        if other_ns != unit_ns and _RECENT[0] <= value * other_ns < _RECENT[1]:
+            return name
+    return None

@@ -16,10 +16,12 @@ TRACE_SCHEMA = pa.schema(
         pa.field("block_ids", pa.list_(pa.int32())),  # null: the format records no prefix sharing
         pa.field("session_id", pa.string()),
         pa.field("turn", pa.int32(), nullable=False),  # 0-based within the session
-        pa.field("parent", pa.int32()),  # the turn of the same session that this one follows
-        pa.field("think_ns", pa.int64()),  # between the parent's end and this request
+        pa.field("parent", pa.int64()),  # row index in this table of the request that this one follows
+        pa.field("think_ns", pa.int64()),  # between the parent's end and this request; null: not recorded
         pa.field("model", pa.string()),
         pa.field("body", pa.binary()),  # a recorded request, JSON
+        pa.field("text", pa.string()),  # a recorded prompt, where there is no body
+        pa.field("token_ids", pa.list_(pa.int32())),  # a recorded prompt in tokens of the model's vocabulary
         pa.field("source_row", pa.int64(), nullable=False),  # 1-based record in the file
     ]
 )

@@ -51,6 +51,7 @@ REQUESTS: Final = pa.schema(
         _field("model", pa.string()),
         _field("url", pa.string()),
         _field("scheduled_ns", pa.int64()),
+        _field("arrival?", pa.string()),  # open: due at its recorded time; closed: after the end of what it follows
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
         _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived

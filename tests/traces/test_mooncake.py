@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokentape.traces import read
-from tokentape.traces.fields import BadRows
-from tokentape.traces.readers import mooncake as reader
+from tokentape.traces.fields import duration_ns
 from tokentape.traces.table import TRACE_SCHEMA
 
 Put = Callable[..., Path]
@@ -35,6 +35,8 @@ def test_a_row_as_published(mooncake: Put) -> None:
         "think_ns": None,
         "model": None,
         "body": None,
+        "text": None,
+        "token_ids": None,
         "source_row": 2,
     }
     assert (trace.block_tokens, trace.block_rounding, trace.notes) == (512, "ceil", ())
@@ -92,10 +94,25 @@ def test_sessions_and_delays(mooncake: Put) -> None:
         ("a", 0, None, None),
         ("17", 0, None, None),
         ("a", 1, 0, 500_000),
-        ("a", 2, 1, 250_000_000),
+        ("a", 2, 2, 250_000_000),
         (None, 0, None, None),
     ]
-    assert "1 row with recorded text: the lengths are replayed, the text itself is not" in trace.notes
+    assert trace.table["text"].to_pylist() == [None, "hello", None, None, None]
+
+
+def test_the_variants_with_recorded_prompts(write: Write) -> None:
+    request = {"model": "m", "messages": [{"role": "user", "content": "Grüße"}], "max_tokens": 7, "temperature": 0.25}
+    rows = [
+        {"timestamp": 0, "text_input": "eleven bytes", "output_length": 3},
+        {"timestamp": 1, "payload": request},
+        {"timestamp": 2, "messages": request["messages"], "input_length": 9, "output_length": 4},
+    ]
+    trace = read(write("\n".join(map(json.dumps, rows))))
+    assert trace.table["input_tokens"].to_pylist() == [3, 24, 9]
+    assert trace.table["output_tokens"].to_pylist() == [3, 7, 4]
+    bodies = [None if body is None else json.loads(body) for body in trace.table["body"].to_pylist()]
+    assert bodies == [None, request, {"messages": request["messages"]}]
+    assert "2 rows with text and no recorded length: lengths are estimated at 4 bytes of UTF-8 per token" in trace.notes
 
 
 def test_blank_lines_and_a_missing_last_line_break(write: Write) -> None:
@@ -106,13 +123,6 @@ def test_blank_lines_and_a_missing_last_line_break(write: Write) -> None:
     assert trace.digest == hashlib.sha256(Path(trace.source).read_bytes()).hexdigest()
 
 
-def test_bailian_is_not_taken_for_mooncake(mooncake: Put) -> None:
-    from tokentape.traces import TraceError
-
-    with pytest.raises(TraceError, match=r"unknown format: its first record has the keys 'timestamp, input_l.*chat"):
-        read(mooncake({"chat_id": 1, "parent_chat_id": -1}))
-
-
 rows = st.lists(
     st.tuples(st.integers(0, 10**12), st.integers(0, 3000), st.integers(0, 5000), st.integers(0, 2**31 - 8)),
     min_size=1,
@@ -120,23 +130,27 @@ rows = st.lists(
 )
 
 
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
 @settings(deadline=None)
 @given(rows=rows)
-def test_the_quick_way_and_the_careful_way_agree(rows: list[tuple[int, int, int, int]]) -> None:
+def test_the_quick_way_and_the_careful_way_agree(folder: Path, rows: list[tuple[int, int, int, int]]) -> None:
     lines: list[dict[str, Any]] = [
         {"timestamp": t, "input_length": n, "output_length": o, "hash_ids": list(range(b, b - (-n // 512)))}
         for t, n, o, b in rows
     ]
-    data = "\n".join(map(json.dumps, lines)).encode()
-    notes: list[str] = []
-    careful = reader._careful(data, BadRows("f", skip=False), notes)
-    assert reader._plain(data) == careful
-    assert notes == []
+    (folder / "quick").write_text("\n".join(map(json.dumps, lines)))
+    (folder / "careful").write_text("\n".join(json.dumps(line | {"unknown": 1}) for line in lines))
+    quick, careful = read(folder / "quick", format="mooncake"), read(folder / "careful", format="mooncake")
+    assert quick.table.equals(careful.table)
+    assert quick.notes == careful.notes
 
 
 @settings(deadline=None)
-@given(stamp=st.decimals(0, 10**12, places=9))
+@given(stamp=st.decimals(0, 10**9, places=9))
 def test_stamps_are_rounded_to_the_nearest_nanosecond(stamp: Decimal) -> None:
-    line = f'{{"timestamp": {stamp:f}, "input_length": 0, "output_length": 0, "hash_ids": []}}'
-    columns = reader._careful(line.encode(), BadRows("f", skip=False), [])
-    assert abs(columns.arrival_ns[0] - stamp * 10**6) <= Decimal("0.5")
+    assert abs(duration_ns("timestamp", stamp, 10**6) - stamp * 10**6) <= Decimal("0.5")

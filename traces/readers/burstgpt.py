@@ -78,7 +78,6 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         output_tokens=columns.output_tokens,
         source_row=columns.row,
         optional=optional,
-        turns=columns.session is not None,
         notes=notes,
         skipped_rows=bad.count,
     )

@@ -12,14 +12,16 @@ import pyarrow as pa
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
 from ..files import PARQUET, read_whole
+from ..sessions import check_parents
 from ..table import TRACE_SCHEMA, Rounding, Trace
 
 NAME = "native"
 LOOKS = "Parquet written by Tokentape"
-VERSION = 1
+VERSION = 2
 
 _KEY = b"tokentape.trace"
 _DELTA = ("arrival_ns", "input_tokens", "output_tokens", "turn", "parent", "think_ns", "source_row")
+_LISTS = ("block_ids.list.element", "token_ids.list.element")
 
 
 class _About(msgspec.Struct):
@@ -54,7 +56,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
         skipped_rows=trace.skipped_rows,
     )
     columns: Any = ["session_id", "model"]
-    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | {"block_ids.list.element": "DELTA_BINARY_PACKED"}
+    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | dict.fromkeys(_LISTS, "DELTA_BINARY_PACKED")
     table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
     try:
         parquet.write_table(
@@ -155,12 +157,16 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
         np.diff(table["arrival_ns"].to_numpy(), prepend=0) < 0,
         "lies before the row above",
     )
-    blocks: Any = table["block_ids"].combine_chunks()
-    if blocks.null_count < len(blocks) and (about.block_tokens is None or about.block_tokens < 1):
+    if table["block_ids"].null_count < len(table) and (about.block_tokens is None or about.block_tokens < 1):
         raise TraceError(source, "has block ids and no block size", field="block_ids")
-    ids = blocks.flatten()
-    if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
-        raise TraceError(source, "has a null or negative block id", field="block_ids")
+    for name in ("block_ids", "token_ids"):
+        lists: Any = table[name].combine_chunks()
+        ids = lists.flatten()
+        if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
+            raise TraceError(source, "has a null or negative id", field=name)
+    think = table["think_ns"].combine_chunks()
+    _refuse(source, "think_ns", think.fill_null(0).to_numpy(zero_copy_only=False) < 0, "is negative")
+    check_parents(source, table)
 
 
 def _refuse(source: str, name: str, wrong: Any, problem: str) -> None:

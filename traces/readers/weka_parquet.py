@@ -1,0 +1,142 @@
+"""Weka's 710 coding-agent sessions as one Parquet file: a row per request, ``agent_path`` naming its subagent.
+
+``trace_id, agent_path, t_s, type, model, input_length, output_length, api_time_s, think_time_s, ttft_s, stop,
+hash_ids``. A subagent's ``t_s`` counts from its own start, which is not recorded; its rows stand after the request
+that launched it, so it is taken to start when that one ends. Ids belong to their ``trace_id``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..assemble import assemble
+from ..blocks import INT32_MAX, due_blocks, list_array, wrong_count
+from ..errors import TraceError
+from ..parquet import ParquetTrace, parquet_names
+from ..sessions import follow_streams, session_codes
+from ..table import Trace
+from .weka import moved_parents, session_notes
+
+NAME = "weka-parquet"
+LOOKS = "Parquet with trace_id, agent_path, t_s, input_length, output_length, hash_ids"
+BLOCK_TOKENS = 64
+
+_NEEDED = ("trace_id", "t_s", "input_length", "output_length", "hash_ids")
+_OPTIONAL = ("agent_path", "api_time_s", "think_time_s", "model")
+_S = 10**9
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the file is Parquet with these columns."""
+    return set(_NEEDED) <= set(parquet_names(head, path))
+
+
+def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
+    """Read a file of this format.
+
+    Args:
+        path: The file.
+        skip_bad_rows: Of no effect: sessions and their ids do not bear a missing row.
+
+    Raises:
+        TraceError: The file cannot be read, or a row is bad.
+    """
+    del skip_bad_rows
+    file = ParquetTrace(path, _NEEDED, _OPTIONAL)
+    source = file.source
+    tokens, out = file.tokens("input_length"), file.tokens("output_length")
+    relative = file.times("t_s", _S)
+    api = file.times("api_time_s", _S, nullable=True)
+    think = file.times("think_time_s", _S, nullable=True)
+    session = session_codes(file.texts("trace_id"))
+    if (session < 0).any():
+        raise TraceError(source, "is null; each row has a session", row=int(np.argmin(session)) + 1, field="trace_id")
+    stream, launched_by, start = _streams(session, file.texts("agent_path"), relative, api)
+    parent, think = follow_streams(stream, launched_by, start, np.where(api < 0, -1, start + api), think, _S)
+    order = np.argsort(start, kind="stable")
+    blocks = _blocks(source, file, session, tokens, order)
+    taken: Any = pa.array(order)
+    think = think[order]
+    return assemble(
+        source=source,
+        format=NAME,
+        digest=file.digest,
+        arrival_ns=start[order],
+        input_tokens=tokens[order],
+        output_tokens=out[order],
+        source_row=order + 1,
+        optional={
+            "session_id": file.texts("trace_id").take(taken),
+            "model": file.texts("model").take(taken),
+            "think_ns": pa.array(think, pa.int64(), mask=think < 0),
+            "block_ids": blocks,
+        },
+        parent=moved_parents(parent, order),
+        block_tokens=BLOCK_TOKENS,
+        block_rounding="floor",
+        notes=session_notes(int(session.max()) + 1, stream, launched_by),
+    )
+
+
+def _streams(
+    session: NDArray[np.int64], agent: Any, relative: NDArray[np.int64], api: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """A number for each agent of each session, who launched it, and all starts on the session's clock."""
+    paths = agent.fill_null("").to_pylist()
+    number: dict[tuple[int, str], int] = {}
+    begin: list[int] = []
+    last: list[int] = []  # the latest row of each stream
+    stream = np.zeros(len(session), np.int64)
+    launched_by = np.full(len(session), -1, np.int64)
+    start = relative.copy()
+    for row, key in enumerate(zip(session.tolist(), paths, strict=True)):
+        code = number.get(key)
+        if code is None:
+            code = number[key] = len(number)
+            outer = number.get((key[0], key[1].rpartition("/")[0])) if key[1] else None
+            if outer is None:
+                begin.append(0)
+            else:
+                launcher = last[outer]
+                begin.append(int(start[launcher] + max(0, api[launcher])))
+                launched_by[row] = outer
+            last.append(row)
+        stream[row] = code
+        start[row] += begin[code]
+        last[code] = row
+    return stream, launched_by, start
+
+
+def _blocks(
+    source: str, file: ParquetTrace, session: NDArray[np.int64], tokens: NDArray[np.int64], order: NDArray[np.int64]
+) -> Any:
+    """The block ids in a new order of rows, those of each session moved to a range of their own."""
+    lengths, ids = file.lists("hash_ids")
+    wrong = lengths != due_blocks(tokens, BLOCK_TOKENS, "floor")
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        problem = wrong_count(int(lengths[row]), int(tokens[row]), BLOCK_TOKENS, "floor")
+        raise TraceError(source, problem, row=row + 1, field="hash_ids")
+    if len(ids) and int(ids.min()) < 0:
+        raise TraceError(source, f"{int(ids.min())} is negative; ids from 0 up belong there", field="hash_ids")
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    filled = lengths > 0
+    most = np.zeros(int(session.max()) + 1, np.int64)
+    if filled.any():
+        np.maximum.at(most, session[filled], np.maximum.reduceat(ids, begins[filled]).astype(np.int64) + 1)
+    base = np.cumsum(most) - most
+    if int(base[-1] + most[-1]) > INT32_MAX:
+        raise TraceError(source, "has more than 2,147,483,647 ids in all its sessions; split the file", field="hash_ids")
+    moved = np.empty(len(ids), np.int32)
+    at = 0
+    steps = zip(begins[order].tolist(), ends[order].tolist(), base[session[order]].tolist(), strict=True)
+    for begin, end, offset in steps:
+        np.add(ids[begin:end], np.int32(offset), out=moved[at : at + end - begin])
+        at += end - begin
+    return list_array(source, moved, lengths[order])
