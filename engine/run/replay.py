@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import traces
+from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
 from ..endpoints import ENDPOINTS, Body, BodyOptions, Endpoint, PromptForm, missing_prompt
@@ -334,6 +335,7 @@ def _manifest(
     *,
     exact: bool,
 ) -> dict[str, Any]:
+    reuse = planned_reuse(plan.trace)
     shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
     return {
         "role": "client",
@@ -357,6 +359,10 @@ def _manifest(
             "cache_namespace": namespace,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
+            "planned_reuse_tokens": None if reuse is None else reuse.hit_tokens,
+            "planned_reuse_blocks": None if reuse is None else reuse.hit_blocks,
+            "blocks": None if reuse is None else reuse.blocks,
+            "block_tokens": plan.trace.block_tokens,
             "input_lengths": "exact" if exact else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
