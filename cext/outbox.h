@@ -4,6 +4,7 @@
  *     OUTBOX_EVENTS    rows x the columns of columns.h, each column whole, in the order of event_block
  *     OUTBOX_REQUESTS  rows times: a request_record and its texts (request.h)
  *     OUTBOX_STATUS    one reactor_status (reactor.h)
+ *     OUTBOX_WANTS     rows of the schedule, int64 each, whose requests will be needed soon
  * Nothing is ever dropped: when the controller falls OUTBOX_LIMIT bytes behind, the writer waits for it. */
 #ifndef TT_OUTBOX_H
 #define TT_OUTBOX_H
@@ -16,7 +17,7 @@
 
 #define OUTBOX_LIMIT (64u << 20)
 
-typedef enum { OUTBOX_EVENTS = 1, OUTBOX_REQUESTS, OUTBOX_STATUS } outbox_type;
+typedef enum { OUTBOX_EVENTS = 1, OUTBOX_REQUESTS, OUTBOX_STATUS, OUTBOX_WANTS } outbox_type;
 
 typedef struct {
     uint32_t type, rows;

@@ -29,7 +29,8 @@
 
 /*  opened            handshake done          assigned          response whole
  *     CONNECTING ────────▶ IDLE ───────────────▶ BUSY ────────────▶ IDLE or DEAD
- *     CONNECTING with a request assigned: `item` is set, and it is sent when the handshake is done.
+ *     A request that finds no idle connection waits, in order, for the first that comes free or is made; as many
+ *     handshakes are under way as requests wait. Only a second try is bound to its CONNECTING connection: it must be a fresh one.
  *     DEAD: closed; its memory waits for the end of the turn, since epoll may have reported it already. */
 typedef enum { CONN_CONNECTING, CONN_IDLE, CONN_BUSY, CONN_DEAD } conn_state;
 
@@ -56,14 +57,21 @@ struct reactor {
     reactor_config config;
     schedule plan;
     int64_t *request_ids;
-    feed feed;
+    feed feed;                  /* roots' requests, in order */
+    feed wanted;                /* followers' requests, as they were asked for; its descriptor is -1 when there are none */
+    feed_item *waiting, *waiting_last;   /* due, and without a connection yet; the first due comes first */
+    uint32_t waiting_count;
+    int connect_errno;          /* why the connection for the request in hand could not be opened; 0: it could */
+    feed_item **ready;          /* by row: a follower's request that is here */
+    uint8_t *parked;            /* by row: due, but its request is not here yet */
+    int64_t parked_count, rows;
     outbox outbox;
     event_columns columns;
     stream_shared shared;
     int epfd, timerfd;
     int64_t armed_ns, next_tick_ns, now_ns, offset_ns;
     bool distrust_stamps;       /* in this turn: the wall clock has just moved */
-    bool feed_ready, feed_full, blocked, starving, stopped, done;
+    bool feed_ready, feed_full, wanted_ready, blocked, starving, stopped, done;
     conn **conns;
     uint32_t conn_count, conn_capacity, sweep_at;
     conn_list idle;             /* pooled; the one used last comes first, so that the others can grow old and go */
@@ -157,6 +165,16 @@ static void queue_status(reactor *r) {
     memcpy(outbox_payload(frame), status, sizeof *status);
     outbox_queue(&r->outbox, frame);
     status->longest_turn_ns = 0;
+}
+
+/* Asks the controller for followers' requests. */
+static void queue_wants(reactor *r, const int64_t *rows, int64_t count) {
+    outbox_frame *frame = outbox_frame_new(OUTBOX_WANTS, (uint32_t)count, (size_t)count * sizeof *rows);
+    if (!frame)
+        out_of_memory();
+    memcpy(outbox_payload(frame), rows, (size_t)count * sizeof *rows);
+    outbox_queue(&r->outbox, frame);
+    r->reserved += count;
 }
 
 /* ---- connections ---- */
@@ -283,24 +301,27 @@ static conn *open_conn(reactor *r) {
 
 /* ---- requests ---- */
 
+/* What follows a request is due from now on, or never. */
+static void follow(reactor *r, const request_record *record, int64_t row) {
+    if (!r->plan.parent || r->stopped)
+        return;
+    if (record->outcome == OUTCOME_OK || r->config.go_on_after_failure)
+        schedule_ended(&r->plan, row, record->end_ns);
+    else
+        schedule_give_up(&r->plan, row);
+}
+
 static void finish(reactor *r, conn *c) {
     put_record(r, &c->stream);
+    if (r->plan.parent && r->config.live_history)
+        flush_records(r);                /* the controller writes what follows from this reply */
+    follow(r, &c->stream.record, c->row);
     r->status.finished++;
     r->status.active--;
     r->status.succeeded += c->stream.record.outcome == OUTCOME_OK;
     release_item(r, c);
     c->assigned = false;
     c->served++;
-}
-
-/* A connection to send on: the pooled one used last, one whose handshake is under way, or a new one. */
-static conn *find_conn(reactor *r) {
-    conn *c = r->idle.first;
-    if (c) {
-        list_remove(c);
-        return c;
-    }
-    return r->opening.first ? r->opening.first : open_conn(r);
 }
 
 static void send_request(reactor *r, conn *c);
@@ -335,27 +356,56 @@ static void fail(reactor *r, conn *c, outcome why, const char *text) {
     drop(r, c);
 }
 
-/* The request could not be assigned to any connection. */
-static void fail_unassigned(reactor *r, feed_item *item, int64_t row, uint8_t retries, int error) {
+/* The request got no connection. `failed`: the one whose handshake it waited for, or NULL. */
+static void fail_unassigned(reactor *r, feed_item *item, uint8_t retries, const conn *failed, outcome why, const char *text) {
     stream s;
     stream_init(&s);
-    stream_begin(&s, r->request_ids[row], schedule_due(&r->plan, row));
-    s.record.connect_start_ns = r->now_ns;
-    s.record.connection_id = -1;
+    stream_begin(&s, r->request_ids[item->row], schedule_due(&r->plan, item->row));
+    s.record.connect_start_ns = failed ? failed->opened_ns : r->now_ns;
+    s.record.connection_id = failed ? failed->id : -1;
     s.record.retries = retries;
-    stream_fail(&s, OUTCOME_CONNECT_ERROR, r->now_ns, strerror(error));
+    stream_fail(&s, why, r->now_ns, text);
     put_record(r, &s);
+    follow(r, &s.record, item->row);
     r->status.finished++;
+    r->status.active--;
     stream_free(&s);
     free(item);
 }
 
-/* A connection broke under its request: `error` is an errno, 0 for a close. */
-static void broke(reactor *r, conn *c, int error) {
-    if (c->state == CONN_CONNECTING) {
-        fail(r, c, OUTCOME_CONNECT_ERROR, strerror(error));
+static feed_item *waiting_take(reactor *r) {
+    feed_item *item = r->waiting;
+    r->waiting = item->next;
+    if (!r->waiting)
+        r->waiting_last = NULL;
+    r->waiting_count--;
+    item->next = NULL;
+    return item;
+}
+
+/* Idle connections go to the requests that wait. */
+static void serve_waiting(reactor *r) {
+    while (r->waiting && r->idle.first) {
+        conn *c = r->idle.first;
+        feed_item *item = waiting_take(r);
+        list_remove(c);
+        assign(r, c, item, item->row, 0);
+    }
+}
+
+/* A handshake failed. When fewer are left than requests wait, the first of those has no connection to wait for. */
+static void handshake_failed(reactor *r, conn *c, const char *text) {
+    if (c->assigned) {
+        fail(r, c, OUTCOME_CONNECT_ERROR, text);
         return;
     }
+    if (r->waiting_count >= r->opening.count)
+        fail_unassigned(r, waiting_take(r), 0, c, OUTCOME_CONNECT_ERROR, text);
+    drop(r, c);
+}
+
+/* A connection broke under its request: `error` is an errno, 0 for a close. */
+static void broke(reactor *r, conn *c, int error) {
     stream *s = &c->stream;
     if (c->item && c->pooled && stream_silent(s) && !s->record.retries) {
         feed_item *item = c->item;
@@ -366,10 +416,8 @@ static void broke(reactor *r, conn *c, int error) {
         conn *fresh = open_conn(r);
         if (fresh)
             assign(r, fresh, item, row, 1);
-        else {
-            r->status.active--;
-            fail_unassigned(r, item, row, 1, errno);
-        }
+        else
+            fail_unassigned(r, item, 1, NULL, OUTCOME_CONNECT_ERROR, strerror(errno));
         return;
     }
     bool silent = stream_silent(s);
@@ -420,53 +468,121 @@ static void send_request(reactor *r, conn *c) {
         c->active_ns = before;
     }
     record->sent_end_ns = clock_mono_ns();
+    if (r->plan.parent && !r->config.live_history) {
+        int64_t rows[64], count = schedule_want_early(&r->plan, c->row, rows, 64);
+        if (count)
+            queue_wants(r, rows, count);
+    }
     if (!c->pooled || r->retained > RETAIN_LIMIT)
         release_item(r, c);              /* no second try */
 }
 
 static void stop_sending(reactor *r) {
     schedule_stop(&r->plan);
+    r->parked_count = 0;
     r->reserved = 0;
     r->stopped = true;
     r->feed.discard = true;
     r->feed_ready = true;
 }
 
+static feed_item *take_item(reactor *r, int64_t row) {
+    if (!r->plan.parent || r->plan.parent[row] < 0)
+        return feed_take(&r->feed, row);
+    feed_item *item = r->ready[row];
+    r->ready[row] = NULL;
+    return item;
+}
+
+/* It waits for a connection to come free, and is late. */
+static void put_back(reactor *r, int64_t row, feed_item *item) {
+    if (r->plan.parent && r->plan.parent[row] >= 0) {
+        r->ready[row] = item;
+        return;
+    }
+    item->next = r->feed.first;
+    r->feed.first = item;
+    if (!r->feed.last)
+        r->feed.last = item;
+    r->feed.waiting_bytes += item->length;
+    r->feed.waiting_rows++;
+}
+
+/* A root whose request is not here holds up those behind it, in the plan's order; a follower holds up nobody. True: go on. */
+static bool is_missing(reactor *r, int64_t row) {
+    if (r->plan.parent && r->plan.parent[row] >= 0) {
+        schedule_pop(&r->plan);
+        r->parked[row] = 1;
+        r->parked_count++;
+        r->status.starved++;
+        return true;
+    }
+    r->status.starved += !r->starving;
+    r->starving = true;
+    if (r->feed.ended || r->feed.closed)
+        stop_sending(r);                 /* the controller gave up: it knows which rows it never sent */
+    return false;
+}
+
+static bool must_wait(const reactor *r) { return r->waiting || !r->idle.first; }
+
+/* Makes sure that a handshake is under way for one more request that waits. False: no more connections may be open. Another
+ * failure is the request's own: `connect_errno`. */
+static bool can_send(reactor *r) {
+    r->connect_errno = 0;
+    if (!must_wait(r) || r->opening.count > r->waiting_count || open_conn(r))
+        return true;
+    r->connect_errno = errno;
+    return errno != EMFILE || !r->conn_count;
+}
+
+/* Sends it, or has it wait for a connection that is being made. */
+static void send_or_wait(reactor *r, feed_item *item) {
+    r->status.active++;
+    if (r->reserved)
+        r->reserved--;
+    if (r->connect_errno)
+        fail_unassigned(r, item, 0, NULL, OUTCOME_CONNECT_ERROR, strerror(r->connect_errno));
+    else if (must_wait(r)) {
+        item->next = NULL;
+        if (r->waiting_last)
+            r->waiting_last->next = item;
+        else
+            r->waiting = item;
+        r->waiting_last = item;
+        r->waiting_count++;
+    } else {
+        conn *c = r->idle.first;
+        list_remove(c);
+        assign(r, c, item, item->row, 0);
+    }
+    r->now_ns = clock_mono_ns();
+}
+
 static void send_due(reactor *r) {
-    while (!r->blocked && schedule_next_due(&r->plan) <= r->now_ns) {
-        int64_t row = r->plan.next;
-        feed_item *item = feed_take(&r->feed, row);
+    while (!r->blocked && schedule_next_at(&r->plan) <= r->now_ns) {
+        schedule_step step = schedule_peek(&r->plan);
+        if (step.kind == SCHEDULE_WANT) {
+            schedule_pop(&r->plan);
+            queue_wants(r, &step.row, 1);
+            continue;
+        }
+        feed_item *item = take_item(r, step.row);
         if (!item) {
-            r->status.starved += !r->starving;
-            r->starving = true;
-            if (r->feed.ended || r->feed.closed)
-                stop_sending(r);         /* the controller gave up: it knows which rows it never sent */
+            if (is_missing(r, step.row))
+                continue;
             return;
         }
         r->starving = false;
         r->feed_ready |= r->feed_full;
-        conn *c = find_conn(r);
-        if (!c && errno == EMFILE && r->conn_count) {
-            item->next = r->feed.first;  /* it waits for a connection to come free, and is late */
-            r->feed.first = item;
-            if (!r->feed.last)
-                r->feed.last = item;
-            r->feed.waiting_bytes += item->length;
-            r->feed.waiting_rows++;
+        if (!can_send(r)) {
+            put_back(r, step.row, item);
             r->status.blocked++;
             r->blocked = true;
             return;
         }
         schedule_pop(&r->plan);
-        if (r->reserved)
-            r->reserved--;
-        if (!c) {
-            fail_unassigned(r, item, row, 0, errno);
-            continue;
-        }
-        r->status.active++;
-        assign(r, c, item, row, 0);
-        r->now_ns = clock_mono_ns();
+        send_or_wait(r, item);
     }
 }
 
@@ -503,6 +619,7 @@ static void completed(reactor *r, conn *c, size_t left) {
         make_idle(r, c);
     else
         drop(r, c);
+    serve_waiting(r);
 }
 
 static void receive(reactor *r, conn *c, uint32_t mask) {
@@ -553,10 +670,7 @@ static void on_conn(reactor *r, conn *c, uint32_t mask) {
             return;
         int error = conn_error(c->fd);
         if (error) {
-            if (c->assigned)
-                broke(r, c, error);
-            else
-                drop(r, c);
+            handshake_failed(r, c, strerror(error));
             return;
         }
         c->connected_ns = clock_mono_ns();
@@ -566,6 +680,7 @@ static void on_conn(reactor *r, conn *c, uint32_t mask) {
         } else {
             list_remove(c);
             make_idle(r, c);
+            serve_waiting(r);
         }
     } else if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_request(r, c);
@@ -579,11 +694,8 @@ static void check_timeouts(reactor *r, conn *c) {
     int64_t silent = r->now_ns - c->active_ns;
     char text[96];
     if (c->state == CONN_CONNECTING && r->now_ns - c->opened_ns > r->config.connect_timeout_ns) {
-        if (c->assigned) {
-            snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
-            fail(r, c, OUTCOME_CONNECT_ERROR, text);
-        } else
-            drop(r, c);
+        snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
+        handshake_failed(r, c, text);
     } else if (c->state == CONN_BUSY && silent > r->config.read_timeout_ns) {
         snprintf(text, sizeof text, "the server sent nothing for %.3g s", (double)r->config.read_timeout_ns / 1e9);
         fail(r, c, OUTCOME_TIMEOUT, text);
@@ -622,9 +734,30 @@ static void read_feed(reactor *r) {
     r->feed_full = result == FEED_FULL;  /* goes on when a request has left */
     if (result == FEED_BROKEN)
         r->feed.closed = true;
-    if (r->feed.closed && !r->stopped) {
+    if ((r->feed.closed || r->wanted.closed) && !r->stopped) {
         stop_sending(r);
         reactor_cancel(r);
+    }
+}
+
+static void read_wanted(reactor *r) {
+    feed_result result = feed_step(&r->wanted);
+    r->wanted_ready = result == FEED_PROGRESS;
+    if (result == FEED_BROKEN)
+        r->wanted.closed = true;
+    feed_item *item;
+    while ((item = r->wanted.first) && feed_take(&r->wanted, item->row)) {
+        int64_t row = item->row;
+        if (r->stopped || row >= r->rows || r->ready[row]) {
+            free(item);
+            continue;
+        }
+        r->ready[row] = item;
+        if (r->parked[row]) {            /* it had been due before */
+            r->parked[row] = 0;
+            r->parked_count--;
+            schedule_again(&r->plan, row);
+        }
     }
 }
 
@@ -632,7 +765,7 @@ static void read_feed(reactor *r) {
 static void arm_timer(reactor *r, bool at_once) {
     int64_t wake = at_once ? r->now_ns : r->next_tick_ns;
     if (!r->blocked && !r->starving) {
-        int64_t due = schedule_next_due(&r->plan);
+        int64_t due = schedule_next_at(&r->plan);
         if (due != SCHEDULE_NEVER && due - r->config.spin_ns < wake)
             wake = due - r->config.spin_ns;
     }
@@ -668,7 +801,7 @@ static bool hand_over(reactor *r) {
 }
 
 static bool is_finished(const reactor *r) {
-    return r->plan.start_ns != SCHEDULE_NEVER && r->plan.next >= r->plan.rows && r->status.active == 0;
+    return r->plan.start_ns != SCHEDULE_NEVER && r->plan.left == 0 && r->status.active == 0 && r->parked_count == 0;
 }
 
 bool reactor_run(reactor *r, int64_t budget_ns) {
@@ -678,8 +811,9 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     for (;;) {
         int64_t left_ns = leave_ns - r->now_ns;
         int timeout_ms = left_ns > 0 ? (int)((left_ns + TT_NS_PER_MS - 1) / TT_NS_PER_MS) : 0;
-        if (r->feed_ready || (r->config.spin_ns && !r->blocked && !r->starving &&
-                              schedule_next_due(&r->plan) - r->now_ns <= r->config.spin_ns))
+        if (r->feed_ready || r->wanted_ready ||
+            (r->config.spin_ns && !r->blocked && !r->starving &&
+             schedule_next_at(&r->plan) - r->now_ns <= r->config.spin_ns))
             timeout_ms = 0;
         arm_timer(r, false);
         int n = epoll_wait(r->epfd, r->events, TURN_EVENTS, timeout_ms);
@@ -694,6 +828,8 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
                 r->armed_ns = 0;
             else if (who == &r->feed)
                 r->feed_ready = true;
+            else if (who == &r->wanted)
+                r->wanted_ready = true;
             else
                 on_conn(r, who, r->events[i].events);
         }
@@ -701,6 +837,8 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
             tick(r);
         if (r->feed_ready)
             read_feed(r);
+        if (r->wanted_ready)
+            read_wanted(r);
         send_due(r);
         bury_dead(r);
         if (r->columns.closed)
@@ -717,14 +855,14 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         if (is_finished(r))
             return hand_over(r);
         if (end_ns >= leave_ns) {
-            arm_timer(r, r->feed_ready);
+            arm_timer(r, r->feed_ready || r->wanted_ready);
             return false;
         }
     }
 }
 
 int64_t reactor_stop(reactor *r) {
-    int64_t left = r->plan.rows - r->plan.next;
+    int64_t left = r->plan.left + r->parked_count;
     stop_sending(r);
     if (r->plan.start_ns == SCHEDULE_NEVER)
         schedule_begin(&r->plan, 0);
@@ -736,6 +874,8 @@ void reactor_cancel(reactor *r) {
     for (uint32_t i = r->conn_count; i-- > 0;)
         if (r->conns[i]->assigned)
             fail(r, r->conns[i], OUTCOME_CANCELLED, "cancelled");
+    while (r->waiting)
+        fail_unassigned(r, waiting_take(r), 0, NULL, OUTCOME_CANCELLED, "cancelled");
     bury_dead(r);
 }
 
@@ -753,7 +893,19 @@ static bool watch(int epfd, int fd, uint32_t events, void *tag) {
     return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows) {
+/* What followers need; nothing when there are none. */
+static bool prepare_followers(reactor *r) {
+    r->wanted.fd = -1;
+    if (!r->plan.parent)
+        return true;
+    r->ready = calloc((size_t)r->rows + 1, sizeof *r->ready);
+    r->parked = calloc((size_t)r->rows + 1, 1);
+    return r->ready && r->parked && feed_init(&r->wanted, r->config.wanted_fd, r->config.feed_limit) &&
+           watch(r->epfd, r->config.wanted_fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &r->wanted);
+}
+
+reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
+                     const schedule_links *links) {
     reactor *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
@@ -764,12 +916,13 @@ reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const 
     r->buffer = malloc(READ_BUFFER);
     r->request_ids = malloc((size_t)(rows ? rows : 1) * sizeof *request_ids);
     outbox_init(&r->outbox, config->channel_fd);
-    int bad = schedule_init(&r->plan, due_ns, rows);
+    r->rows = rows;
+    int bad = schedule_init(&r->plan, due_ns, rows, links);
     if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffer || !r->request_ids || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
         !watch(r->epfd, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
-        !watch(r->epfd, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed)) {
-        int error = bad == -2 ? EINVAL : errno ? errno : ENOMEM;
+        !watch(r->epfd, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !prepare_followers(r)) {
+        int error = bad < -1 ? EINVAL : errno ? errno : ENOMEM;
         reactor_free(r);
         errno = error;
         return NULL;
@@ -804,6 +957,15 @@ void reactor_free(reactor *r) {
     outbox_free(&r->outbox);
     feed_free(&r->feed);
     columns_free(&r->columns);
+    while (r->waiting)
+        free(waiting_take(r));
+    if (r->ready) {
+        for (int64_t row = 0; row < r->rows; row++)
+            free(r->ready[row]);
+        feed_free(&r->wanted);
+    }
+    free(r->ready);
+    free(r->parked);
     schedule_free(&r->plan);
     free(r->request_ids);
     free(r->conns);

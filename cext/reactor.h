@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "event.h"
+#include "schedule.h"
 
 typedef struct {
     struct sockaddr_storage address;
@@ -34,6 +35,9 @@ typedef struct {
     bool reuse;                  /* pool connections */
     bool stamps;                 /* use the kernel's receive stamps */
     bool keep_text, needs_end;   /* stream.h */
+    int wanted_fd;               /* followers' requests come in here, after they were asked for (OUTBOX_WANTS) */
+    bool live_history;           /* a follower's request is written from the reply before it: ask only after that */
+    bool go_on_after_failure;    /* what follows a failed request is sent all the same */
 } reactor_config;
 
 #define LATENESS_BUCKETS 128
@@ -65,8 +69,10 @@ static inline uint32_t lateness_bucket(int64_t lateness_ns) {
 
 typedef struct reactor reactor;
 
-/* NULL with errno set: descriptors or memory are out, or EINVAL: due times negative or not ascending. Copies the arrays. */
-reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows);
+/* NULL with errno set: descriptors or memory are out, or EINVAL: due times negative or not ascending, or links that
+ * schedule_init refuses. links may be NULL. Copies the arrays. */
+reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
+                     const schedule_links *links);
 void reactor_free(reactor *r);
 
 /* The epoll descriptor to watch for reading. */

@@ -23,6 +23,13 @@ class Reactor:
         stamps: Ask the kernel for receive stamps.
         keep_text: Hand over the output text of each response.
         needs_end: A stream without an end of its own counts as truncated.
+        parent: The row, above it, that each row follows; -1: none. Without it, none follows another.
+        think_ns: From the end of that row to this one's due time.
+        wanted_fd: A stream socket on which followers' requests come, after they were asked for.
+        ahead_ns: How long before its due time a follower's request is asked for.
+        floors: A follower is not due before its own due_ns either.
+        live_history: Ask for a follower's request only after the end of what it follows.
+        go_on_after_failure: Send what follows a failed request all the same.
 
     Raises:
         ValueError: The due times are not ascending, or the arrays differ in length.
@@ -48,6 +55,13 @@ class Reactor:
         stamps: bool,
         keep_text: bool,
         needs_end: bool,
+        parent: memoryview[int] | None = None,
+        think_ns: memoryview[int] | None = None,
+        wanted_fd: int = -1,
+        ahead_ns: int = 0,
+        floors: bool = False,
+        live_history: bool = False,
+        go_on_after_failure: bool = False,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""

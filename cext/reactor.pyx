@@ -22,6 +22,13 @@ cdef extern from "<sys/prctl.h>" nogil:
     int prctl(int option, ...)
     int PR_SET_PDEATHSIG, PR_SET_TIMERSLACK
 
+cdef extern from "schedule.h" nogil:
+    ctypedef struct schedule_links:
+        const int64_t *parent
+        const int64_t *think_ns
+        bint floors
+        int64_t ahead_ns
+
 cdef extern from "reactor.h" nogil:
     ctypedef struct reactor_config:
         sockaddr_storage address
@@ -39,9 +46,13 @@ cdef extern from "reactor.h" nogil:
         bint stamps
         bint keep_text
         bint needs_end
+        int wanted_fd
+        bint live_history
+        bint go_on_after_failure
     ctypedef struct reactor:
         pass
-    reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows)
+    reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
+                         const schedule_links *links)
     void reactor_free(reactor *r)
     int reactor_fd(const reactor *r)
     void reactor_begin(reactor *r, int64_t start_ns)
@@ -57,8 +68,11 @@ cdef class Reactor:
     def __cinit__(self, const int64_t[::1] due_ns, const int64_t[::1] request_ids, *, bytes address, int channel_fd,
                   Dialect dialect, int64_t connect_timeout_ns, int64_t read_timeout_ns, int64_t idle_timeout_ns,
                   int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
-                  bint keep_text, bint needs_end):
+                  bint keep_text, bint needs_end, const int64_t[::1] parent=None, const int64_t[::1] think_ns=None,
+                  int wanted_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
+                  bint go_on_after_failure=False):
         cdef reactor_config config
+        cdef schedule_links links
         if due_ns.shape[0] != request_ids.shape[0]:
             raise ValueError(f"{due_ns.shape[0]} due times for {request_ids.shape[0]} requests")
         if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.address):
@@ -79,12 +93,23 @@ cdef class Reactor:
         config.stamps = stamps
         config.keep_text = keep_text
         config.needs_end = needs_end
+        config.wanted_fd = wanted_fd
+        config.live_history = live_history
+        config.go_on_after_failure = go_on_after_failure
         self.dialect = dialect
         cdef int64_t rows = due_ns.shape[0]
-        self.ptr = reactor_new(&config, &due_ns[0] if rows else NULL, &request_ids[0] if rows else NULL, rows)
+        memset(&links, 0, sizeof(links))
+        links.floors = floors
+        links.ahead_ns = ahead_ns
+        if parent is not None and think_ns is not None and rows:
+            if parent.shape[0] != rows or think_ns.shape[0] != rows:
+                raise ValueError(f"{parent.shape[0]} parents and {think_ns.shape[0]} think times for {rows} requests")
+            links.parent = &parent[0]
+            links.think_ns = &think_ns[0]
+        self.ptr = reactor_new(&config, &due_ns[0] if rows else NULL, &request_ids[0] if rows else NULL, rows, &links)
         if self.ptr is NULL:
             if errno == EINVAL:
-                raise ValueError("due times must be ascending and not below 0")
+                raise ValueError("due times must be ascending and not below 0, and a parent must stand above its row")
             raise OSError(errno, f"the reactor cannot start: {os.strerror(errno)}")
 
     def __dealloc__(self):

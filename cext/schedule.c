@@ -3,38 +3,207 @@
 #include <stdlib.h>
 #include <string.h>
 
-int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows) {
-    *plan = (schedule){.rows = rows, .start_ns = SCHEDULE_NEVER};
-    for (int64_t row = 0; row < rows; row++)
-        if (due_ns[row] < (row ? due_ns[row - 1] : 0))
+static bool is_root(const schedule *plan, int64_t row) { return !plan->parent || plan->parent[row] < 0; }
+
+static void skip_followers(const schedule *plan, int64_t *row) {
+    while (*row < plan->rows && !is_root(plan, *row))
+        ++*row;
+}
+
+static int64_t *copied(const int64_t *values, int64_t rows) {
+    int64_t *copy = malloc((size_t)(rows ? rows : 1) * sizeof *copy);
+    if (copy && rows)
+        memcpy(copy, values, (size_t)rows * sizeof *copy);
+    return copy;
+}
+
+/* Followers of row r are child[first_child[r] .. first_child[r + 1]). */
+static bool list_children(schedule *plan) {
+    size_t rows = (size_t)plan->rows;
+    plan->first_child = calloc(rows + 2, sizeof *plan->first_child);
+    plan->child = malloc((rows + 1) * sizeof *plan->child);
+    if (!plan->first_child || !plan->child)
+        return false;
+    int64_t *count = plan->first_child + 1;   /* shifted by one: filling makes each entry the beginning of the next */
+    for (int64_t row = 0; row < plan->rows; row++)
+        if (!is_root(plan, row))
+            count[plan->parent[row] + 1]++;
+    for (size_t row = 1; row <= rows; row++)
+        count[row] += count[row - 1];
+    for (int64_t row = 0; row < plan->rows; row++)
+        if (!is_root(plan, row))
+            plan->child[count[plan->parent[row]]++] = row;
+    return true;
+}
+
+static int link_rows(schedule *plan, const schedule_links *links) {
+    for (int64_t row = 0; row < plan->rows; row++) {
+        int64_t parent = links->parent[row];
+        if (parent >= row || (parent >= 0 && links->think_ns[row] < 0))
+            return -3;
+    }
+    plan->ahead_ns = links->ahead_ns;
+    plan->parent = copied(links->parent, plan->rows);
+    plan->think_ns = copied(links->think_ns, plan->rows);
+    plan->wanted = calloc((size_t)plan->rows + 1, 1);
+    plan->heap = malloc(((size_t)plan->rows + 1) * sizeof *plan->heap);
+    if (links->floors && !(plan->floor_ns = copied(plan->due_ns, plan->rows)))
+        return -1;
+    if (!plan->parent || !plan->think_ns || !plan->wanted || !plan->heap || !list_children(plan))
+        return -1;
+    for (int64_t row = 0; row < plan->rows; row++)
+        if (!is_root(plan, row))
+            plan->due_ns[row] = SCHEDULE_NEVER;
+    return 0;
+}
+
+int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links) {
+    bool linked = links && links->parent;
+    *plan = (schedule){.rows = rows, .start_ns = SCHEDULE_NEVER, .left = rows};
+    int64_t last = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        bool root = !linked || links->parent[row] < 0;
+        if (due_ns[row] < (root ? last : 0))
             return -2;
-    plan->due_ns = malloc((size_t)(rows ? rows : 1) * sizeof *due_ns);
+        if (root)
+            last = due_ns[row];
+    }
+    plan->due_ns = copied(due_ns, rows);
     if (!plan->due_ns)
         return -1;
-    if (rows)
-        memcpy(plan->due_ns, due_ns, (size_t)rows * sizeof *due_ns);
-    return 0;
+    int bad = linked ? link_rows(plan, links) : 0;
+    skip_followers(plan, &plan->next);
+    return bad;
 }
 
 void schedule_free(schedule *plan) {
     free(plan->due_ns);
+    free(plan->parent);
+    free(plan->think_ns);
+    free(plan->floor_ns);
+    free(plan->first_child);
+    free(plan->child);
+    free(plan->wanted);
+    free(plan->heap);
     *plan = (schedule){.start_ns = SCHEDULE_NEVER};
 }
 
 void schedule_begin(schedule *plan, int64_t start_ns) { plan->start_ns = start_ns; }
 
+/* By time, then by row: the order does not depend on how the heap grew. */
+static bool before(schedule_step a, schedule_step b) { return a.at_ns < b.at_ns || (a.at_ns == b.at_ns && a.row < b.row); }
+
+static void heap_push(schedule *plan, schedule_step step) {
+    int64_t at = plan->heap_count++;
+    for (; at > 0 && before(step, plan->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        plan->heap[at] = plan->heap[(at - 1) / 2];
+    plan->heap[at] = step;
+}
+
+static schedule_step heap_pop(schedule *plan) {
+    schedule_step first = plan->heap[0], last = plan->heap[--plan->heap_count];
+    int64_t at = 0;
+    for (;;) {
+        int64_t below = 2 * at + 1;
+        if (below + 1 < plan->heap_count && before(plan->heap[below + 1], plan->heap[below]))
+            below++;
+        if (below >= plan->heap_count || !before(plan->heap[below], last))
+            break;
+        plan->heap[at] = plan->heap[below];
+        at = below;
+    }
+    plan->heap[at] = last;
+    return first;
+}
+
+static bool root_is_next(const schedule *plan) {
+    return plan->next < plan->rows && (!plan->heap_count || plan->due_ns[plan->next] <= plan->heap[0].at_ns);
+}
+
+schedule_step schedule_peek(const schedule *plan) {
+    if (root_is_next(plan))
+        return (schedule_step){plan->due_ns[plan->next], plan->next, SCHEDULE_SEND};
+    return plan->heap[0];
+}
+
+void schedule_pop(schedule *plan) {
+    if (root_is_next(plan)) {
+        plan->next++;
+        skip_followers(plan, &plan->next);
+        if (plan->seen < plan->next)
+            plan->seen = plan->next;
+        plan->left--;
+        return;
+    }
+    schedule_step step = heap_pop(plan);
+    if (step.kind == SCHEDULE_WANT) {
+        plan->wanted[step.row] = 1;
+        heap_push(plan, (schedule_step){plan->due_ns[step.row], step.row, SCHEDULE_SEND});
+    } else
+        plan->left--;
+}
+
+void schedule_again(schedule *plan, int64_t row) {
+    heap_push(plan, (schedule_step){plan->due_ns[row], row, SCHEDULE_SEND});
+    plan->left++;
+}
+
 int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns) {
     if (plan->start_ns == SCHEDULE_NEVER)
         return 0;
-    int64_t before = plan->seen;
-    int64_t limit = now_ns - plan->start_ns + horizon_ns;
-    while (plan->seen < plan->rows && plan->due_ns[plan->seen] < limit)
+    int64_t limit = now_ns - plan->start_ns + horizon_ns, count = 0;
+    for (;;) {
+        skip_followers(plan, &plan->seen);
+        if (plan->seen >= plan->rows || plan->due_ns[plan->seen] >= limit)
+            return count;
         plan->seen++;
-    return plan->seen - before;
+        count++;
+    }
+}
+
+int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_t room) {
+    int64_t count = 0;
+    if (!plan->parent)
+        return 0;
+    for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1] && count < room; i++) {
+        int64_t child = plan->child[i];
+        if (!plan->wanted[child] && plan->think_ns[child] < plan->ahead_ns) {
+            plan->wanted[child] = 1;
+            wanted[count++] = child;
+        }
+    }
+    return count;
+}
+
+void schedule_ended(schedule *plan, int64_t row, int64_t end_ns) {
+    if (!plan->parent)
+        return;
+    for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++) {
+        int64_t child = plan->child[i], due = end_ns - plan->start_ns + plan->think_ns[child];
+        if (plan->floor_ns && due < plan->floor_ns[child])
+            due = plan->floor_ns[child];
+        plan->due_ns[child] = due;
+        if (plan->wanted[child])
+            heap_push(plan, (schedule_step){due, child, SCHEDULE_SEND});
+        else
+            heap_push(plan, (schedule_step){due - plan->ahead_ns, child, SCHEDULE_WANT});
+    }
+}
+
+int64_t schedule_give_up(schedule *plan, int64_t row) {
+    if (!plan->parent)
+        return 0;
+    int64_t count = plan->first_child[row + 1] - plan->first_child[row];
+    plan->left -= count;
+    for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++)
+        count += schedule_give_up(plan, plan->child[i]);
+    return count;
 }
 
 int64_t schedule_stop(schedule *plan) {
-    int64_t left = plan->rows - plan->next;
+    int64_t left = plan->left;
+    plan->left = 0;
     plan->rows = plan->seen = plan->next;
+    plan->heap_count = 0;
     return left;
 }

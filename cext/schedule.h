@@ -1,8 +1,14 @@
 /* schedule.h: which request is due, from an absolute int64 schedule. Pure: the caller reads the clock.
  *
- * Due times are relative to a start that is set once (schedule_begin) and ascending. Two cursors walk them: one
- * hands out requests when they are due, in order, never early, never skipping; the other runs `horizon` ahead of it
- * and says how many requests come into sight, so that connections can be opened before they are needed. */
+ * A row is a root, due at a time that is known before the start, or it follows another row: it is due a think time after that
+ * one's end, and with `floors` not before its own recorded time. Due times are relative to a start that is set once
+ * (schedule_begin). Rows are handed out when they are due, never early; roots in order, never skipping one.
+ *
+ * What a follower sends is not at hand before it is needed: a step of the kind SCHEDULE_WANT comes `ahead_ns` before its due
+ * time, so that the caller can ask for it.
+ *
+ * A second cursor runs ahead of the roots' and says how many come into sight, so that connections can be opened before
+ * they are needed. */
 #ifndef TT_SCHEDULE_H
 #define TT_SCHEDULE_H
 
@@ -12,40 +18,81 @@
 
 #define SCHEDULE_NEVER INT64_MAX
 
+typedef enum { SCHEDULE_SEND, SCHEDULE_WANT } schedule_kind;
+
 typedef struct {
-    int64_t *due_ns;       /* relative to start_ns; owned */
+    int64_t at_ns;         /* relative to the start */
+    int64_t row;
+    schedule_kind kind;
+} schedule_step;
+
+typedef struct {
+    int64_t *due_ns;       /* relative to start_ns; of a follower SCHEDULE_NEVER until what it follows has ended */
     int64_t rows;
     int64_t start_ns;      /* SCHEDULE_NEVER until schedule_begin */
-    int64_t next;          /* row that is sent next */
-    int64_t seen;          /* rows that came into sight so far */
+    int64_t next;          /* root that is sent next */
+    int64_t seen;          /* rows up to which roots came into sight */
+    int64_t left;          /* rows neither handed out nor given up */
+    int64_t ahead_ns;
+    /* of followers; NULL when there are none */
+    int64_t *parent, *think_ns, *floor_ns, *first_child, *child;
+    uint8_t *wanted;       /* 1: the caller has asked for it */
+    schedule_step *heap;   /* steps of followers, the earliest first; at most one a row */
+    int64_t heap_count;
 } schedule;
 
-/* Copies the due times. 0; -1 memory out; -2 a due time is negative or below the one before it. */
-int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows);
+/* What followers follow. */
+typedef struct {
+    const int64_t *parent;     /* row, below this one, or -1: a root; NULL: all are */
+    const int64_t *think_ns;   /* from the parent's end, not negative */
+    bool floors;               /* a follower is not due before its own due_ns either */
+    int64_t ahead_ns;
+} schedule_links;
+
+/* Copies the arrays. links may be NULL. 0; -1 memory out; -2 a due time is negative or a root's below that of the one before; -3 a
+ * parent is not a row below its follower, or a think time is negative. */
+int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links);
 void schedule_free(schedule *plan);
 
 /* Row 0's due time becomes start_ns + due_ns[0], on the caller's clock. */
 void schedule_begin(schedule *plan, int64_t start_ns);
 
-/* Absolute due time of a row. */
+/* Absolute due time of a row; of a follower only once its step came. */
 static inline int64_t schedule_due(const schedule *plan, int64_t row) { return plan->start_ns + plan->due_ns[row]; }
 
-/* Absolute due time of the row that is next; SCHEDULE_NEVER when there is none or it has not begun. */
-static inline int64_t schedule_next_due(const schedule *plan) {
-    if (plan->next >= plan->rows || plan->start_ns == SCHEDULE_NEVER)
-        return SCHEDULE_NEVER;
-    return schedule_due(plan, plan->next);
+/* Absolute time of the next step; SCHEDULE_NEVER when there is none, or it has not begun. */
+static inline int64_t schedule_next_at(const schedule *plan) {
+    int64_t at = SCHEDULE_NEVER;
+    if (plan->start_ns == SCHEDULE_NEVER)
+        return at;
+    if (plan->next < plan->rows)
+        at = plan->due_ns[plan->next];
+    if (plan->heap_count && plan->heap[0].at_ns < at)
+        at = plan->heap[0].at_ns;
+    return at == SCHEDULE_NEVER ? at : plan->start_ns + at;
 }
 
-/* The caller sends the row that was next. */
-static inline void schedule_pop(schedule *plan) {
-    plan->next++;
-    if (plan->seen < plan->next)
-        plan->seen = plan->next;
-}
+/* The next step; only when schedule_next_at is not SCHEDULE_NEVER. */
+schedule_step schedule_peek(const schedule *plan);
 
-/* How many rows became due before now + horizon since the last call. */
+/* The caller takes that step. After SCHEDULE_WANT the row's SCHEDULE_SEND comes when it is due. */
+void schedule_pop(schedule *plan);
+
+/* A follower that was handed out could not be sent: its step comes again. */
+void schedule_again(schedule *plan, int64_t row);
+
+/* How many roots became due before now + horizon since the last call. */
 int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns);
+
+/* A row's followers that will be due so soon after its end that they must be asked for now: writes at most `room` of them and
+ * returns how many. They are marked as asked for. */
+int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_t room);
+
+/* A row ended at end_ns (absolute): its followers' steps begin. */
+void schedule_ended(schedule *plan, int64_t row, int64_t end_ns);
+
+/* What follows a row, and what follows that, will never be due. Returns how many rows. */
+int64_t schedule_give_up(schedule *plan, int64_t row);
 
 /* Nothing is due any more. Returns how many rows were left. */
 int64_t schedule_stop(schedule *plan);

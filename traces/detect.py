@@ -15,14 +15,21 @@ from .files import read_head
 from .many import files_of, read_many
 from .readers import (
     aibrix,
+    aiperf_inputs,
     azure,
     bailian,
     baseten,
     burstgpt,
+    genai_perf_export,
+    genai_perf_inputs,
     lmcache,
     mapped,
     mooncake,
     native,
+    openai_batch,
+    otel,
+    sagemaker,
+    sharegpt,
     tracelab,
     vllm,
     weka,
@@ -30,7 +37,15 @@ from .readers import (
 )
 from .table import Trace
 
+# Those whose records may hold whole requests, with any keys in them, come first.
 READERS: tuple[ModuleType, ...] = (
+    aiperf_inputs,
+    genai_perf_inputs,
+    genai_perf_export,
+    openai_batch,
+    sagemaker,
+    otel,
+    sharegpt,
     weka,
     bailian,
     aibrix,

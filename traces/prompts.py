@@ -1,4 +1,4 @@
-"""Prompts of exact lengths with the recorded prefix sharing, composed by slicing memory.
+"""Prompts: the recorded ones, or ones of exact lengths with the recorded prefix sharing, cut from memory.
 
 A block id stands for one fixed piece of text. It begins with a few words that spell the id, so that no two
 ids share a beginning, and goes on with a slice of a corpus that was rendered once. So equal ids give equal
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 from .errors import TraceError
@@ -92,7 +93,10 @@ class Vocabulary:
 class Prompts:
     """The prompts of a trace.
 
+    A row's recorded text or token ids are its prompt; a row without either gets words or ids of its length.
+
     Attributes:
+        exact: Whether all prompts are composed here, or of recorded token ids: then lengths in words or ids are theirs.
         spelled_words: Two rows share less than this many words beyond the blocks that they share.
 
     Args:
@@ -102,8 +106,12 @@ class Prompts:
         seed: Another seed, other prompts.
         vocabulary: The words of texts.
         overhead_tokens: What the server adds to each prompt (a chat template); prompts are that much shorter.
-        namespace: Prompts of different namespaces share no prefix: for runs that must not meet a warm cache.
+        namespace: Prompts of different namespaces share no prefix: for runs that must not meet a warm cache. Recorded
+            texts and ids get a few words or ids of the namespace in front; recorded bodies stay as they are.
         id_range: First and last of the token ids to draw from.
+
+    Raises:
+        TraceError: Rows without a body have prompts recorded in the other form alone.
     """
 
     def __init__(
@@ -133,6 +141,13 @@ class Prompts:
         table = trace.table
         self._planned = np.maximum(table["input_tokens"].to_numpy().astype(np.int64) - overhead_tokens, 1)
         self._source_row = table["source_row"].to_numpy()
+        self._recorded = table["text" if form == "text" else "token_ids"].combine_chunks()
+        self._bodies = table["body"].combine_chunks()
+        self._has_recorded = self._recorded.null_count < len(trace)
+        self._has_bodies = self._bodies.null_count < len(trace)
+        _check_form(trace, form)
+        self.exact = not self._has_bodies and (form == "token_ids" or not self._has_recorded)
+        self._front = self._corpus.spelled(_ID_SPACE - 1) + separator if namespace else b""
         self._block_tokens = trace.block_tokens or 0
         blocks: Any = table["block_ids"].combine_chunks()
         self._offsets = _offsets(blocks) if trace.block_tokens else np.zeros(len(trace) + 1, np.int64)
@@ -142,16 +157,18 @@ class Prompts:
         return len(self._planned)
 
     def planned_tokens(self, row: int) -> int:
-        """How many words or ids the prompt of a row has: its input tokens less the overhead, at least 1."""
+        """How many words or ids a composed prompt has: the row's input tokens less the overhead, at least 1."""
         return int(self._planned[row])
 
     def compose(self, row: int) -> bytes:
-        """The prompt of a row of the trace's table, ASCII, ready to stand in a JSON body.
+        """The prompt of a row of the trace's table, ready to stand in a JSON body.
 
-        The row's blocks follow each other, the last one cut where the length is reached. What no block
-        covers is text of this row alone. A prompt that is shorter than the words that spell an id (at most
-        six) may be equal to another one.
+        It is what was recorded, in UTF-8 with JSON's escapes. Otherwise it is ASCII: the row's blocks follow each
+        other, the last one cut where the length is reached. What no block covers is text of this row alone. A
+        prompt that is shorter than the words that spell an id (at most six) may be equal to another one.
         """
+        if self._has_recorded and (recorded := self._recorded[row].as_py()) is not None:
+            return self._front + msgspec.json.encode(recorded)[1:-1]
         left = int(self._planned[row])
         size = self._block_tokens
         corpus = self._corpus
@@ -165,6 +182,41 @@ class Prompts:
             corpus.write(parts, _FRESH + int(self._source_row[row]), left)
         parts[0] = parts[0][1:]  # no separator in front of the first word
         return b"".join(parts)
+
+    def body(self, row: int) -> bytes | None:
+        """The recorded body of a row, as it was recorded; None where there is none.
+
+        One that does not name its model is not a whole request: its sender adds what it lacks.
+        """
+        return self._bodies[row].as_py() if self._has_bodies else None
+
+    def fresh(self, row: int, tokens: int) -> bytes:
+        """So many words or ids that no other row has, ready to stand in a JSON body."""
+        parts: list[bytes | memoryview] = []
+        self._corpus.write(parts, _FRESH + int(self._source_row[row]), tokens)
+        parts[0] = parts[0][1:]
+        return b"".join(parts)
+
+
+def _check_form(trace: Trace, form: str) -> None:
+    """Recorded prompts cannot be turned into the other form without a tokenizer."""
+    table = trace.table
+    wanted, other = ("text", "token_ids") if form == "text" else ("token_ids", "text")
+    if table[other].null_count == len(table):
+        return
+    import pyarrow.compute as pc
+
+    columns = (table["body"], table[wanted])
+    has_none = pc.and_(*(pc.is_null(column) for column in columns))
+    rows = int(pc.sum(pc.and_(has_none, pc.is_valid(table[other]))).as_py() or 0)
+    if rows:
+        way = (
+            "send them with --endpoint completions --prompt-form token-ids"
+            if form == "text"
+            else "send them with --prompt-form text"
+        )
+        kind = "token ids" if form == "text" else "texts"
+        raise TraceError(trace.source, f"records the prompts of {rows:,} rows as {kind}; {way}")
 
 
 def _offsets(blocks: Any) -> Any:
@@ -208,6 +260,12 @@ class Corpus:
         while gcd(self._a, base) != 1:
             self._a += 2
         self._b = key & _MASK
+
+    def spelled(self, block: int) -> bytes:
+        """The words that spell an id, without a separator in front."""
+        parts: list[bytes | memoryview] = []
+        self.write(parts, block, self.spelled_words)
+        return bytes(parts[0][1:])
 
     def write(self, parts: list[bytes | memoryview], block: int, n: int) -> None:
         """Append the first n words of an id's text, each with the separator in front.

@@ -5,23 +5,23 @@
 static void test_never_early_never_skipping(void) {
     const int64_t due[] = {0, 0, 10, 10, 25};
     schedule plan;
-    CHECK_NUMBER(schedule_init(&plan, due, 5), 0);
-    CHECK(schedule_next_due(&plan) == SCHEDULE_NEVER);
+    CHECK_NUMBER(schedule_init(&plan, due, 5, NULL), 0);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
     schedule_begin(&plan, 1000);
     static const struct { int64_t now; int64_t sent; } table[] = {{999, 0}, {1000, 2}, {1009, 2}, {1010, 4}, {1024, 4}, {1025, 5}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        while (schedule_next_due(&plan) <= table[i].now)
+        while (schedule_next_at(&plan) <= table[i].now)
             schedule_pop(&plan);
         CHECK_NUMBER(plan.next, table[i].sent);
     }
-    CHECK(schedule_next_due(&plan) == SCHEDULE_NEVER);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
     schedule_free(&plan);
 }
 
 static void test_sight(void) {
     const int64_t due[] = {0, 5, 100, 200};
     schedule plan;
-    schedule_init(&plan, due, 4);
+    schedule_init(&plan, due, 4, NULL);
     CHECK_NUMBER(schedule_come_into_sight(&plan, 0, 1000), 0);   /* it has not begun */
     schedule_begin(&plan, 0);
     CHECK_NUMBER(schedule_come_into_sight(&plan, 0, 6), 2);
@@ -36,28 +36,103 @@ static void test_sight(void) {
 static void test_stop(void) {
     const int64_t due[] = {1, 2, 3};
     schedule plan;
-    schedule_init(&plan, due, 3);
+    schedule_init(&plan, due, 3, NULL);
     schedule_begin(&plan, 0);
     schedule_pop(&plan);
     CHECK_NUMBER(schedule_stop(&plan), 2);
     CHECK_NUMBER(schedule_stop(&plan), 0);
-    CHECK(schedule_next_due(&plan) == SCHEDULE_NEVER);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
     schedule_free(&plan);
 }
 
 static void test_refused(void) {
     schedule plan;
-    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){3, 2}, 2), -2);
+    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){3, 2}, 2, NULL), -2);
     schedule_free(&plan);
-    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){-1}, 1), -2);
+    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){-1}, 1, NULL), -2);
     schedule_free(&plan);
-    CHECK_NUMBER(schedule_init(&plan, NULL, 0), 0);
+    CHECK_NUMBER(schedule_init(&plan, NULL, 0, NULL), 0);
     schedule_begin(&plan, 0);
-    CHECK(schedule_next_due(&plan) == SCHEDULE_NEVER);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
+    schedule_free(&plan);
+}
+
+/* 0 ends, 1 follows after 10, 2 follows 1 at once, 3 follows 0 after 1000; 4 is a root. */
+static const int64_t DUE[] = {0, 5, 6, 7, 50};
+static const int64_t PARENT[] = {-1, 0, 1, 0, -1};
+static const int64_t THINK[] = {0, 10, 0, 1000, 0};
+
+static void check_step(schedule *plan, int64_t at, int64_t row, schedule_kind kind) {
+    CHECK_NUMBER(schedule_next_at(plan), at);
+    schedule_step step = schedule_peek(plan);
+    CHECK_NUMBER(step.row, row);
+    CHECK_NUMBER(step.kind, kind);
+    schedule_pop(plan);
+}
+
+static void test_followers(void) {
+    schedule plan;
+    schedule_links links = {.parent = PARENT, .think_ns = THINK, .ahead_ns = 100};
+    int64_t wanted[4];
+    CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links), 0);
+    schedule_begin(&plan, 1000);
+    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 60), 2);        /* the roots alone */
+    check_step(&plan, 1000, 0, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 1);         /* 3 thinks for so long that it can wait */
+    CHECK_NUMBER(wanted[0], 1);
+    CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 0);
+    schedule_ended(&plan, 0, 1020);
+    check_step(&plan, 1030, 1, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_due(&plan, 1), 1030);
+    schedule_again(&plan, 1);
+    check_step(&plan, 1030, 1, SCHEDULE_SEND);
+    check_step(&plan, 1050, 4, SCHEDULE_SEND);
+    schedule_ended(&plan, 1, 1060);
+    check_step(&plan, 960, 2, SCHEDULE_WANT);                          /* nobody had asked for it: at once */
+    check_step(&plan, 1060, 2, SCHEDULE_SEND);
+    check_step(&plan, 1920, 3, SCHEDULE_WANT);
+    CHECK_NUMBER(plan.left, 1);
+    check_step(&plan, 2020, 3, SCHEDULE_SEND);
+    CHECK(plan.left == 0 && schedule_next_at(&plan) == SCHEDULE_NEVER);
+    schedule_free(&plan);
+}
+
+static void test_floors_and_giving_up(void) {
+    schedule plan;
+    const int64_t due[] = {0, 500, 600, 700, 800};
+    schedule_links links = {.parent = PARENT, .think_ns = THINK, .floors = true};
+    const int64_t parent[] = {-1, 0, 1, 0, 3};
+    links.parent = parent;
+    CHECK_NUMBER(schedule_init(&plan, due, 5, &links), 0);
+    schedule_begin(&plan, 0);
+    schedule_pop(&plan);
+    schedule_ended(&plan, 0, 100);
+    check_step(&plan, 500, 1, SCHEDULE_WANT);                          /* recorded later than end + think */
+    check_step(&plan, 500, 1, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_give_up(&plan, 1), 1);
+    check_step(&plan, 1100, 3, SCHEDULE_WANT);
+    check_step(&plan, 1100, 3, SCHEDULE_SEND);
+    CHECK_NUMBER(plan.left, 1);
+    CHECK_NUMBER(schedule_give_up(&plan, 3), 1);
+    CHECK_NUMBER(plan.left, 0);
+    schedule_free(&plan);
+}
+
+static void test_links_refused(void) {
+    schedule plan;
+    const int64_t ahead[] = {-1, 2, 0}, negative[] = {0, -1, 0};
+    schedule_links links = {.parent = ahead, .think_ns = THINK};
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links), -3);
+    schedule_free(&plan);
+    links = (schedule_links){.parent = PARENT, .think_ns = negative};
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links), -3);
     schedule_free(&plan);
 }
 
 int main(void) {
+    test_followers();
+    test_floors_and_giving_up();
+    test_links_refused();
     test_never_early_never_skipping();
     test_sight();
     test_stop();

@@ -29,6 +29,30 @@ EXIT_INTERRUPTED = 130
 @click.option("--end", metavar="TIME", help="Leave out what arrives at this time of the trace or later.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N requests.")
 @click.option(
+    "--sessions",
+    type=click.Choice(["open", "closed", "hybrid"]),
+    default="open",
+    show_default=True,
+    help="When later turns leave: at recorded times, a think time after the turn before, or at the later of both.",
+)
+@click.option(
+    "--think", default="recorded", show_default=True, metavar="TIME", help="Between turns: recorded, none, or a time."
+)
+@click.option(
+    "--history",
+    type=click.Choice(["recorded", "live"]),
+    default="recorded",
+    show_default=True,
+    help="Whether later turns hold as much text as was recorded, or what this server really replied.",
+)
+@click.option(
+    "--on-failure",
+    type=click.Choice(["stop", "continue"]),
+    default="stop",
+    show_default=True,
+    help="What becomes of the turns after one that failed.",
+)
+@click.option(
     "--workers", type=click.IntRange(min=1, max=64), default=1, show_default=True, help="Processes that send."
 )
 @click.option(
@@ -38,6 +62,13 @@ EXIT_INTERRUPTED = 130
 )
 @click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other prompts.")
+@click.option(
+    "--cache-namespace",
+    type=click.Choice(["fresh", "shared"]),
+    default="shared",
+    show_default=True,
+    help="fresh: prompts that share no prefix with another run's, so that no cache is warm.",
+)
 @click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
 @click.option(
     "--map",
@@ -106,11 +137,13 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
         grace_ns=_duration_ns(given, "grace"),
         preopen_ns=_duration_ns(given, "preopen"),
         spin_ns=_duration_ns(given, "spin"),
+        think=given["think"] if given["think"] in ("recorded", "none") else _duration_ns(given, "think"),
+        go_on_after_failure=given["on_failure"] == "continue",
         **{
             name: given[name]
             for name in (
-                "endpoint", "model", "speed", "limit", "workers", "tokenizer", "seed", "trace_format", "skip_bad_rows",
-                "trace_map",
+                "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
+                "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
                 "stream", "usage", "ignore_eos", "headers", "api_key_env", "reuse", "kernel_stamps", "keep_bodies",
             )
         },

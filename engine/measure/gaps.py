@@ -25,6 +25,8 @@ class Gaps:
     """Which of the two. False: some event's token count is unknown, so the gaps are between chunks."""
     events: int = 0
     coalesced: int = 0
+    output_events: int = 0
+    coalesced_output: int = 0
     token_events: int = 0
     tokens_in_window: float = 0.0
     """Output tokens that arrived until the end of the window; each event counts as its request's mean."""
@@ -69,6 +71,9 @@ def measure_gaps(
         result.events += batch.num_rows
         result.coalesced += pc.sum(batch["coalesced"]).as_py() or 0
         rows = _token_rows(batch)
+        late = batch["coalesced"].to_numpy()[rows]
+        result.output_events += len(late)
+        result.coalesced_output += int(late.sum())
         ids, arrival, tokens = _columns(batch, rows)
         if not len(ids):
             continue

@@ -113,6 +113,21 @@ def latency_statistics(times: RequestTimes, gaps_ns: NDArray[Any], per_token: bo
     ]
 
 
+def turn_statistics(times: RequestTimes, arrival: str) -> list[Statistic]:
+    """The latency rows of one kind of arrival, in a run that has both: turns that waited for the one before them
+    (closed) load the server otherwise than those that came at their own times (open).
+
+    Args:
+        times: Of the requests of that kind.
+        arrival: "open" or "closed".
+    """
+    return [
+        _of(f"{metric}_{arrival}", basis, of(basis))
+        for metric, of in (("ttft", times.ttft), ("e2e", times.e2e))
+        for basis in ("schedule", "send")
+    ]
+
+
 def _of(metric: str, basis: str | None, values: NDArray[np.float64]) -> Statistic:
     return statistic(
         metric,

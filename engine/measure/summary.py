@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..tape.read import Tape
 from .gaps import COLUMNS, Gaps, measure_gaps
-from .latencies import RequestTimes, latency_statistics, request_times
+from .latencies import RequestTimes, latency_statistics, request_times, turn_statistics
 from .percentiles import exact_percentiles, ks_distance
 from .rates import Rate, Window, goodput, throughput, window
 from .slo import Slo
@@ -24,7 +24,7 @@ TOP_ERRORS: Final = 5
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = (
     *("request_id", "phase", "clock", "outcome", "http_status", "error", "connection_reused"),
-    *("scheduled_ns", "connect_start_ns", "connected_ns", "sent_ns"),
+    *("arrival", "scheduled_ns", "connect_start_ns", "connected_ns", "sent_ns"),
     *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
     *("planned_output_tokens", "input_tokens", "output_tokens", "token_source", "server_output_tokens"),
 )
@@ -80,6 +80,9 @@ class Capture:
 
     events: int
     coalesced_share: float | None
+    """Of all events. A role chunk, or a usage and the end after it, often leave the server in one segment."""
+    coalesced_token_share: float | None
+    """Of the events that carry output: those whose stamps the latencies are made of."""
     kernel_clock_share: float | None
 
 
@@ -149,13 +152,22 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
         *latency_statistics(times, gaps.samples_ns, gaps.per_token),
         *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
     ]
+    kinds = [kind for kind in ("open", "closed") if pc.any(pc.equal(main["arrival"], kind)).as_py()]
+    if len(kinds) > 1:
+        for kind in kinds:
+            statistics += turn_statistics(request_times(main.filter(pc.equal(main["arrival"], kind))), kind)
     per_request = [slo for slo in slos if slo.statistic is None]
     rates = [*throughput(times, span, gaps.tokens_in_window), *goodput(times, span, per_request)]
     requests = _requests(main, times, len(every) - len(main), gaps.unknown_requests)
     # What was never sent has no receive stamp, of whichever clock.
     clocks = main["clock"].filter(pc.is_valid(main["sent_ns"]))
     kernel = pc.mean(pc.equal(clocks, "kernel").cast(pa.float64())).as_py()
-    capture = Capture(gaps.events, gaps.coalesced / gaps.events if gaps.events else None, kernel)
+    capture = Capture(
+        gaps.events,
+        gaps.coalesced / gaps.events if gaps.events else None,
+        gaps.coalesced_output / gaps.output_events if gaps.output_events else None,
+        kernel,
+    )
     return Summary(
         tape=str(tape.path),
         tape_id=str(tape.manifest.get("tape_id", "")),
@@ -260,7 +272,7 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         planned_rps=planned,
         achieved_rps=achieved,
         arrivals_ks=distance,
-        coalesced_share=capture.coalesced_share,
+        coalesced_share=capture.coalesced_token_share,
         kernel_clock_share=capture.kernel_clock_share,
         busy_share=busy,
         clock_steps=steps,

@@ -14,7 +14,7 @@ took, which is the network's and the server's. The limits, and why:
 | inter-arrivals, KS distance beyond 1 ms | over 0.1 | over 0.5 |
 | requests that ended well | under 36 (no p90) | none |
 | failures | over 1 % | |
-| coalesced events | over 10 % | |
+| token events that are coalesced | over 10 % | |
 | a worker's loop, busy share | over 70 % | over 95 % |
 | a clock step | any | |
 | a worker that ended early | | any |
@@ -59,6 +59,7 @@ class Evidence:
     achieved_rps: float | None
     arrivals_ks: float | None
     coalesced_share: float | None
+    """Of the events that carry output."""
     kernel_clock_share: float | None
     busy_share: float | None
     clock_steps: int
@@ -171,7 +172,7 @@ def _client(e: Evidence) -> list[Reason]:
     advice = "see what ended it (the system's log tells of a process killed for memory), and run again"
     found = [Reason(INVALID, "client_broke", problem, advice) for problem in e.problems]
     if e.coalesced_share is not None and e.coalesced_share > 0.1:
-        text = f"{e.coalesced_share:.1%} of events were read together with a later one: their stamps are bounds"
+        text = f"{e.coalesced_share:.1%} of token events were read together with a later one: their stamps are bounds"
         advice = "use more workers; if it stays, the server writes several events at once"
         found.append(Reason(DEGRADED, "coalesced", text, advice))
     if e.kernel_clock_share is not None and e.kernel_clock_share < 1:

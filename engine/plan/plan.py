@@ -2,12 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...traces.sessions import old_parents
 from ...traces.table import Trace
 from ...traces.transform import limit, speed, window
+from ..errors import UserError
+
+Sessions = Literal["open", "closed", "hybrid"]
+Think = Literal["recorded", "none"] | int
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,12 @@ class Plan:
     output_tokens: NDArray[np.int32]
     digest: str
     notes: tuple[str, ...] = ()
+    parent: NDArray[np.int64] | None = None
+    """The row that each one follows, -1 for none; None: all leave at their own times."""
+    think_ns: NDArray[np.int64] | None = None
+    """From the end of that row to this one's due time."""
+    floors: bool = False
+    """What follows does not leave before its recorded time either."""
 
     def __len__(self) -> int:
         return len(self.due_ns)
@@ -46,6 +58,8 @@ def make_plan(
     end_ns: int | None = None,
     limit_rows: int | None = None,
     speed_factor: str | float = 1,
+    sessions: Sessions = "open",
+    think: Think = "recorded",
     recipe: str = "",
 ) -> Plan:
     """Cut and scale a trace and lay down when each request leaves. Pure: no clock is read.
@@ -56,6 +70,9 @@ def make_plan(
         end_ns: Leave out what arrived at or after.
         limit_rows: Keep the first so many of what is left.
         speed_factor: Divide all times by this.
+        sessions: "open": every request leaves at its recorded time. "closed": a later turn leaves a think time
+            after the end of the turn before it. "hybrid": at the later of both.
+        think: "recorded", "none", or a think time in ns for all turns.
         recipe: Everything that bodies depend on besides the trace (endpoint, seed, …): goes into the digest.
 
     Raises:
@@ -73,9 +90,13 @@ def make_plan(
     recorded = cut.table["output_tokens"].to_numpy().astype(np.int32)
     output_tokens = np.maximum(recorded, 1)
     silent = int((recorded < 1).sum())
-    notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1",) if silent else ()
+    bodies = cut.table["body"].null_count < len(cut)
+    unless = " unless their recorded bodies say otherwise" if bodies else ""
+    notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1{unless}",) if silent else ()
+    parent, think_ns, session_notes = _links(cut, sessions, think)
     digest = hashlib.sha256(f"{trace.digest}\0{cut.transforms}\0{recipe}\0".encode())
-    for column in (due_ns, input_tokens, output_tokens):
+    links = () if parent is None or think_ns is None else (parent, think_ns)
+    for column in (due_ns, input_tokens, output_tokens, *links):
         digest.update(column.tobytes())
     return Plan(
         trace=replace(cut, notes=()),
@@ -83,8 +104,39 @@ def make_plan(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         digest=digest.hexdigest(),
-        notes=trace.notes + notes,
+        notes=trace.notes + notes + session_notes,
+        parent=parent,
+        think_ns=think_ns,
+        floors=sessions == "hybrid",
     )
+
+
+def _links(
+    trace: Trace, sessions: Sessions, think: Think
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None, tuple[str, ...]]:
+    """What each row follows, after which think time, and what there is to say about it."""
+    if sessions == "open":
+        return None, None, ()
+    parent = old_parents(trace.table["parent"])
+    early = parent >= np.arange(len(parent))
+    parent = np.where(early, -1, parent)
+    follows = parent >= 0
+    if not follows.any():
+        raise UserError(
+            f"{trace.source}: no request follows another one, so there are no sessions to keep; use --sessions open"
+        )
+    notes = []
+    if early.any():
+        notes.append(f"{int(early.sum()):,} rows arrive before the row they follow; they leave at their own times")
+    if think == "recorded":
+        recorded = trace.table["think_ns"]
+        missing = follows & recorded.is_null().to_numpy()
+        if missing.any():
+            notes.append(f"{int(missing.sum()):,} turns have no recorded think time; they leave at once")
+        think_ns = recorded.fill_null(0).to_numpy().astype(np.int64)
+    else:
+        think_ns = np.full(len(parent), 0 if think == "none" else think, np.int64)
+    return parent, np.where(follows, np.maximum(think_ns, 0), 0), tuple(notes)
 
 
 def peak_rows(plan: Plan, within_ns: int = 10**9) -> int:

@@ -19,6 +19,10 @@ LABELS: Final = {
     "inter_chunk_latency": "inter-chunk",
     "tpot": "TPOT",
     "e2e": "end to end",
+    "ttft_open": "TTFT open",
+    "ttft_closed": "TTFT closed",
+    "e2e_open": "e2e open",
+    "e2e_closed": "e2e closed",
     "input_tokens": "ISL",
     "output_tokens": "OSL",
     "output_token_throughput": "output tokens",
@@ -124,7 +128,11 @@ def _facts(summary: Summary) -> list[str]:
             f"{tokens.requests_of_another_length:,} of {tokens.requests_with_asked_length:,} requests differ"
         )
     clock = "" if capture.kernel_clock_share is None else f", kernel clock {capture.kernel_clock_share:.1%}"
-    coalesced = "" if capture.coalesced_share is None else f", coalesced {capture.coalesced_share:.2%}"
+    coalesced = (
+        ""
+        if capture.coalesced_share is None
+        else f", coalesced {capture.coalesced_share:.2%} (of token events {capture.coalesced_token_share or 0:.2%})"
+    )
     lines.append(f"Events: {capture.events:,}{coalesced}{clock}")
     if r.sent != r.planned:
         lines.append(f"Sent: {r.sent:,} of {r.planned:,} planned")

@@ -1,11 +1,16 @@
 """The bodies: composed just ahead of their time, in a thread of the controller, and fed to a worker."""
 
+import json
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...traces.prompts import Prompts
-from ..endpoints import Body
+from ..endpoints import Body, Completion
 from ..plan import Plan
 from .channel import FEED_END, FEED_HEADER
 
@@ -18,10 +23,14 @@ class Composer:
 
     def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: bytes) -> None:
         self._prompts, self._body, self._head = prompts, body, head
+        self._completion = Completion(body)
         self._output_tokens = plan.output_tokens.tolist()
 
     def body(self, row: int) -> bytes:
-        """The JSON body of a row."""
+        """The JSON body of a row: the recorded one where there is one."""
+        recorded = self._prompts.body(row)
+        if recorded is not None:
+            return self._completion.whole(recorded, self._output_tokens[row])
         return self._body.render(self._prompts.compose(row), self._output_tokens[row])
 
     def request(self, row: int) -> bytes:
@@ -30,12 +39,61 @@ class Composer:
         return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
 
 
+class LiveComposer(Composer):
+    """Makes chat requests whose history is what the server really answered.
+
+    Turn n holds the user's and the server's words of all turns before it, and new words of the user's, so many that the
+    recorded length would be reached.
+
+    The composer is told each reply (:meth:`heard`), and asked for a follower only after that. What a session said is
+    forgotten with its last turn.
+    """
+
+    def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: bytes) -> None:
+        super().__init__(plan, prompts, body, head)
+        assert plan.parent is not None
+        self._parent = plan.parent.tolist()
+        self._new_tokens = _new_tokens(plan).tolist()
+        self._followers = np.bincount(plan.parent[plan.parent >= 0], minlength=len(plan)).tolist()
+        self._sent: dict[int, bytes] = {}
+        self._said: dict[int, tuple[bytes, bytes]] = {}
+
+    def heard(self, row: int, reply: str) -> None:
+        """What the server answered to a row."""
+        prompt = self._sent.pop(row, None)
+        if self._followers[row]:
+            said = json.dumps(reply, ensure_ascii=True)[1:-1].encode("ascii")
+            self._said[row] = (self._prompts.compose(row) if prompt is None else prompt, said)
+
+    def body(self, row: int) -> bytes:
+        """The JSON body of a row, with its history: asked for once, after the reply before it was heard."""
+        parent = self._parent[row]
+        if parent < 0:
+            return self._body.render(self._prompts.compose(row), self._output_tokens[row])
+        before, reply = self._said[parent]
+        turn = b'"},{"role":"assistant","content":"%b"},{"role":"user","content":"%b'
+        prompt = before + turn % (reply, self._prompts.fresh(row, self._new_tokens[row]))
+        self._sent[row] = prompt
+        self._followers[parent] -= 1
+        if not self._followers[parent]:
+            del self._said[parent]
+        return self._body.render(prompt, self._output_tokens[row])
+
+
+def _new_tokens(plan: Plan) -> NDArray[np.int64]:
+    """Words of the user's own in each later turn: what its input has beyond the turn before and that one's output."""
+    assert plan.parent is not None
+    inputs = plan.input_tokens.astype(np.int64)
+    known = np.where(plan.parent >= 0, inputs[plan.parent] + plan.output_tokens[plan.parent], 0)
+    return np.maximum(inputs - known, 1)
+
+
 class Feeder(threading.Thread):
     """Writes one worker's requests into its channel, in order; the socket's back pressure paces it.
 
     Args:
         channel: The controller's end. Its other direction is read elsewhere.
-        rows: The plan's rows of the worker's shard, ascending.
+        rows: Places in the worker's shard and the plan's rows there, ascending.
         composer: Makes the requests.
         keep: Called with (row, request) of each, or None.
     """
@@ -43,7 +101,7 @@ class Feeder(threading.Thread):
     def __init__(
         self,
         channel: socket.socket,
-        rows: Iterable[int],
+        rows: Iterable[tuple[int, int]],
         composer: Composer,
         keep: Callable[[int, bytes], None] | None = None,
     ) -> None:
@@ -72,19 +130,51 @@ class Feeder(threading.Thread):
         except (BrokenPipeError, ConnectionResetError):
             return  # as above
 
+    def _row(self, place: int, row: int) -> bytes:
+        request = self._composer.request(row)
+        if self._keep:
+            self._keep(row, request)
+        return FEED_HEADER.pack(place, len(request)) + request
+
     def _feed(self) -> None:
         pieces: list[bytes] = []
         size = 0
-        for place, row in enumerate(self._rows):
+        for place, row in self._rows:
             if self._stopped.is_set():
                 break
-            request = self._composer.request(row)
-            if self._keep:
-                self._keep(row, request)
-            pieces += (FEED_HEADER.pack(place, len(request)), request)
-            size += len(request)
+            piece = self._row(place, row)
+            pieces.append(piece)
+            size += len(piece)
             if size >= BATCH_BYTES:
                 self._channel.sendall(b"".join(pieces))
                 pieces, size = [], 0
         pieces.append(FEED_END)
         self._channel.sendall(b"".join(pieces))
+
+
+class FollowerFeeder(Feeder):
+    """Writes the requests that follow others, as the worker asks for them."""
+
+    def __init__(
+        self, channel: socket.socket, composer: Composer, keep: Callable[[int, bytes], None] | None = None
+    ) -> None:
+        super().__init__(channel, (), composer, keep)
+        self._asked: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
+
+    def ask(self, place: int, row: int) -> None:
+        """The worker needs a row soon.
+
+        Args:
+            place: Of the worker's shard.
+            row: Of the plan.
+        """
+        self._asked.put((place, row))
+
+    def stop(self) -> None:
+        """Compose no more, and end."""
+        super().stop()
+        self._asked.put(None)
+
+    def _feed(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            self._channel.sendall(self._row(*asked))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ...cext.parsers import Kind, Role
 
 SETUP_HEADER = struct.Struct("<QQ")
-"""Bytes of the setup's JSON, number of rows; then the JSON, the due times and the request ids (int64 each)."""
+"""Bytes of the setup's JSON, number of rows; then the JSON, the due times and the request ids (int64 each), and with
+``follows`` the parents and the think times."""
 
 FEED_HEADER = struct.Struct("<qq")
 """Row of the shard, bytes of its request."""
@@ -25,7 +26,7 @@ FEED_END = FEED_HEADER.pack(-1, 0)
 FRAME_HEADER = struct.Struct("<IIQ")
 """Type, rows, bytes that follow."""
 
-EVENTS, REQUESTS, STATUS = 1, 2, 3
+EVENTS, REQUESTS, STATUS, WANTS = 1, 2, 3, 4
 
 COMMAND = struct.Struct("<cq")
 READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
@@ -49,28 +50,31 @@ class Setup:
     stamps: bool
     keep_text: bool
     needs_end: bool
+    follows: bool
+    floors: bool
+    live_history: bool
+    go_on_after_failure: bool
 
 
-def send_setup(channel: socket.socket, setup: Setup, due_ns: Any, request_ids: Any) -> None:
-    """The controller's first words. The arrays are buffers of int64 of one length."""
+def send_setup(channel: socket.socket, setup: Setup, *columns: Any) -> None:
+    """The controller's first words. The columns are buffers of int64 of one length: due times, request ids, and with
+    ``setup.follows`` parents and think times."""
     text = json.dumps(asdict(setup)).encode()
-    channel.sendall(SETUP_HEADER.pack(len(text), len(due_ns)))
+    channel.sendall(SETUP_HEADER.pack(len(text), len(columns[0])))
     channel.sendall(text)
-    channel.sendall(memoryview(due_ns).cast("B") if len(due_ns) else b"")
-    channel.sendall(memoryview(request_ids).cast("B") if len(due_ns) else b"")
+    for column in columns:
+        channel.sendall(memoryview(column).cast("B") if len(column) else b"")
 
 
-def receive_setup(channel: socket.socket) -> tuple[Setup, "memoryview[int]", "memoryview[int]"]:
-    """The setup, the due times and the request ids, as a worker reads them.
+def receive_setup(channel: socket.socket) -> tuple[Setup, list["memoryview[int]"]]:
+    """The setup and its columns, as a worker reads them.
 
     Raises:
         EOFError: The controller went away.
     """
     length, rows = SETUP_HEADER.unpack(_receive(channel, SETUP_HEADER.size))
     setup = Setup(**json.loads(_receive(channel, length)))
-    due_ns = memoryview(_receive(channel, rows * 8)).cast("q")
-    request_ids = memoryview(_receive(channel, rows * 8)).cast("q")
-    return setup, due_ns, request_ids
+    return setup, [memoryview(_receive(channel, rows * 8)).cast("q") for _ in range(4 if setup.follows else 2)]
 
 
 def _receive(channel: socket.socket, length: int) -> bytearray:

@@ -17,10 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..plan import Plan, shards
+from ..plan import Plan, shard_links, shards
 from ..tape import TapeWriter
-from .bodies import Composer, Feeder
-from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, Setup, send_setup
+from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
 from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
@@ -70,12 +70,14 @@ class _Worker:
     process: subprocess.Popen[bytes]
     channel: socket.socket
     control: socket.socket
+    wanted: socket.socket
     rows: NDArray[np.int64]
     frames: FrameReader
     status: Any = None
     longest_turn_ns: int = 0
     done: bool = False
     problem: str | None = None
+    follower_feeder: FollowerFeeder | None = None
 
     def command(self, letter: bytes, argument: int = 0) -> None:
         """Tell it something; a worker that is gone already needs no telling: its channel says so."""
@@ -154,13 +156,13 @@ class Controller:
             self._workers.append(self._spawn(number, rows))
         for worker in self._workers:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
+            follows = self._plan.parent is not None
+            links = shard_links(self._plan, worker.rows) if follows else ()
             try:
-                send_setup(worker.channel, self._setup, due_ns, worker.rows)
+                send_setup(worker.channel, self._setup, due_ns, worker.rows, *links)
             except (BrokenPipeError, ConnectionResetError):
                 continue  # it died at once: its silence is told below
-            feeder = Feeder(worker.channel, worker.rows.tolist(), self._composer, self._keeper())
-            feeder.start()
-            self._feeders.append(feeder)
+            self._feed(worker, np.flatnonzero(links[0] < 0) if links else np.arange(len(worker.rows)), follows)
         for worker in self._workers:
             worker.control.settimeout(READY_S)
             if not self._receive_ready(worker):
@@ -169,6 +171,17 @@ class Controller:
         for worker in self._workers:
             worker.command(GO, self.start_ns)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+
+    def _feed(self, worker: _Worker, roots: NDArray[np.int64], follows: bool) -> None:
+        """Start the threads that write a worker's requests: those due by themselves, and those that follow others."""
+        places = zip(roots.tolist(), worker.rows[roots].tolist(), strict=True)
+        feeders = [Feeder(worker.channel, places, self._composer, self._keeper())]
+        if follows:
+            worker.follower_feeder = FollowerFeeder(worker.wanted, self._composer, self._keeper())
+            feeders.append(worker.follower_feeder)
+        for feeder in feeders:
+            feeder.start()
+        self._feeders += feeders
 
     @staticmethod
     def _receive_ready(worker: _Worker) -> bool:
@@ -179,25 +192,21 @@ class Controller:
 
     def _spawn(self, number: int, rows: NDArray[np.int64]) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
+        fds = [end.fileno() for end in (theirs, their_control, their_wanted)]
+        for end in (ours, theirs, wanted):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",  # a json.py in the user's folder is none of a worker's business
-                "-m",
-                "tokentape.engine.run.worker",
-                str(theirs.fileno()),
-                str(their_control.fileno()),
-            ],
-            pass_fds=(theirs.fileno(), their_control.fileno()),
+            # -P: a json.py in the user's folder is none of a worker's business
+            [sys.executable, "-P", "-m", "tokentape.engine.run.worker", *map(str, fds)],
+            pass_fds=fds,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is the controller's to handle
         )
-        theirs.close()
-        their_control.close()
-        return _Worker(number, process, ours, control, np.ascontiguousarray(rows), FrameReader(ours))
+        for end in (theirs, their_control, their_wanted):
+            end.close()
+        return _Worker(number, process, ours, control, wanted, np.ascontiguousarray(rows), FrameReader(ours))
 
     def _lead_ns(self) -> int:
         """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
@@ -247,7 +256,11 @@ class Controller:
         elif type_ == REQUESTS:
             finished = unpack_requests(bytes(frame), rows)
             self._seen[finished.records["request_id"]] = True
-            self._writer.requests(request_batch(finished, self._plan, self._constants, worker.number))
+            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns)
+            self._writer.requests(batch)
+            if isinstance(self._composer, LiveComposer):
+                for row, text in zip(finished.records["request_id"].tolist(), finished.texts, strict=True):
+                    self._composer.heard(row, text or "")
             if self._keep_bodies or self._setup.keep_text:
                 self._write_bodies(finished.records["request_id"], finished.texts)
         elif type_ == STATUS:
@@ -257,6 +270,10 @@ class Controller:
             if worker.status["done"]:
                 worker.done = True
                 self._selector.unregister(worker.channel)
+        elif type_ == WANTS:
+            assert worker.follower_feeder is not None
+            for place in np.frombuffer(bytes(frame), np.int64).tolist():
+                worker.follower_feeder.ask(place, int(worker.rows[place]))
         else:
             raise AssertionError(f"a frame of type {type_} from worker {worker.number}")
 
@@ -352,9 +369,14 @@ class Controller:
         for worker in self._workers:
             rows = worker.rows[~self._seen[worker.rows]]
             if len(rows):
-                why = worker.problem or "not sent: the run was stopped"
+                why = worker.problem or self._why_unsent()
                 number = worker.number
                 self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, number, why))
+
+    def _why_unsent(self) -> str:
+        if self.was_stopped:
+            return "not sent: the run was stopped"
+        return "not sent: a request before it in its session failed"
 
     def _end(self) -> None:
         for feeder in self._feeders:
@@ -363,6 +385,7 @@ class Controller:
             worker.control.close()
             with suppress(OSError):  # its other end may be closed already
                 worker.channel.shutdown(socket.SHUT_RDWR)
+                worker.wanted.shutdown(socket.SHUT_RDWR)
             if not worker.done:
                 worker.process.kill()
             try:
@@ -374,6 +397,7 @@ class Controller:
             feeder.join(5)
         for worker in self._workers:
             worker.channel.close()
+            worker.wanted.close()
         self._selector.close()
 
     @contextmanager

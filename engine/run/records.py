@@ -151,7 +151,7 @@ def _nullable(values: NDArray[Any], absent: int, type_: pa.DataType) -> pa.Array
     return pa.array(values, mask=mask).cast(type_)
 
 
-def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: int) -> pa.RecordBatch:
+def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int) -> pa.RecordBatch:
     """Finished requests as rows of the tape; their token counts are those of the events, until the tape is sealed."""
     records = finished.records
     n = len(records)
@@ -159,6 +159,8 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns: dict[str, Any] = {"request_id": pa.array(rows), **plan_columns(plan, rows, constants)}
     columns["worker"] = pa.array(np.full(n, worker, np.int16))
     columns["scheduled_ns"] = pa.array(records["scheduled_ns"] - constants.epoch_ns)
+    by_plan = records["scheduled_ns"] - start_ns == plan.due_ns[rows]
+    columns["arrival"] = pa.array(arrival_kinds(plan, rows, by_plan), pa.string())
     for name in TIMES:
         mask = records[name] == 0
         columns[name] = pa.array(records[name] - constants.epoch_ns, mask=mask)
@@ -196,6 +198,14 @@ def _errors(finished: Finished, secrets: tuple[str, ...]) -> list[str | None]:
             text = text and text.replace(secret, "***")
         told.append(text)
     return told
+
+
+def arrival_kinds(plan: Plan, rows: NDArray[np.int64], by_plan: NDArray[np.bool_]) -> list[str]:
+    """Whether each row was due at its recorded time (open), or because what it follows had ended (closed)."""
+    if plan.parent is None:
+        return ["open"] * len(rows)
+    own_time = (plan.parent[rows] < 0) | (by_plan if plan.floors else False)
+    return ["open" if own else "closed" for own in own_time.tolist()]
 
 
 def event_counts(records: NDArray[Any]) -> NDArray[Any]:
@@ -262,6 +272,7 @@ def unsent_batch(
         **plan_columns(plan, rows, constants),
         "worker": pa.array(np.full(n, worker, np.int16)),
         "scheduled_ns": pa.array(plan.due_ns[rows] + (start_ns - constants.epoch_ns)),
+        "arrival": pa.array(arrival_kinds(plan, rows, np.ones(n, np.bool_)), pa.string()),
         "clock": pa.array(["user"] * n, pa.string()),
         "outcome": pa.array(["cancelled"] * n, pa.string()),
         "error": pa.array([why] * n, pa.string()),

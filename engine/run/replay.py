@@ -1,11 +1,12 @@
 """Replaying a trace: from a file and options to a sealed tape."""
 
+import secrets as randomness
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,11 +15,11 @@ from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
 from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
 from ..errors import UserError
-from ..plan import Plan, make_plan, peak_rows
+from ..plan import Plan, Sessions, Think, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
 from ..tape.seal import TokenCounts
 from ..tokenizer import TokenCounter, load_tokenizer, template_overhead
-from .bodies import Composer
+from .bodies import Composer, LiveComposer
 from .channel import Setup
 from .controller import Controller, Status, descriptors_for
 from .headers import redact, request_head, request_headers, secrets
@@ -41,12 +42,17 @@ class ReplayOptions:
         speed: Divide all times by this.
         start_ns, end_ns: The window of the trace, in the trace's own time.
         limit: The first so many requests of the window.
+        sessions, think: When later turns leave; see make_plan.
+        history: "recorded": a turn's prompt has the recorded length and blocks. "live": it holds this server's replies.
+        go_on_after_failure: Send the turns after one that failed all the same.
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
         trace_format: None finds it out.
         trace_map: The columns of a trace in no known format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
         seed: Of the prompts.
+        cache_namespace: ``shared``: the same prompts in every run with the same seed. ``fresh``: prompts that share
+            no prefix with another run's, so that none meets a warm cache.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
         api_key_env: The environment variable that holds the key.
@@ -69,12 +75,17 @@ class ReplayOptions:
     start_ns: int | None = None
     end_ns: int | None = None
     limit: int | None = None
+    sessions: Sessions = "open"
+    think: Think = "recorded"
+    history: Literal["recorded", "live"] = "recorded"
+    go_on_after_failure: bool = False
     workers: int = 1
     tokenizer: str | None = None
     prompt_form: PromptForm | None = None
     trace_format: str | None = None
     trace_map: str | None = None
     seed: int = 0
+    cache_namespace: Literal["fresh", "shared"] = "shared"
     stream: bool = True
     usage: bool = True
     ignore_eos: bool = True
@@ -129,6 +140,8 @@ def replay(
     """
     endpoint = _endpoint(options.endpoint)
     form = _prompt_form(endpoint, options.prompt_form)
+    if options.history == "live" and (endpoint.name != "chat" or options.sessions == "open"):
+        raise UserError("--history live needs --endpoint chat, and --sessions closed or hybrid")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
@@ -139,14 +152,17 @@ def replay(
         skip_bad_rows=options.skip_bad_rows,
         mapping=options.trace_map,
     )
+    namespace = randomness.token_hex(8) if options.cache_namespace == "fresh" else ""
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
-                   options.tokenizer, sorted(options.extra.items())))  # fmt: skip
+                   options.tokenizer, sorted(options.extra.items()), *filter(None, [namespace])))  # fmt: skip
     plan = make_plan(
         trace,
         start_ns=options.start_ns,
         end_ns=options.end_ns,
         limit_rows=options.limit,
         speed_factor=options.speed,
+        sessions=options.sessions,
+        think=options.think,
         recipe=recipe,
     )
     for note in plan.notes:
@@ -160,16 +176,18 @@ def replay(
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-        prompts = _prompts(plan.trace, endpoint, form, options, on_note)
-        composer = Composer(plan, prompts, body, request_head(target, headers, stream))
+        prompts = _prompts(plan.trace, endpoint, form, options, namespace, on_note)
+        composer = (LiveComposer if options.history == "live" else Composer)(
+            plan, prompts, body, request_head(target, headers, stream)
+        )
         pair = clock_pair()
-        exact = options.tokenizer is not None or form == "token_ids"
+        exact = prompts.exact and (options.tokenizer is not None or form == "token_ids")
         constants = Constants(
             endpoint.name, model, target.url, pair["mono_ns"], exact_inputs=exact, secrets=secrets(headers)
         )
         writer = TapeWriter(
             out,
-            _manifest(trace, plan, target, model, options, command, pair),
+            _manifest(trace, plan, target, model, options, namespace, command, pair, exact=exact),
             epoch_mono_ns=pair["mono_ns"],
             epoch_unix_ns=pair["unix_ns"],
         )
@@ -230,7 +248,7 @@ def _check_free(out: Path) -> None:
 
 
 def _keeps_text(options: ReplayOptions) -> bool:
-    return options.keep_bodies or options.tokenizer is not None
+    return options.keep_bodies or options.tokenizer is not None or options.history == "live"
 
 
 @contextmanager
@@ -243,16 +261,34 @@ def _server(options: ReplayOptions) -> Iterator[str]:
 
 
 def _prompts(
-    trace: Trace, endpoint: Endpoint, form: PromptForm, options: ReplayOptions, on_note: Callable[[str], None]
+    trace: Trace,
+    endpoint: Endpoint,
+    form: PromptForm,
+    options: ReplayOptions,
+    namespace: str,
+    on_note: Callable[[str], None],
 ) -> Prompts:
+    bodies = len(trace) - trace.table["body"].null_count
+    if bodies and options.history == "live":
+        raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
+    if bodies:
+        on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
+                "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
     if options.tokenizer is None:
-        return Prompts(trace, form=form, seed=options.seed)
+        return Prompts(trace, form=form, seed=options.seed, namespace=namespace)
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
             f"{overhead} tokens of each prompt are the template's")  # fmt: skip
-    return Prompts(trace, form=form, seed=options.seed, vocabulary=vocabulary, overhead_tokens=overhead)
+    return Prompts(
+        trace,
+        form=form,
+        seed=options.seed,
+        vocabulary=vocabulary,
+        overhead_tokens=overhead,
+        namespace=namespace,
+    )
 
 
 def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connections: int, *, keep_text: bool) -> Setup:
@@ -271,6 +307,10 @@ def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connectio
         stamps=options.kernel_stamps,
         keep_text=keep_text,
         needs_end=endpoint.needs_end,
+        follows=options.sessions != "open",
+        floors=options.sessions == "hybrid",
+        live_history=options.history == "live",
+        go_on_after_failure=options.go_on_after_failure,
     )
 
 
@@ -280,8 +320,11 @@ def _manifest(
     target: Target,
     model: str,
     options: ReplayOptions,
+    namespace: str,
     command: Sequence[str],
     pair: dict[str, int],
+    *,
+    exact: bool,
 ) -> dict[str, Any]:
     shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
     return {
@@ -303,9 +346,10 @@ def _manifest(
             "rows": len(plan),
             "span_ns": plan.span_ns,
             "seed": options.seed,
+            "cache_namespace": namespace,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
-            "input_lengths": "exact" if options.tokenizer or options.prompt_form == "token_ids" else "estimated",
+            "input_lengths": "exact" if exact else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
         "host": host(),

@@ -1,7 +1,7 @@
 """The worker process: one uvloop loop, one reactor, and nothing that could delay either.
 
-Run as ``python -m tokentape.engine.run.worker CHANNEL_FD CONTROL_FD``. It imports no Arrow and no tokenizer, writes no
-file and collects no garbage.
+Run as ``python -m tokentape.engine.run.worker CHANNEL_FD CONTROL_FD WANTED_FD``. It imports no Arrow and no tokenizer,
+writes no file and collects no garbage.
 """
 
 import gc
@@ -16,11 +16,14 @@ from ...cext.parsers import Dialect
 from ...cext.reactor import Reactor, die_with_parent, wake_exactly
 from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
 
+AHEAD_NS = 100_000_000
+"""How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""
+
 STAY_NS = 5_000_000
 """How long the reactor may stay in one call: what a command waits for at most."""
 
 
-def main(channel_fd: int, control_fd: int) -> None:
+def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
     """Serve one run: setup, ready, go, and the end when all is handed over."""
     die_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -28,10 +31,11 @@ def main(channel_fd: int, control_fd: int) -> None:
     wake_exactly()
     channel = socket.socket(fileno=channel_fd)
     control = socket.socket(fileno=control_fd)
-    setup, due_ns, request_ids = receive_setup(channel)
+    setup, columns = receive_setup(channel)
+    parent, think_ns = columns[2:] or (None, None)
     reactor = Reactor(
-        due_ns,
-        request_ids,
+        columns[0],
+        columns[1],
         address=bytes.fromhex(setup.address),
         channel_fd=channel_fd,
         dialect=Dialect(setup.fields, setup.types),
@@ -46,9 +50,16 @@ def main(channel_fd: int, control_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
+        parent=parent,
+        think_ns=think_ns,
+        wanted_fd=wanted_fd,
+        ahead_ns=AHEAD_NS,
+        floors=setup.floors,
+        live_history=setup.live_history,
+        go_on_after_failure=setup.go_on_after_failure,
     )
-    due_ns.release()
-    request_ids.release()
+    for column in columns:
+        column.release()
     loop = uvloop.new_event_loop()
 
     def turn() -> None:
@@ -84,4 +95,4 @@ def main(channel_fd: int, control_fd: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:4]))

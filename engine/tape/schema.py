@@ -51,6 +51,7 @@ REQUESTS: Final = pa.schema(
         _field("model", pa.string()),
         _field("url", pa.string()),
         _field("scheduled_ns", pa.int64()),
+        _field("arrival?", pa.string()),  # open: due at its recorded time; closed: after the end of what it follows
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
         _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived
@@ -95,7 +96,7 @@ EVENTS: Final = pa.schema(
         _field("request_id", pa.int64()),
         _field("event", pa.int32()),  # 0-based within the request
         _field("arrival_ns", pa.int64()),  # the best clock there was
-        _field("read_ns", pa.int64()),  # user clock
+        _field("read_ns", pa.int64()),  # user clock; beside a kernel stamp rounded up to 256 ns when sealed
         _field("kind", pa.string()),
         _field("tokens?", pa.int32()),
         _field("bytes", pa.int32()),

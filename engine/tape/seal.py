@@ -25,6 +25,10 @@ from .schema import BODIES, EVENTS, KINDS, PROBES, REQUESTS
 PARTITION_EVENTS: Final = 1 << 22
 """Events sorted and written at once: bounds the memory (about 0.5 GB). More pack a little better."""
 PARTITION_REQUESTS: Final = 1 << 17
+READ_STEP_NS: Final = 256
+"""What read_ns is rounded up to beside a kernel stamp: less than a system call takes, and the last byte of each value
+is then 0. Of 10 million events of a real run, bytes per event: 2.89 exact, 1.62 in these steps; arrival_ns, exact,
+takes 2.74."""
 PARTITION_BODY_BYTES: Final = 1 << 26
 PARTITION_PROBES: Final = 1 << 20
 
@@ -141,6 +145,7 @@ def _event_groups(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
     table = pa.Table.from_batches(batches).combine_chunks()
     batches.clear()
     columns = {name: table[name].chunk(0) for name in table.column_names}
+    columns["read_ns"] = _in_steps(columns["read_ns"], columns["arrival_ns"])
     rows = chain_order(*(columns[name].to_numpy() for name in ("request_id", "event", "arrival_ns")))
     for start in range(0, len(rows), ROW_GROUP_ROWS):
         taken = pa.array(rows[start : start + ROW_GROUP_ROWS])
@@ -154,6 +159,12 @@ def _event_groups(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
                 values = pa.DictionaryArray.from_arrays(values.cast(pa.int8()), _KIND_WORDS)
             group.append(values)
         yield pa.Table.from_arrays(group, schema=_EVENTS_PART)
+
+
+def _in_steps(read_ns: pa.Array, arrival_ns: pa.Array) -> pa.Array:
+    """Reads with a kernel stamp beside them, rounded up to READ_STEP_NS; others are the stamps, and stay."""
+    read, arrival = read_ns.to_numpy(), arrival_ns.to_numpy()
+    return pa.array(np.where(read > arrival, -(-read // READ_STEP_NS) * READ_STEP_NS, read))
 
 
 def _request_partitions(

@@ -97,7 +97,7 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
         (["--read-timeout", "0ms"], "--read-timeout is 0ms; it must be above 0"),
         (["--endpoint", "images"], "--endpoint 'images' is not known; it is one of chat, completions, embeddings"),
         (["--prompt-form", "token-ids"], "--endpoint chat takes no prompts of token ids; use --endpoint completions"),
-        (["--trace-format", "csv"], "there is no format 'csv'; known formats: mooncake"),
+        (["--trace-format", "csv"], "there is no format 'csv'; known formats: "),
         (["--slo", "fast"], "fast"),
         (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY holds no key"),
         (["--header", "sk-123"], "--header number 1 is not a header; write 'Name: value'"),

@@ -49,3 +49,29 @@ def mooncake(write: Callable[[bytes | str], Path]) -> Callable[..., Path]:
         return write("\n".join(lines) + "\n")
 
     return put
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Any]:
+    """Make a trace of columns: arrivals in ns, and what else is given; lengths are 1 where they are not."""
+    import numpy as np
+    import pyarrow as pa
+    from tokentape.traces.assemble import assemble
+    from tokentape.traces.table import TRACE_SCHEMA
+
+    def make(arrival_ns: list[int], **columns: list[Any]) -> Any:
+        rows = len(arrival_ns)
+        lengths = [np.array(columns.pop(name, [1] * rows), np.int64) for name in ("input_tokens", "output_tokens")]
+        return assemble(
+            source="t",
+            format="mooncake",
+            digest="",
+            arrival_ns=np.array(arrival_ns, np.int64),
+            input_tokens=lengths[0],
+            output_tokens=lengths[1],
+            source_row=np.arange(1, rows + 1),
+            optional={name: pa.array(values, TRACE_SCHEMA.field(name).type) for name, values in columns.items()},
+            block_tokens=512 if "block_ids" in columns else None,
+        )
+
+    return make

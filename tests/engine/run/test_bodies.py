@@ -59,7 +59,7 @@ def test_a_feeder_writes_its_rows_in_order_and_an_end(composer: Composer) -> Non
     kept: list[tuple[int, bytes]] = []
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        feeder = Feeder(ours, [1, 4, 9], composer, lambda row, request: kept.append((row, request)))
+        feeder = Feeder(ours, enumerate([1, 4, 9]), composer, lambda row, request: kept.append((row, request)))
         frames = list(_frames(_fed(theirs, feeder)))
     assert [row for row, _ in frames] == [0, 1, 2, -1]  # places in the shard
     assert [request for _, request in frames[:-1]] == [composer.request(row) for row in (1, 4, 9)]
@@ -70,7 +70,7 @@ def test_a_feeder_writes_its_rows_in_order_and_an_end(composer: Composer) -> Non
 def test_a_stopped_feeder_sends_its_end_only(composer: Composer) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        feeder = Feeder(ours, range(50), composer)
+        feeder = Feeder(ours, enumerate(range(50)), composer)
         feeder.stop()
         assert list(_frames(_fed(theirs, feeder))) == [(-1, b"")]
 
@@ -78,7 +78,7 @@ def test_a_stopped_feeder_sends_its_end_only(composer: Composer) -> None:
 def test_a_feeder_that_cannot_compose_says_why_and_ends(composer: Composer) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        feeder = Feeder(ours, [0, 999], composer)
+        feeder = Feeder(ours, enumerate([0, 999]), composer)
         frames = list(_frames(_fed(theirs, feeder)))
         assert frames[-1] == (-1, b"")
         assert isinstance(feeder.error, IndexError)
@@ -88,7 +88,7 @@ def test_a_feeder_outlives_its_worker(composer: Composer) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         theirs.close()
-        feeder = Feeder(ours, range(50), composer)
+        feeder = Feeder(ours, enumerate(range(50)), composer)
         feeder.start()
         feeder.join()
         assert feeder.error is None

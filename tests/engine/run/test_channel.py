@@ -23,6 +23,10 @@ SETUP = Setup(
     stamps=False,
     keep_text=True,
     needs_end=False,
+    follows=False,
+    floors=False,
+    live_history=False,
+    go_on_after_failure=False,
 )
 
 
@@ -34,7 +38,7 @@ def test_a_setup_arrives_as_it_was_sent(rows: int) -> None:
     with ours, theirs:
         sender = threading.Thread(target=send_setup, args=(ours, SETUP, due, ids))
         sender.start()
-        setup, due_ns, request_ids = receive_setup(theirs)
+        setup, (due_ns, request_ids) = receive_setup(theirs)
         sender.join()
     assert dataclasses.asdict(setup) == dataclasses.asdict(SETUP)
     assert due_ns.tolist() == due.tolist()

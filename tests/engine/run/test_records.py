@@ -46,7 +46,7 @@ def _frame(*rows: tuple[dict[str, Any], bytes, bytes, bytes, bytes]) -> bytes:
 
 
 def _batch(plan: Plan, *rows: tuple[dict[str, Any], bytes, bytes, bytes, bytes]) -> list[dict[str, Any]]:
-    batch = request_batch(unpack_requests(_frame(*rows), len(rows)), plan, CONSTANTS, 2)
+    batch = request_batch(unpack_requests(_frame(*rows), len(rows)), plan, CONSTANTS, 2, 0)
     found: list[dict[str, Any]] = batch.to_pylist()
     return found
 

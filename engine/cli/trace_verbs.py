@@ -1,0 +1,12 @@
+"""The verbs of ``tokentape trace``, in the order of a user's work, and the module that holds each as a command."""
+
+from typing import Final
+
+VERBS: Final = {
+    "stats": "tokentape.engine.cli.trace.stats",
+    "validate": "tokentape.engine.cli.trace.validate",
+    "convert": "tokentape.engine.cli.trace.convert",
+    "scale": "tokentape.engine.cli.trace.scale",
+    "fit": "tokentape.engine.cli.trace.fit",
+    "generate": "tokentape.engine.cli.trace.generate",
+}

@@ -1,0 +1,148 @@
+"""ShareGPT's conversations: JSON, no times, no lengths, real text.
+
+``[{"id": "...", "conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}, ...]}]``, or
+one such object per line. Each answer becomes a request whose messages are what had been said until then. Over a
+third of the public conversations begin with an answer, to a question that is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..assemble import rows_text
+from ..documents import document, each_line, mapping, name, sequence, struct, text
+from ..fields import BadField, BadRows, shown
+from ..files import read_whole
+from ..payloads import estimated_tokens, messages_body
+from ..recorded import Recorded, follow_sessions, recorded_trace, untimed
+from ..table import Trace
+
+NAME = "sharegpt"
+LOOKS = "JSON with conversations[{from, value}]"
+
+_KEYS = tuple(re.compile(rb'"%b"\s*:' % key) for key in (b"conversations", b"from", b"value"))
+_ROLES = {
+    "human": "user",
+    "user": "user",
+    "system": "system",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "assistant": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+}
+
+
+class _Conversation(msgspec.Struct, gc=False):
+    id: Any = None
+    conversations: Any = msgspec.UNSET
+
+
+_ONE = msgspec.json.Decoder(_Conversation)
+_ALL = msgspec.json.Decoder(list[_Conversation])
+
+
+def matches(head: bytes, path: Path) -> bool:
+    """Whether the file begins like this format."""
+    del path
+    return head.lstrip()[:1] in (b"[", b"{") and all(key.search(head) for key in _KEYS)
+
+
+def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
+    """Read a file of this format; a row is a conversation.
+
+    Args:
+        path: The file.
+        skip_bad_rows: Count bad rows and leave them out.
+
+    Raises:
+        TraceError: The file, or a row that is not to be skipped, cannot be read.
+    """
+    source = str(path)
+    data, digest = read_whole(path)
+    bad = BadRows(source, skip=skip_bad_rows)
+    notes: list[str] = []
+    requests: list[Recorded] = []
+    headless = silent = 0
+    names: set[str] = set()
+
+    def take(number: int, conversation: _Conversation) -> None:
+        nonlocal headless, silent
+        messages = _messages(conversation)
+        session = name("id", conversation.id) or f"conversation {number}"
+        begun = next((place for place, message in enumerate(messages) if message["role"] == "user"), len(messages))
+        opening = [message for message in messages[:begun] if message["role"] == "system"]
+        turns = _turns(number, _unique(names, session), opening + messages[begun:])
+        headless += bool(turns) and begun > len(opening)
+        silent += not turns
+        requests.extend(turns)
+
+    if data.lstrip()[:1] == b"[":
+        for number, conversation in enumerate(document(source, _ALL, data, "a JSON array of conversations"), 1):
+            try:
+                take(number, conversation)
+            except BadField as error:
+                bad.add(number, error)
+    else:
+        each_line(data, bad, lambda number, line: take(number, struct(_ONE, line)), notes)
+    follow_sessions(requests)
+    for request in requests:
+        request.think_ns = None if request.follows is None else 0
+    notes.append(untimed(len(requests), any(request.follows is not None for request in requests)))
+    if headless:
+        notes.append(f"{_conversations_text(headless)} with an answer; begun at the first question instead")
+    if silent:
+        notes.append(f"{rows_text(silent)} dropped: no question in {'it' if silent == 1 else 'them'} is answered")
+    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
+
+
+def _messages(conversation: _Conversation) -> list[dict[str, str]]:
+    field = "conversations"
+    messages = []
+    said = sequence(field, conversation.conversations, "a list of {from, value}")
+    for place, entry in enumerate(said):
+        here = f"{field}[{place}]"
+        entry = mapping(here, entry, "an object with from and value")
+        speaker = text(f"{here}.from", entry.get("from"), "human, gpt or system")
+        if speaker not in _ROLES:
+            raise BadField(f"{here}.from", f"{shown(speaker)} is none of {', '.join(_ROLES)}")
+        messages.append({"role": _ROLES[speaker], "content": text(f"{here}.value", entry.get("value"), "text")})
+    return messages
+
+
+def _unique(names: set[str], wanted: str) -> str:
+    """A session's name that no other has: the public file holds parts of one conversation under one id."""
+    unused, again = wanted, 1
+    while unused in names:
+        again += 1
+        unused = f"{wanted} ({again})"
+    names.add(unused)
+    return unused
+
+
+def _turns(number: int, session: str, messages: list[dict[str, str]]) -> list[Recorded]:
+    """A request per answer that follows a question."""
+    requests = []
+    for place, message in enumerate(messages):
+        if message["role"] != "assistant" or messages[place - 1]["role"] == "assistant":
+            continue
+        requests.append(
+            Recorded(
+                source_row=number,
+                arrival_ns=0,
+                input_tokens=estimated_tokens(messages[:place]),
+                output_tokens=estimated_tokens(message),
+                session=session,
+                body=messages_body(messages[:place]),
+                estimated=True,
+            )
+        )
+    return requests
+
+
+def _conversations_text(n: int) -> str:
+    return "1 conversation begins" if n == 1 else f"{n:,} conversations begin"

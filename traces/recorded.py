@@ -1,0 +1,124 @@
+"""From recorded requests, with bodies and with each other's names, to a trace: what readers of such formats share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .assemble import assemble, rows_text
+from .errors import TraceError
+from .fields import BadRows, wrong_epoch
+from .table import TRACE_SCHEMA, Trace
+
+
+@dataclass(slots=True)
+class Recorded:
+    """One request as a file records it.
+
+    Attributes:
+        source_row: 1-based record in the file.
+        arrival_ns: On the file's clock.
+        input_tokens, output_tokens: Lengths.
+        session: Whose turn it is.
+        follows: Which request of the same list it waited for, by place.
+        think_ns: From that one's end to this one.
+        model: As recorded.
+        text: The prompt's text.
+        body: The request's body, JSON.
+        estimated: Whether a length was worked out from a text.
+    """
+
+    source_row: int
+    arrival_ns: int
+    input_tokens: int
+    output_tokens: int
+    session: str | None = None
+    follows: int | None = None
+    think_ns: int | None = None
+    model: str | None = None
+    text: str | None = None
+    body: bytes | None = None
+    estimated: bool = False
+
+
+def recorded_trace(
+    requests: Sequence[Recorded],
+    bad: BadRows,
+    *,
+    format: str,
+    digest: str,
+    notes: Sequence[str] = (),
+    unit_ns: int | None = None,
+) -> Trace:
+    """Build the trace.
+
+    Args:
+        requests: In the order of the file.
+        bad: The count of those left out.
+        format: The reader's name.
+        digest: SHA-256 of the file.
+        notes: What the reader has to say.
+        unit_ns: The unit of the format's ``timestamp``, where it has one.
+
+    Raises:
+        TraceError: There are none, their timestamps are in another unit, or their bodies make more than 2 GiB.
+    """
+    said = [*bad.notes(len(requests)), *notes]
+    if not requests:
+        raise TraceError(bad.source, "holds no requests")
+    first = min(requests, key=lambda request: request.arrival_ns)
+    problem = None if unit_ns is None else wrong_epoch(first.arrival_ns, unit_ns)
+    if problem:
+        raise TraceError(bad.source, problem, row=first.source_row, field="timestamp")
+    if sum(len(r.body or b"") + 4 * len(r.text or "") for r in requests) > _MOST_BYTES:
+        raise TraceError(bad.source, "holds over 2 GiB of bodies; split it into several files")
+    estimated = sum(r.estimated for r in requests)
+    if estimated:
+        said.append(
+            f"{rows_text(estimated)} with text and no recorded length: "
+            "lengths are estimated at 4 bytes of UTF-8 per token"
+        )
+    optional: dict[str, Any] = {}
+    for column, values in (
+        ("think_ns", [r.think_ns for r in requests]),
+        ("session_id", [r.session for r in requests]),
+        ("model", [r.model for r in requests]),
+        ("text", [r.text for r in requests]),
+        ("body", [r.body for r in requests]),
+    ):
+        optional[column] = pa.array(values, TRACE_SCHEMA.field(column).type)
+    return assemble(
+        source=bad.source,
+        format=format,
+        digest=digest,
+        arrival_ns=np.array([r.arrival_ns for r in requests], np.int64),
+        input_tokens=np.array([r.input_tokens for r in requests], np.int64),
+        output_tokens=np.array([r.output_tokens for r in requests], np.int64),
+        source_row=np.array([r.source_row for r in requests], np.int64),
+        optional=optional,
+        parent=np.array([-1 if r.follows is None else r.follows for r in requests], np.int64),
+        notes=said,
+        skipped_rows=bad.count + bad.torn,
+    )
+
+
+_MOST_BYTES = 2**31 - 1  # what one Arrow array of int32 offsets holds
+
+
+def follow_sessions(requests: Sequence[Recorded]) -> None:
+    """Let each turn follow the one before it in the same session, in the order given."""
+    last: dict[str, int] = {}
+    for place, request in enumerate(requests):
+        if request.session is not None:
+            request.follows = last.get(request.session)
+            last[request.session] = place
+
+
+def untimed(requests: int, sessions: bool) -> str:
+    """The sentence about a file without timestamps."""
+    later = "; later turns follow the one before them" if sessions else ""
+    return f"the file has no timestamps: {rows_text(requests)} due at once{later}"

@@ -1,0 +1,24 @@
+"""What a trace is like: arrivals, lengths, sharing of prefixes, sessions."""
+
+from .arrivals import Arrivals, arrivals
+from .quantisation import Quantisation, quantile, quantisation
+from .reuse import Reuse, reuse
+from .shape import SessionShape, session_shape, session_units
+from .trace_stats import BlockReuse, Lengths, TraceStats, stats
+
+__all__ = [
+    "Arrivals",
+    "BlockReuse",
+    "Lengths",
+    "Quantisation",
+    "Reuse",
+    "SessionShape",
+    "TraceStats",
+    "arrivals",
+    "quantile",
+    "quantisation",
+    "reuse",
+    "session_shape",
+    "session_units",
+    "stats",
+]
