@@ -49,6 +49,7 @@ class ReplayOptions:
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
         trace_format: None finds it out.
+        trace_map: The columns of a trace in no known format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
         seed: Of the prompts.
         cache_namespace: ``shared``: the same prompts in every run with the same seed. ``fresh``: prompts that share
             no prefix with another run's, so that none meets a warm cache.
@@ -82,6 +83,7 @@ class ReplayOptions:
     tokenizer: str | None = None
     prompt_form: PromptForm | None = None
     trace_format: str | None = None
+    trace_map: str | None = None
     seed: int = 0
     cache_namespace: Literal["fresh", "shared"] = "shared"
     stream: bool = True
@@ -144,7 +146,12 @@ def replay(
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
     _check_free(out)
-    trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
+    trace = traces.read(
+        trace_path,
+        format=options.trace_format,
+        skip_bad_rows=options.skip_bad_rows,
+        mapping=options.trace_map,
+    )
     namespace = randomness.token_hex(8) if options.cache_namespace == "fresh" else ""
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
                    options.tokenizer, sorted(options.extra.items()), *filter(None, [namespace])))  # fmt: skip
