@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .errors import TraceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from .table import Trace
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
 __all__ = ["TraceError", "read", "sample_path"]
 
 
-def read(path: str | Path, *, format: str | None = None, skip_bad_rows: bool = False) -> Trace:
-    """Read a trace file of any known format.
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    skip_bad_rows: bool = False,
+    mapping: str | Mapping[str, str] | None = None,
+) -> Trace:
+    """Read a trace of any known format.
 
     Args:
-        path: The file.
-        format: A format's name ("mooncake", "azure", "burstgpt", "native"); None finds it out from the
-            content.
+        path: A file, plain or packed with gzip or zstd; a folder of such files; or a pattern like ``day-*.jsonl``.
+            Several files must be of one format, and are merged by arrival.
+        format: A format's name, as in "mooncake"; None finds it out from the content.
         skip_bad_rows: Leave out rows that cannot be read, counting them, instead of refusing the file.
+        mapping: For a CSV, JSONL or Parquet of no known format: which columns it has, with their units, as in
+            ``timestamp=ts_ms:ms,input_tokens=n_in,output_tokens=n_out``, or as a mapping. Units are never guessed.
 
     Returns:
         The trace, in the order of arrival, its first request at 0 ns.
@@ -34,7 +43,7 @@ def read(path: str | Path, *, format: str | None = None, skip_bad_rows: bool = F
     """
     from .detect import read_trace
 
-    return read_trace(path, format=format, skip_bad_rows=skip_bad_rows)
+    return read_trace(path, format=format, skip_bad_rows=skip_bad_rows, mapping=mapping)
 
 
 def sample_path() -> Path:

@@ -82,7 +82,9 @@ def assemble(
             for name, values in columns.items()
         }
         said.append(f"{rows_text(late)} out of order {'was' if late == 1 else 'were'} sorted by arrival")
-    columns["arrival_ns"] = arrival_ns - arrival_ns[0]
+    origin_ns = int(arrival_ns[0])
+    arrival_ns = arrival_ns - origin_ns
+    columns["arrival_ns"] = arrival_ns
     turn, before = number_turns(columns.get("session_id"), rows)
     columns["turn"] = turn
     if parent is None:
@@ -102,6 +104,7 @@ def assemble(
         block_rounding=block_rounding,
         notes=tuple(said),
         skipped_rows=skipped_rows,
+        origin_ns=origin_ns,
     )
 
 

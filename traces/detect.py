@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -11,21 +12,26 @@ from .delimited import split_header
 from .errors import TraceError
 from .fields import shown
 from .files import read_head
+from .many import files_of, read_many
 from .readers import (
     aibrix,
     aiperf_inputs,
     azure,
     bailian,
+    baseten,
     burstgpt,
     genai_perf_export,
     genai_perf_inputs,
     lmcache,
+    mapped,
     mooncake,
     native,
     openai_batch,
     otel,
     sagemaker,
     sharegpt,
+    tracelab,
+    vllm,
     weka,
     weka_parquet,
 )
@@ -47,20 +53,38 @@ READERS: tuple[ModuleType, ...] = (
     lmcache,
     azure,
     burstgpt,
+    tracelab,
     weka_parquet,
+    baseten,
+    vllm,
     native,
 )
 
 _KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 
 
-def read_trace(path: str | Path, *, format: str | None = None, skip_bad_rows: bool = False) -> Trace:
+def read_trace(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    skip_bad_rows: bool = False,
+    mapping: str | Mapping[str, str] | None = None,
+) -> Trace:
     """See tokentape.traces.read."""
     file = Path(path)
-    reader = _named(str(file), format) if format is not None else detect(file)
-    trace = reader.read(file, skip_bad_rows=skip_bad_rows)
-    assert isinstance(trace, Trace)
-    return trace
+    if mapping is not None and format not in (None, mapped.NAME):
+        raise TraceError(str(path), f"--map names the columns, so that the format cannot be {shown(format)} as well")
+
+    def read_one(one: Path) -> Trace:
+        if mapping is not None:
+            return mapped.read(one, mapping=mapping, skip_bad_rows=skip_bad_rows)
+        reader = _named(str(one), format) if format is not None else detect(one)
+        trace = reader.read(one, skip_bad_rows=skip_bad_rows)
+        assert isinstance(trace, Trace)
+        return trace
+
+    files = files_of(file)
+    return read_one(file) if files is None else read_many(str(path), files, read_one)
 
 
 def detect(path: Path) -> ModuleType:
@@ -73,7 +97,11 @@ def detect(path: Path) -> ModuleType:
     for reader in READERS:
         if reader.matches(head, path):
             return reader
-    raise TraceError(str(path), f"is of an unknown format: {_seen(head)}. Known formats: {_known()}")
+    raise TraceError(
+        str(path),
+        f"is of an unknown format: {_seen(head)}. Known formats: {_known()}; "
+        "any other can be read by naming its columns with --map",
+    )
 
 
 def _named(source: str, name: str) -> ModuleType:

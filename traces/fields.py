@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from .errors import TraceError
@@ -15,6 +16,13 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
 _ROUND = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _UNITS = {10**9: "seconds", 10**6: "milliseconds", 10**3: "microseconds", 1: "nanoseconds"}
 _RECENT = (40 * 31_557_600 * 10**9, 130 * 31_557_600 * 10**9)  # 2010 to 2100
+
+_STAMP = re.compile(
+    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WANTED = "a time like 2023-11-16 18:17:03.9799600 belongs there"
 
 
 class BadField(Exception):
@@ -173,7 +181,37 @@ def wrong_epoch(first_ns: int, unit_ns: int) -> str | None:
 
 
 def _epoch_in(value: int | Decimal, unit_ns: int) -> str | None:
+    if value > _RECENT[1]:
+        return None  # in no unit; and too big to multiply, perhaps
     for other_ns, name in _UNITS.items():
         if other_ns != unit_ns and _RECENT[0] <= value * other_ns < _RECENT[1]:
             return name
     return None
+
+
+def stamp_ns(field: str, text: str) -> int:
+    """Nanoseconds since 1970 of a date and time with up to nine fractional digits; UTC if it names no zone.
+
+    Raises:
+        BadField: The text is no such time, or lies outside 1970 to 2261.
+    """
+    match = _STAMP.fullmatch(text.strip())
+    if match is None:
+        raise BadField(field, f"{shown(text)} is not a date and time; {_WANTED}")
+    date, clock, fraction, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{clock}").replace(tzinfo=_zone(zone))
+        seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    except (ValueError, OverflowError) as error:
+        raise BadField(field, f"{shown(text)} is not a date and time ({error}); {_WANTED}") from None
+    if not 0 <= seconds < 2**63 // 10**9:
+        raise BadField(field, f"{shown(text)} lies outside the years 1970 to 2261; {_WANTED}")
+    return seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text in "Zz":
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)

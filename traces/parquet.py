@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -52,18 +52,21 @@ class ParquetTrace:
         path: The file.
         needed: Columns that it must have.
         optional: Columns that it may have; absent ones read as all null.
+        streamed: Columns of lists that are too big to be held and copied; only list_batches reads them.
 
     Raises:
         TraceError: It cannot be read, has no rows, or lacks a column.
     """
 
-    def __init__(self, path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, needed: Sequence[str], optional: Sequence[str] = (), streamed: Sequence[str] = ()
+    ) -> None:
         from pyarrow import parquet
 
         self.source = str(path)
         data, self.digest = read_whole(path)
         try:
-            file = parquet.ParquetFile(pa.BufferReader(data))
+            self._file = file = parquet.ParquetFile(pa.BufferReader(data))
             names = file.schema_arrow.names
         except _BROKEN as error:
             raise TraceError(self.source, f"is not a whole Parquet file: {first_line(error)}") from None
@@ -71,7 +74,7 @@ class ParquetTrace:
             if name not in names:
                 raise TraceError(self.source, f"has no column {name!r}; it has {shown(', '.join(names))}", field=name)
         try:
-            self._table = file.read([name for name in (*needed, *optional) if name in names])
+            self._table = file.read([name for name in (*needed, *optional) if name in names and name not in streamed])
             self._table.validate(full=True)
         except _BROKEN as error:
             raise TraceError(self.source, f"is damaged: {first_line(error)}") from None
@@ -146,18 +149,46 @@ class ParquetTrace:
         Raises:
             TraceError: It is no such column, or a list holds a null.
         """
-        column = self._table[name]
-        whole = (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)) and pa.types.is_integer(
-            column.type.value_type
+        return self._lists(name, self._table[name].combine_chunks())
+
+    def list_batches(self, name: str, rows: int) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """The same of a streamed column, a number of rows at a time.
+
+        Raises:
+            TraceError: Likewise, or the file is damaged.
+        """
+        try:
+            for batch in self._file.iter_batches(batch_size=rows, columns=[name], use_threads=False):
+                yield self._lists(name, batch.column(0))
+        except _BROKEN as error:
+            raise TraceError(self.source, f"is damaged: {first_line(error)}") from None
+
+    def _lists(self, name: str, lists: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        whole = (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)) and pa.types.is_integer(
+            lists.type.value_type
         )
         if not whole:
-            raise TraceError(self.source, f"holds {column.type} where lists of whole numbers belong", field=name)
-        lists: Any = column.combine_chunks()
+            raise TraceError(self.source, f"holds {lists.type} where lists of whole numbers belong", field=name)
         flat = lists.flatten()
         if flat.null_count:
             raise TraceError(self.source, "holds a null among the block ids", field=name)
         lengths = lists.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         return lengths, flat.to_numpy()
+
+    def batches(self, rows: int = 10_000) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """All columns as Python objects, row by row, each batch with its first row's number; dates become text.
+
+        Raises:
+            TraceError: A column holds what no JSON could.
+        """
+        table = self._table
+        for index, field in enumerate(table.schema):
+            if pa.types.is_timestamp(field.type):
+                table = table.set_column(index, field.name, table[field.name].cast(pa.string()))
+        first = 1
+        for batch in table.to_batches(max_chunksize=rows):
+            yield first, batch.to_pylist()
+            first += batch.num_rows
 
     def values(self, name: str) -> list[Any]:
         """A column as Python objects; all None where it is absent."""

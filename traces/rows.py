@@ -144,6 +144,7 @@ class Rows:
         blocks_field: str = "hash_ids",
         stamp_field: str = "timestamp",
         slack_ns: int = 0,
+        named_unit: bool = False,
     ) -> Trace:
         """The trace of all rows.
 
@@ -156,6 +157,7 @@ class Rows:
             block_rounding: See Trace.
             blocks_field: What the format calls the block ids.
             stamp_field: What it calls the timestamp.
+            named_unit: The user named the unit, so that it is not doubted.
             slack_ns: How coarse its clock is, when ends tell which row follows which.
 
         Raises:
@@ -167,7 +169,7 @@ class Rows:
         said: list[str] = []
         numbers = {name: np.concatenate(chunks or [np.zeros(0, np.int64)]) for name, chunks in self._numbers.items()}
         nullable = {name: pa.chunked_array(chunks, _NULLABLE[name]) for name, chunks in self._nullable.items()}
-        if len(numbers["source_row"]):
+        if len(numbers["source_row"]) and not named_unit:
             self._check_epoch(numbers, unit_ns, stamp_field)
         bare = np.concatenate(self._bare or [np.zeros(0, np.bool_)])
         optional: dict[str, Any] = {

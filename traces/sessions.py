@@ -191,3 +191,11 @@ def _session(table: pa.Table, row: int) -> str:
 
 def _record(table: pa.Table, row: int) -> int:
     return int(table["source_row"][row].as_py())
+
+
+def moved_parents(parent: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row indices of parents, -1 for none, after the rows were put in another order."""
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    taken = parent[order]
+    return np.where(taken < 0, -1, place[taken])

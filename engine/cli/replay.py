@@ -70,6 +70,12 @@ EXIT_INTERRUPTED = 130
     help="fresh: prompts that share no prefix with another run's, so that no cache is warm.",
 )
 @click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
+@click.option(
+    "--map",
+    "trace_map",
+    metavar="COLUMNS",
+    help="The columns of any other CSV, JSONL or Parquet, as in timestamp=ts:ms,input_tokens=in,output_tokens=out.",
+)
 @click.option("--skip-bad-rows", is_flag=True, help="Leave out rows of the trace that cannot be read, and count them.")
 @click.option("--stream/--no-stream", default=True, help="Ask for a stream of events.  [default: stream]")
 @click.option("--usage/--no-usage", default=True, help="Ask for token counts in the stream.  [default: usage]")
@@ -137,7 +143,7 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
             name: given[name]
             for name in (
                 "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
-                "seed", "cache_namespace", "trace_format", "skip_bad_rows",
+                "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
                 "stream", "usage", "ignore_eos", "headers", "api_key_env", "reuse", "kernel_stamps", "keep_bodies",
             )
         },

@@ -14,7 +14,7 @@ from ... import traces
 from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
-from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
+from ..endpoints import ENDPOINTS, Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
 from ..plan import Plan, Sessions, Think, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
@@ -50,6 +50,7 @@ class ReplayOptions:
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
         trace_format: None finds it out.
+        trace_map: The columns of a trace in no known format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
         seed: Of the prompts.
         cache_namespace: ``shared``: the same prompts in every run with the same seed. ``fresh``: prompts that share
             no prefix with another run's, so that none meets a warm cache.
@@ -83,6 +84,7 @@ class ReplayOptions:
     tokenizer: str | None = None
     prompt_form: PromptForm | None = None
     trace_format: str | None = None
+    trace_map: str | None = None
     seed: int = 0
     cache_namespace: Literal["fresh", "shared"] = "shared"
     stream: bool = True
@@ -145,7 +147,12 @@ def replay(
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     headers = request_headers(options.headers, options.api_key_env)
     _check_free(out)
-    trace = traces.read(trace_path, format=options.trace_format, skip_bad_rows=options.skip_bad_rows)
+    trace = traces.read(
+        trace_path,
+        format=options.trace_format,
+        skip_bad_rows=options.skip_bad_rows,
+        mapping=options.trace_map,
+    )
     namespace = randomness.token_hex(8) if options.cache_namespace == "fresh" else ""
     recipe = repr((endpoint.name, form, options.seed, options.stream, options.usage, options.ignore_eos,
                    options.tokenizer, sorted(options.extra.items()), *filter(None, [namespace])))  # fmt: skip
@@ -170,7 +177,7 @@ def replay(
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-        prompts = _prompts(plan.trace, endpoint, form, options, namespace, on_note)
+        prompts = _prompts(plan.trace, endpoint, body, form, options, namespace, on_note)
         composer = (LiveComposer if options.history == "live" else Composer)(
             plan, prompts, body, request_head(target, headers, stream)
         )
@@ -257,6 +264,7 @@ def _server(options: ReplayOptions) -> Iterator[str]:
 def _prompts(
     trace: Trace,
     endpoint: Endpoint,
+    body: Body,
     form: PromptForm,
     options: ReplayOptions,
     namespace: str,
@@ -266,6 +274,13 @@ def _prompts(
     if bodies and options.history == "live":
         raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
     if bodies:
+        first = trace.table["body"].drop_null()[0].as_py()
+        missing = missing_prompt(body, first)
+        if missing:
+            raise UserError(
+                f"the trace's first recorded body has no {missing!r}, which --endpoint {endpoint.name} sends; "
+                "name the endpoint that it was recorded for"
+            )
         on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
                 "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
     if options.tokenizer is None:

@@ -124,7 +124,7 @@ def test_blank_lines_and_a_missing_last_line_break(write: Write) -> None:
 
 
 rows = st.lists(
-    st.tuples(st.integers(0, 10**12), st.integers(0, 3000), st.integers(0, 5000), st.integers(0, 2**31 - 8)),
+    st.tuples(st.integers(0, 10**9), st.integers(0, 3000), st.integers(0, 5000), st.integers(0, 2**31 - 8)),
     min_size=1,
     max_size=20,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokentape.traces import TraceError, read
+from tokentape.traces import read
 from tokentape.traces.stats import quantile
 
 Find = Callable[[str], Path]
@@ -69,14 +69,3 @@ def test_azure_keeps_every_digit_and_has_no_note(shared: Find) -> None:
         whole = datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
         stamps.append(int(whole.timestamp()) * 10**9 + int(text[20:]) * 100)
     assert trace.table["arrival_ns"].to_pylist() == [stamp - stamps[0] for stamp in stamps]
-
-
-def test_unread_formats_are_refused_by_what_they_hold(shared: Find) -> None:
-    for name, seen in (
-        ("traces/aibrix/5s.jsonl", "keys 'timestamp, requests'"),
-        ("traces/tracelab/replay_examples/session_workload_example.csv", "columns 'session_id, round_idx"),
-        ("traces/weka/trace_0026.json", "id, models, block_size"),
-        ("traces/weka/weka_cc_traces_710.parquet", "no trace that Tokentape wrote"),
-    ):
-        with pytest.raises(TraceError, match=seen):
-            read(shared(name))

@@ -60,12 +60,11 @@ def _request(request: Any) -> dict[str, Any]:
         raise BadField("requests", f"{shown(request)} is not a request, a JSON object")
     fields = {key.lower().replace(" ", "_"): value for key, value in request.items()}
     prompt = fields.get("prompt")
-    if prompt is not None:
-        text("prompt", prompt)
     length = fields.get("prompt_length")
     estimated = length is None and prompt is not None
+    prompt = None if prompt is None else text("prompt", prompt)
     return {
-        "input_tokens": estimated_tokens(prompt) if estimated else token_count("Prompt Length", length),
+        "input_tokens": estimated_tokens(prompt or "") if estimated else token_count("Prompt Length", length),
         "output_tokens": token_count("Output Length", fields.get("output_length")),
         "text": prompt,
         "session_id": name("session_id", fields.get("session_id")),

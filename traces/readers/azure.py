@@ -7,7 +7,6 @@ without a zone. All digits are kept: cut to 10 ms, a third of the 2023 code rows
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from ..assemble import assemble, rows_text
 from ..delimited import records, require_columns, split_header, typed_columns
 from ..errors import TraceError
-from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, shown, token_count
+from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, shown, stamp_ns, token_count
 from ..files import read_whole
 from ..table import Trace
 
@@ -26,14 +25,8 @@ LOOKS = "CSV with TIMESTAMP (UTC text), ContextTokens, GeneratedTokens"
 
 _NEEDED = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 _IMAGES = "NumImages"
-_STAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?",
-    re.ASCII | re.IGNORECASE,
-)
 _PLAIN_STAMP = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?"
 _PLAIN_ZONE = r"(Z|[+-]\d\d:\d\d)$"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WANTED = "a time like 2023-11-16 18:17:03.9799600 belongs there"
 
 _Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]
 
@@ -129,31 +122,3 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
         images += fields.get(_IMAGES, "0").strip() not in ("", "0")
     arrays = [np.array(values, np.int64) for values in (arrival, context, generated, rows)]
     return arrays[0], arrays[1], arrays[2], arrays[3], images
-
-
-def stamp_ns(field: str, text: str) -> int:
-    """Nanoseconds since 1970 of a date and time with up to nine fractional digits; UTC if it names no zone.
-
-    Raises:
-        BadField: The text is no such time, or lies outside 1970 to 2261.
-    """
-    match = _STAMP.fullmatch(text.strip())
-    if match is None:
-        raise BadField(field, f"{shown(text)} is not a date and time; {_WANTED}")
-    date, clock, fraction, zone = match.groups()
-    try:
-        moment = datetime.fromisoformat(f"{date}T{clock}").replace(tzinfo=_zone(zone))
-        seconds = (moment - _EPOCH) // timedelta(seconds=1)
-    except (ValueError, OverflowError) as error:
-        raise BadField(field, f"{shown(text)} is not a date and time ({error}); {_WANTED}") from None
-    if not 0 <= seconds < 2**63 // 10**9:
-        raise BadField(field, f"{shown(text)} lies outside the years 1970 to 2261; {_WANTED}")
-    return seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
-
-
-def _zone(text: str | None) -> timezone:
-    if text is None or text in "Zz":
-        return UTC
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return timezone(-offset if text[0] == "-" else offset)

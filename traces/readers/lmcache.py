@@ -36,7 +36,9 @@ def matches(head: bytes, path: Path) -> bool:
     del path
     seen = sum(key.search(head) is not None for key in _KEYS)
     whole = head.find(b"\n") >= 0
-    return head.lstrip().startswith(b"{") and (seen == 4 or (not whole and seen >= 2 and _KEYS[1].search(head) is not None))
+    return head.lstrip().startswith(b"{") and (
+        seen == 4 or (not whole and seen >= 2 and _KEYS[1].search(head) is not None)
+    )
 
 
 def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:

@@ -32,6 +32,7 @@ class _About(msgspec.Struct):
     notes: list[str]
     transforms: list[str]
     skipped_rows: int
+    origin_ns: int = 0
 
 
 def write_native(trace: Trace, path: str | Path) -> None:
@@ -54,6 +55,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
         notes=list(trace.notes),
         transforms=list(trace.transforms),
         skipped_rows=trace.skipped_rows,
+        origin_ns=trace.origin_ns,
     )
     columns: Any = ["session_id", "model"]
     encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | dict.fromkeys(_LISTS, "DELTA_BINARY_PACKED")
@@ -115,6 +117,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         notes=tuple(about.notes),
         transforms=tuple(about.transforms),
         skipped_rows=about.skipped_rows,
+        origin_ns=about.origin_ns,
     )
 
 

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from ..assemble import assemble, rows_text
 from ..blocks import BlockLists, due_blocks, wrong_count
 from ..errors import TraceError
-from ..fields import BadField, MAX_TOKENS, BadRows, duration_ns, shown, token_count
+from ..fields import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
 from ..files import read_head, read_whole
 from ..lines import read_lines
-from ..sessions import follow_streams
+from ..sessions import follow_streams, moved_parents
 from ..table import Trace
 
 NAME = "weka"
@@ -278,11 +278,3 @@ def session_notes(sessions: int, stream: NDArray[np.int64], launched_by: NDArray
         rows = int(np.count_nonzero(np.isin(stream, stream[launched_by >= 0])))
         said.append(f"{rows_text(rows)} of {agents:,} subagents run beside the requests that launched them")
     return said
-
-
-def moved_parents(parent: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Row indices of parents, -1 for none, after the rows were put in another order."""
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    taken = parent[order]
-    return np.where(taken < 0, -1, place[taken])

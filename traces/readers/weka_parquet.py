@@ -18,9 +18,9 @@ from ..assemble import assemble
 from ..blocks import INT32_MAX, due_blocks, list_array, wrong_count
 from ..errors import TraceError
 from ..parquet import ParquetTrace, parquet_names
-from ..sessions import follow_streams, session_codes
+from ..sessions import follow_streams, moved_parents, session_codes
 from ..table import Trace
-from .weka import moved_parents, session_notes
+from .weka import session_notes
 
 NAME = "weka-parquet"
 LOOKS = "Parquet with trace_id, agent_path, t_s, input_length, output_length, hash_ids"
@@ -29,6 +29,7 @@ BLOCK_TOKENS = 64
 _NEEDED = ("trace_id", "t_s", "input_length", "output_length", "hash_ids")
 _OPTIONAL = ("agent_path", "api_time_s", "think_time_s", "model")
 _S = 10**9
+_BATCH_ROWS = 512
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -47,7 +48,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         TraceError: The file cannot be read, or a row is bad.
     """
     del skip_bad_rows
-    file = ParquetTrace(path, _NEEDED, _OPTIONAL)
+    file = ParquetTrace(path, _NEEDED, _OPTIONAL, streamed=("hash_ids",))
     source = file.source
     tokens, out = file.tokens("input_length"), file.tokens("output_length")
     relative = file.times("t_s", _S)
@@ -115,28 +116,43 @@ def _streams(
 def _blocks(
     source: str, file: ParquetTrace, session: NDArray[np.int64], tokens: NDArray[np.int64], order: NDArray[np.int64]
 ) -> Any:
-    """The block ids in a new order of rows, those of each session moved to a range of their own."""
-    lengths, ids = file.lists("hash_ids")
-    wrong = lengths != due_blocks(tokens, BLOCK_TOKENS, "floor")
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        problem = wrong_count(int(lengths[row]), int(tokens[row]), BLOCK_TOKENS, "floor")
-        raise TraceError(source, problem, row=row + 1, field="hash_ids")
-    if len(ids) and int(ids.min()) < 0:
-        raise TraceError(source, f"{int(ids.min())} is negative; ids from 0 up belong there", field="hash_ids")
-    ends = np.cumsum(lengths)
-    begins = ends - lengths
-    filled = lengths > 0
+    """The block ids in a new order of rows, those of each session moved to a range of their own.
+
+    There are 94 million in the public file, so that each is written to its place at once and held no second time.
+    """
+    due = due_blocks(tokens, BLOCK_TOKENS, "floor")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.cumsum(due[order]) - due[order]
+    if int(due.sum()) > INT32_MAX:
+        raise TraceError(source, "has more than 2,147,483,647 block ids; split the file", field="hash_ids")
+    moved = np.empty(int(due.sum()), np.int32)
     most = np.zeros(int(session.max()) + 1, np.int64)
-    if filled.any():
-        np.maximum.at(most, session[filled], np.maximum.reduceat(ids, begins[filled]).astype(np.int64) + 1)
+    row = 0
+    for lengths, ids in file.list_batches("hash_ids", _BATCH_ROWS):
+        rows = slice(row, row + len(lengths))
+        wrong = np.maximum(lengths, 0) != due[rows]
+        if wrong.any():
+            bad = row + int(np.argmax(wrong))
+            problem = wrong_count(max(0, int(lengths[bad - row])), int(tokens[bad]), BLOCK_TOKENS, "floor")
+            raise TraceError(source, problem, row=bad + 1, field="hash_ids")
+        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) <= INT32_MAX:
+            problem = f"has ids from {int(ids.min())} to {int(ids.max())}; 0 to {INT32_MAX:,} belong there"
+            raise TraceError(source, problem, field="hash_ids")
+        ends = np.cumsum(due[rows])
+        filled = due[rows] > 0
+        if filled.any():
+            highest = np.maximum.reduceat(ids, (ends - due[rows])[filled])
+            np.maximum.at(most, session[rows][filled], highest.astype(np.int64) + 1)
+        begin = 0
+        for at, end in zip(place[rows].tolist(), ends.tolist(), strict=True):
+            moved[at : at + end - begin] = ids[begin:end]
+            begin = end
+        row += len(lengths)
     base = np.cumsum(most) - most
     if int(base[-1] + most[-1]) > INT32_MAX:
-        raise TraceError(source, "has more than 2,147,483,647 ids in all its sessions; split the file", field="hash_ids")
-    moved = np.empty(len(ids), np.int32)
+        raise TraceError(source, "has ids beyond 2,147,483,647 in all its sessions; split the file", field="hash_ids")
     at = 0
-    steps = zip(begins[order].tolist(), ends[order].tolist(), base[session[order]].tolist(), strict=True)
-    for begin, end, offset in steps:
-        np.add(ids[begin:end], np.int32(offset), out=moved[at : at + end - begin])
-        at += end - begin
-    return list_array(source, moved, lengths[order])
+    for length, offset in zip(due[order].tolist(), base[session[order]].tolist(), strict=True):
+        moved[at : at + length] += np.int32(offset)
+        at += length
+    return list_array(source, moved, due[order])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import read_trace, reading_options, say_notes
+from .options import option_ns, read_trace, reading_options, say_notes
 
 
 @click.command()
@@ -21,11 +21,10 @@ def fit(trace: Path, out: Path, window: str, trace_format: str | None, skip_bad_
     """
     from ....traces.model import fit as fit_model
     from ....traces.model import write_model
-    from ...units import duration_ns
 
     read = read_trace(trace, trace_format, skip_bad_rows)
     say_notes(read)
-    model = fit_model(read, window_ns=duration_ns(window))
+    model = fit_model(read, window_ns=option_ns("window", window))
     write_model(model, out)
     clients = "1 client" if len(model.clients) == 1 else f"{len(model.clients):,} clients"
     click.echo(f"{clients}, {model.span_s:,.0f} s, {model.rate_rps():,.2f} requests/s on average")

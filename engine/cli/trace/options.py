@@ -49,6 +49,21 @@ def write_trace(trace: "Trace", path: Path) -> None:
     click.echo(f"the trace is {path}", err=True)
 
 
+def option_ns(name: str, text: str) -> int:
+    """A duration that an option gives, in ns.
+
+    Raises:
+        UserError: It is none; the message names the option.
+    """
+    from ...errors import UserError
+    from ...units import duration_ns
+
+    try:
+        return duration_ns(text)
+    except UserError as error:
+        raise UserError(f"--{name.replace('_', '-')}: {error}") from None
+
+
 def say_notes(trace: "Trace") -> None:
     """A trace's notes, on standard error."""
     for note in trace.notes:

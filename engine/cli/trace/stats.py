@@ -19,7 +19,7 @@ def stats(trace: Path, format_: str, trace_format: str | None, skip_bad_rows: bo
     blocks of a request before it takes them in.
     """
     from ....traces.stats import stats as stats_of
-    from ...report.trace_table import print_stats, stats_json
+    from .table import print_stats, stats_json
 
     found = stats_of(read_trace(trace, trace_format, skip_bad_rows))
     if format_ == "json":
