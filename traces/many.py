@@ -85,7 +85,9 @@ def read_many(source: str, files: Sequence[Path], read_one: Callable[[Path], Tra
             raise TraceError(trace.source, problem + "read files of one format at a time")
         if (trace.origin_ns > _DATED_NS) != (first.origin_ns > _DATED_NS):
             raise TraceError(
-                trace.source, f"and {first.source} have clocks of which one counts from 1970 and one does not"
+                trace.source,
+                f"has a clock that {_counts(trace)}, and {first.source} one that {_counts(first)}; "
+                "read them one at a time",
             )
     shaped = [trace for trace in traces if trace.block_tokens is not None]
     for trace in shaped[1:]:

@@ -55,7 +55,7 @@ class Tape:
         schema = _SCHEMAS[table]
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         groups = [pa.table(group) for group in self._groups(table, columns)]
-        return pa.concat_tables([wanted.empty_table(), *(_conform(group, wanted) for group in groups)])
+        return pa.concat_tables([wanted.empty_table(), *(_widened(group, wanted) for group in groups)])
 
     def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[pa.Table]:
         """The events, a row group (about a million rows) at a time.
@@ -88,11 +88,11 @@ class Tape:
                 raise UserError(f"{file}: {rows} rows, the manifest says {expected}; restore it from a copy")
 
 
-def _conform(group: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """The group with the columns that are wanted; one that came into the schema after it was written is null."""
-    absent = [field for field in wanted if field.name not in group.column_names]
-    for field in absent:
-        group = group.append_column(field, pa.nulls(group.num_rows, field.type))
+def _widened(group: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """A row group with the wanted columns; those that tapes did not have yet when it was written are null."""
+    for place, field in enumerate(wanted):
+        if field.name not in group.column_names and field.nullable:
+            group = group.add_column(place, field, pa.nulls(len(group), field.type))
     return group.select(wanted.names).cast(wanted)
 
 

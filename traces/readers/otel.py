@@ -18,13 +18,12 @@ from ..assemble import rows_text
 from ..chats import chat_messages
 from ..documents import decode, mapping, name, sequence, text
 from ..errors import TraceError
-from ..fields import BadField, BadRows, shown, token_count
+from ..fields import BadField, BadRows, shown, stamp_ns, token_count
 from ..files import read_whole
 from ..payloads import estimated_tokens, messages_body
 from ..recorded import Recorded, recorded_trace
 from ..spans import Span, followed, link
 from ..table import Trace
-from .azure import stamp_ns
 
 NAME = "otel"
 LOOKS = "JSON of OpenTelemetry spans with gen_ai attributes, or OTLP/JSON with resourceSpans"

@@ -16,12 +16,11 @@ from typing import Any
 import msgspec
 
 from ..documents import decode, each_line, mapping, struct, text
-from ..fields import BadField, BadRows, shown, token_count
+from ..fields import BadField, BadRows, shown, stamp_ns, token_count
 from ..files import read_whole
 from ..payloads import payload
 from ..recorded import Recorded, recorded_trace
 from ..table import Trace
-from .azure import stamp_ns
 
 NAME = "sagemaker"
 LOOKS = "JSONL with captureData, eventMetadata.inferenceTime (1 s)"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option, option_ns, read_trace, reading_options, write_trace
+from .options import Reading, format_option, option_ns, reading_options, write_trace
 
 if TYPE_CHECKING:
     from ....traces.table import Trace
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all draws.")
 @format_option
 @reading_options
-def scale(trace: Path, out: Path, format_: str, trace_format: str | None, skip_bad_rows: bool, **given: Any) -> None:
+def scale(trace: Path, out: Path, format_: str, reading: Reading, **given: Any) -> None:
     """Make a trace from TRACE and print its look before and after.
 
     Options apply in the order in which they stand below, whatever their order on the command line. Speed and rate are
@@ -46,8 +46,8 @@ def scale(trace: Path, out: Path, format_: str, trace_format: str | None, skip_b
     from ....traces.stats import stats
     from .table import print_before_and_after, stats_json
 
-    before = read_trace(trace, trace_format, skip_bad_rows)
-    others = [read_trace(other, None, skip_bad_rows) for other in given.pop("others")]
+    before = reading.read(trace)
+    others = [reading.read(other) for other in given.pop("others")]
     after = _scaled(before, others, given)
     write_trace(after, out)
     looks = stats(before), stats(after)

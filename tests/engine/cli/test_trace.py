@@ -171,6 +171,16 @@ def test_validate(coarse: Path, tmp_path: Path) -> None:
     assert run("validate", tmp_path / "none").exit_code == 2
 
 
+def test_columns_of_any_other_file_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("ts,n_in,n_out\n0,10,1\n1500,20,2\n")
+    columns = "timestamp=ts:ms,input_tokens=n_in,output_tokens=n_out"
+    found = json.loads(run("stats", path, "--map", columns, "--format", "json").stdout)
+    assert (found["rows"], found["span_s"], found["input_tokens"]["max"]) == (2, 1.5, 20)
+    assert run("validate", path, "--map", columns).exit_code == 0
+    assert run("validate", path).exit_code == 2
+
+
 def test_fit_and_generate(coarse: Path, tmp_path: Path) -> None:
     model, one, two = tmp_path / "model.json", tmp_path / "1.parquet", tmp_path / "2.parquet"
     assert lines(run("fit", coarse, "-o", model, "--window", "50s"))[0].startswith("1 client, 99 s, 10.09 requests/s")
