@@ -48,7 +48,8 @@ from Cython.Build import cythonize  # noqa: E402  (needs the links)
 PARSERS = ("json", "http1", "sse", "event")
 SERVER = (
     "server",
-    *(f"server_{part}" for part in ["http", "body", "draw", "wire", "metrics", "heap", "conn", "route", "answer"]),
+    *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
+    *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
 )
 MODULES = {
     "parsers": PARSERS,

@@ -19,7 +19,7 @@
 #define READ_BUFFER 65536
 #define TURN_EVENTS 256
 #define TICK_NS (20 * TT_NS_PER_MS)       /* housekeeping */
-#define STATUS_TICKS 5
+#define STATUS_TICKS 10
 #define SWEEP_SHARE 16                    /* a tick looks at this share of the connections, and at no fewer than SWEEP_MIN */
 #define SWEEP_MIN 256
 #define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
@@ -809,8 +809,9 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     if (r->done)
         return true;
     for (;;) {
-        int64_t left_ns = leave_ns - r->now_ns;
-        int timeout_ms = left_ns > 0 ? (int)((left_ns + TT_NS_PER_MS - 1) / TT_NS_PER_MS) : 0;
+        /* Without a timeout: one of its own would have the kernel program the clock for each sleep, and the armed timer, at the
+         * latest that of the next tick, ends every wait. */
+        int timeout_ms = r->now_ns < leave_ns ? -1 : 0;
         if (r->feed_ready || r->wanted_ready ||
             (r->config.spin_ns && !r->blocked && !r->starving &&
              schedule_next_at(&r->plan) - r->now_ns <= r->config.spin_ns))

@@ -81,7 +81,7 @@ int reactor_fd(const reactor *r);
 /* due_ns[i] + start_ns is when row i is sent. Requests are read ahead, but none is sent, before this. */
 void reactor_begin(reactor *r, int64_t start_ns);
 
-/* Works for at most about budget_ns. true: everything is finished, measured and handed over. */
+/* Works for about budget_ns, and where there is nothing to do until the next tick, 20 ms at most. true: everything is finished, measured and handed over. */
 bool reactor_run(reactor *r, int64_t budget_ns);
 
 /* Sends nothing more; streams go on. Returns how many rows will never be sent. */

@@ -294,8 +294,10 @@ server *server_new(const server_config *config, const char **error) {
     s->scratch = malloc(SCRATCH_BYTES);
     s->now_ns = clock_mono_ns();
     s->accepting = true;
+    cache_init(&s->cache, config->cache_blocks);
+    s->metrics.has_cache = config->cache_blocks;
     bool ready = s->read_buffer && s->scratch && heap_reserve(&s->heap, 256) && columns_init(&s->columns) &&
-                 ask_reader_init(&s->reader) && (s->listen_fd = listen_at(config, &s->port, error)) >= 0;
+                 ask_reader_init(&s->reader, config->cache_blocks ? config->block_tokens : 0) && (s->listen_fd = listen_at(config, &s->port, error)) >= 0;
     if (ready) {
         *error = "cannot make an epoll set";
         s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -350,6 +352,7 @@ void server_free(server *s) {
     heap_free(&s->heap);
     columns_free(&s->columns);
     ask_reader_free(&s->reader);
+    cache_free(&s->cache);
     free(s->rows);
     free(s->read_buffer);
     free(s->scratch);

@@ -5,6 +5,10 @@
  * that does not drift, and is never handed to the kernel before. When the server is late, the due events of one stream
  * leave in one write.
  *
+ * With cache_blocks it has a prefix cache: the blocks of each prompt are looked up and entered in the order in which
+ * requests are complete (server_blocks.h, server_cache.h). The usage tells the cached tokens, and the draw of ttft is
+ * scaled by the share of the prompt's tokens that are not cached, of at least one token: the last is computed always.
+ *
  *     server *s = server_new(&config, &error);      // listens from here on
  *     server_start(s);                              // makes the thread
  *     ... server_port, server_read_stats, server_take_events, server_take_requests: from any one other thread
@@ -29,6 +33,7 @@
 #define SERVER_MAX_BLOCKS 2048
 #define SERVER_MAX_REQUEST_ROWS (1 << 20)
 #define SERVER_MODEL_BYTES 64
+#define SERVER_MAX_BLOCK_TOKENS (1u << 20)
 
 /* What goes wrong with an answer, after `fault_after` of its tokens where that makes sense. */
 typedef enum {
@@ -64,6 +69,8 @@ typedef struct {
     double fault_share;          /* of the requests for answers */
     uint16_t fault_status;
     int64_t retry_after_s;       /* with 429 and 503; -1: not told */
+    uint32_t cache_blocks;       /* of the prefix cache; 0: there is none */
+    uint32_t block_tokens;       /* with a cache: tokens of one block */
     bool truth;                  /* keep rows of requests and events */
 } server_config;
 
@@ -78,6 +85,7 @@ typedef struct {
     int64_t received_ns;         /* its last byte arrived: kernel stamp where there is one */
     int64_t headers_ns, first_event_ns, first_token_ns, last_token_ns, end_ns;   /* read just before send() */
     int64_t bytes_received, bytes_sent;
+    int32_t cached_tokens;       /* of the prompt; -1: there is no cache */
     int32_t prompt_tokens, asked_tokens, output_tokens, events, output_events, connection;
     uint16_t status;             /* 0: none was sent */
     uint8_t endpoint, outcome;   /* outcome: as in request.h */

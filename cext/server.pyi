@@ -31,6 +31,8 @@ MAX_DIMENSIONS: Final[int]
 MAX_CHUNK_TOKENS: Final[int]
 MODEL_BYTES: Final[int]
 """Bytes of a served model's name."""
+MAX_CACHE_BLOCKS: Final[int]
+MAX_BLOCK_TOKENS: Final[int]
 ERROR_FAULT_STATUSES: Final[tuple[int, int]]
 """The least and the greatest status of a fault."""
 
@@ -84,6 +86,8 @@ class RequestRow(NamedTuple):
     end_ns: int
     bytes_received: int
     bytes_sent: int
+    cached_tokens: int
+    """Of the prompt; -1: the server has no prefix cache."""
     prompt_tokens: int
     asked_tokens: int
     output_tokens: int
@@ -158,6 +162,8 @@ class Server:
         fault_status: int,
         retry_after_s: int,
         truth: bool,
+        prefix_cache: int = 0,
+        block_tokens: int = 512,
     ) -> None: ...
     @property
     def port(self) -> int:

@@ -47,8 +47,12 @@ cdef extern from "server_wire.h" nogil:
         int32_t tokens_per_chunk, reasoning_tokens
     const char *wire_word(int32_t token, size_t *length)
 
+cdef extern from "server_cache.h" nogil:
+    enum: CACHE_MAX_BLOCKS
+
 cdef extern from "server.h" nogil:
     enum: SERVER_MODEL_BYTES
+    enum: SERVER_MAX_BLOCK_TOKENS
     enum: ASK_MAX_TOKENS
     enum: ASK_MAX_DIMENSIONS
     ctypedef int server_fault
@@ -69,11 +73,12 @@ cdef extern from "server.h" nogil:
         double fault_share
         uint16_t fault_status
         int64_t retry_after_s
+        uint32_t cache_blocks, block_tokens
         bint truth
     ctypedef struct server_request_row:
         int64_t request, received_ns, headers_ns, first_event_ns, first_token_ns, last_token_ns, end_ns
         int64_t bytes_received, bytes_sent
-        int32_t prompt_tokens, asked_tokens, output_tokens, events, output_events, connection
+        int32_t cached_tokens, prompt_tokens, asked_tokens, output_tokens, events, output_events, connection
         uint16_t status
         uint8_t endpoint, outcome
         bint kernel_clock, reused, stream, done_marker
@@ -110,6 +115,8 @@ MAX_TOKENS = ASK_MAX_TOKENS
 MAX_DIMENSIONS = ASK_MAX_DIMENSIONS
 MAX_CHUNK_TOKENS = WIRE_MAX_CHUNK_TOKENS
 MODEL_BYTES = SERVER_MODEL_BYTES - 1
+MAX_CACHE_BLOCKS = CACHE_MAX_BLOCKS
+MAX_BLOCK_TOKENS = SERVER_MAX_BLOCK_TOKENS
 ERROR_FAULT_STATUSES = (400, 599)
 
 Stats = namedtuple(
@@ -121,7 +128,7 @@ EventColumns = namedtuple("EventColumns", "request_id event arrival_ns kind toke
 RequestRow = namedtuple(
     "RequestRow",
     "request received_ns headers_ns first_event_ns first_token_ns last_token_ns end_ns bytes_received bytes_sent"
-    " prompt_tokens asked_tokens output_tokens events output_events connection status endpoint outcome kernel_clock reused stream"
+    " cached_tokens prompt_tokens asked_tokens output_tokens events output_events connection status endpoint outcome kernel_clock reused stream"
     " done_marker id model",
 )
 
@@ -162,6 +169,7 @@ cdef class Server:
         int tokens_per_chunk, int reasoning_tokens, int64_t headers_ns, int64_t keepalive_ns, bint interim,
         uint32_t split_bytes, uint32_t close_after, int64_t idle_close_ns, str fault, int fault_after,
         double fault_share, uint16_t fault_status, int64_t retry_after_s, bint truth,
+        uint32_t prefix_cache=0, uint32_t block_tokens=512,
     ):
         cdef server_config config
         cdef const char *error = NULL
@@ -173,6 +181,8 @@ cdef class Server:
             raise ValueError(f"tokens_per_chunk is from 1 to {WIRE_MAX_CHUNK_TOKENS}")
         if not (1 <= default_tokens <= ASK_MAX_TOKENS and 1 <= dimensions <= ASK_MAX_DIMENSIONS):
             raise ValueError(f"default_tokens is from 1 to {ASK_MAX_TOKENS}, dimensions to {ASK_MAX_DIMENSIONS}")
+        if not (prefix_cache <= CACHE_MAX_BLOCKS and 1 <= block_tokens <= SERVER_MAX_BLOCK_TOKENS):
+            raise ValueError(f"prefix_cache is from 0 to {CACHE_MAX_BLOCKS}, block_tokens from 1 to {SERVER_MAX_BLOCK_TOKENS}")
         memcpy(config.host, <const char *>host_bytes, len(host_bytes))
         memcpy(config.model, <const char *>model_bytes, len(model_bytes))
         config.port, config.seed = port, seed
@@ -190,6 +200,7 @@ cdef class Server:
         config.fault, config.fault_after = FAULTS.index(fault), fault_after
         config.fault_share, config.fault_status = fault_share, fault_status
         config.retry_after_s, config.truth = retry_after_s, truth
+        config.cache_blocks, config.block_tokens = prefix_cache, block_tokens
         self.ptr = server_new(&config, &error)
         if self.ptr is NULL:
             code = errno
@@ -261,7 +272,7 @@ cdef class Server:
                 r = &rows[i]
                 taken.append(RequestRow(
                     r.request, r.received_ns, r.headers_ns, r.first_event_ns, r.first_token_ns, r.last_token_ns, r.end_ns,
-                    r.bytes_received, r.bytes_sent, r.prompt_tokens, r.asked_tokens, r.output_tokens, r.events,
+                    r.bytes_received, r.bytes_sent, r.cached_tokens, r.prompt_tokens, r.asked_tokens, r.output_tokens, r.events,
                     r.output_events, r.connection, r.status, ENDPOINTS[r.endpoint], r.outcome, r.kernel_clock, r.reused, r.stream,
                     r.done_marker, (<bytes>r.id).decode(), (<bytes>r.model).decode("utf-8", "replace"),
                 ))

@@ -22,7 +22,7 @@ void answer_begin_row(server *s, conn *c, server_endpoint endpoint) {
     c->answer.row = (server_request_row){
         .request = (int64_t)s->next_request++, .received_ns = c->read_ns, .kernel_clock = c->read_kernel_clock,
         .endpoint = (uint8_t)endpoint, .connection = c->number, .reused = c->served > 1,
-        .bytes_received = (int64_t)c->request.wire_bytes};
+        .bytes_received = (int64_t)c->request.wire_bytes, .cached_tokens = -1};
     s->stats.requests++;
 }
 
@@ -423,6 +423,32 @@ static int64_t body_length(server *s, const server_answer *answer) {
     return length;
 }
 
+/* Looks the prompts of the request up, and enters them. Their cached tokens. */
+static int32_t visit_cache(server *s) {
+    const prompt_blocks *blocks = &s->reader.blocks;
+    server_metrics *metrics = &s->metrics;
+    int64_t cached = 0;
+    size_t first = 0;
+    for (size_t i = 0; i < blocks->prompt_count; i++) {
+        const block_prompt *prompt = &blocks->prompts[i];
+        size_t hits = cache_visit(&s->cache, blocks->keys + first, prompt->blocks - first);
+        int64_t tokens = (int64_t)hits * blocks->block_tokens;
+        cached += tokens < prompt->tokens ? tokens : prompt->tokens;   /* the last block may be part-filled */
+        metrics->queried_blocks += prompt->blocks - first;
+        metrics->hit_blocks += hits;
+        first = prompt->blocks;
+    }
+    metrics->cached_tokens += (uint64_t)cached;
+    metrics->evicted_blocks = s->cache.evictions;
+    metrics->held_blocks = s->cache.count;
+    return (int32_t)cached;
+}
+
+static double uncached_share(int32_t prompt_tokens, int32_t cached_tokens) {
+    int32_t left = prompt_tokens - cached_tokens;
+    return cached_tokens > 0 ? (double)(left > 1 ? left : 1) / prompt_tokens : 1;
+}
+
 void answer_start(server *s, conn *c, const server_ask *ask) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
@@ -448,6 +474,11 @@ void answer_start(server *s, conn *c, const server_ask *ask) {
     answer->ask.stream = generates && ask->stream;
     answer->dimensions = ask->dimensions > 0 ? ask->dimensions : config->dimensions;
     row->prompt_tokens = ask->prompt_tokens;
+    double uncached = 1;
+    if (config->cache_blocks && generates) {
+        answer->wire.cached_tokens = row->cached_tokens = visit_cache(s);
+        uncached = uncached_share(ask->prompt_tokens, row->cached_tokens);
+    }
     row->asked_tokens = tokens;
     row->stream = answer->ask.stream;
     memcpy(row->id, answer->wire.id, sizeof row->id);
@@ -466,7 +497,7 @@ void answer_start(server *s, conn *c, const server_ask *ask) {
     }
     /* A pipelined request is begun when the answer before it has left. */
     int64_t base_ns = row->received_ns > answer->handed_ns ? row->received_ns : answer->handed_ns;
-    answer->at.due_ns = base_ns + draw_ns(&config->ttft, draw_mix(answer->key), 0);
+    answer->at.due_ns = base_ns + (int64_t)((double)draw_ns(&config->ttft, draw_mix(answer->key), 0) * uncached);
     if (!answer->ask.stream) {
         answer->at.stage = STAGE_FULL;
         if (tokens > 1)

@@ -32,8 +32,9 @@ static bool add_paths(json_paths **paths, const path_slot *list) {
     return true;
 }
 
-bool ask_reader_init(ask_reader *reader) {
+bool ask_reader_init(ask_reader *reader, uint32_t block_tokens) {
     *reader = (ask_reader){.room = 256};
+    blocks_init(&reader->blocks, block_tokens);
     reader->matches = malloc((size_t)reader->room * sizeof *reader->matches);
     return reader->matches && add_paths(&reader->paths[ASK_CHAT], GENERATION_PATHS) &&
            add_paths(&reader->paths[ASK_CHAT], CHAT_PATHS) &&
@@ -50,6 +51,7 @@ void ask_reader_free(ask_reader *reader) {
         json_paths_free(reader->elements[kind]);
     }
     free(reader->matches);
+    blocks_free(&reader->blocks);
     *reader = (ask_reader){0};
 }
 
@@ -100,12 +102,31 @@ int64_t ask_count_words(const char *text, size_t length) {
     return words;
 }
 
+static bool wants_blocks(const ask_reader *reader, ask_kind kind) {
+    return reader->blocks.block_tokens && kind != ASK_EMBEDDING;
+}
+
+/* The tokens of one piece of a prompt: a text or a list of ids. */
+static int64_t count_piece(ask_reader *reader, ask_kind kind, const json_match *piece) {
+    bool text = piece->type == JSON_STRING;
+    if (!wants_blocks(reader, kind))
+        return text ? ask_count_words(piece->start, piece->length) : piece->count;
+    return text ? blocks_add_text(&reader->blocks, piece->start, piece->length)
+                : blocks_add_ids(&reader->blocks, piece->start, piece->length);
+}
+
+static void end_prompt(ask_reader *reader, ask_kind kind) {
+    if (wants_blocks(reader, kind))
+        blocks_end_prompt(&reader->blocks);
+}
+
 /* The tokens of a prompt or input: a text, a list of token ids, or a list of either. NULL or why not. */
 static const char *count_prompt(ask_reader *reader, const json_match *prompt, const char *body, size_t length,
                                 server_ask *ask, int64_t *tokens) {
     ask->inputs = 1;
     if (prompt->type == JSON_STRING) {
-        *tokens = ask_count_words(prompt->start, prompt->length);
+        *tokens = count_piece(reader, ask->kind, prompt);
+        end_prompt(reader, ask->kind);
         return NULL;
     }
     if (prompt->type != JSON_ARRAY || prompt->count == 0)
@@ -114,8 +135,12 @@ static const char *count_prompt(ask_reader *reader, const json_match *prompt, co
     while (is_space((unsigned char)*first))
         first++;
     if (*first != '"' && *first != '[') {
+        if (*first < '0' || *first > '9')
+            return "must hold texts or token ids";
         *tokens = prompt->count;
-        return (*first >= '0' && *first <= '9') ? NULL : "must hold texts or token ids";
+        count_piece(reader, ask->kind, prompt);
+        end_prompt(reader, ask->kind);
+        return NULL;
     }
     int found = scan(reader, reader->elements[ask->kind], body, length);
     if (found < 0)
@@ -123,12 +148,10 @@ static const char *count_prompt(ask_reader *reader, const json_match *prompt, co
     *tokens = 0;
     for (int i = 0; i < found; i++) {
         const json_match *element = &reader->matches[i];
-        if (element->type == JSON_STRING)
-            *tokens += ask_count_words(element->start, element->length);
-        else if (element->type == JSON_ARRAY)
-            *tokens += element->count;
-        else
+        if (element->type != JSON_STRING && element->type != JSON_ARRAY)
             return "must hold texts or lists of token ids";
+        *tokens += count_piece(reader, ask->kind, element);
+        end_prompt(reader, ask->kind);
     }
     ask->inputs = found;
     return NULL;
@@ -167,6 +190,7 @@ const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t
     static const char *const PROMPT_NAMES[] = {"messages", "prompt", "input"};
     *ask = (server_ask){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1};
     *param = NULL;
+    blocks_restart(&reader->blocks);
     int found = length ? scan(reader, reader->paths[kind], body, length) : JSON_MALFORMED;
     if (found == JSON_MALFORMED)
         return "the body is not valid JSON";
@@ -206,7 +230,7 @@ const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t
             break;
         case SLOT_TEXT:
             if (match->type == JSON_STRING)
-                tokens += ask_count_words(match->start, match->length);
+                tokens += count_piece(reader, kind, match);
             break;
         default: prompt = *match; break;
         }
@@ -224,6 +248,8 @@ const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t
         return refusal;
     if (kind == ASK_EMBEDDING && ask->inputs > ASK_MAX_INPUTS)
         return "holds more than 2048 texts";
+    if (kind == ASK_CHAT)
+        end_prompt(reader, kind);
     *param = NULL;
     ask->max_tokens = max_completion > 0 ? max_completion : max_tokens;
     ask->prompt_tokens = (int32_t)tokens;

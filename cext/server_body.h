@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "json.h"
+#include "server_blocks.h"
 
 #define ASK_MAX_TOKENS (1 << 20)     /* output tokens of one request */
 #define ASK_MAX_INPUTS 2048          /* texts of one embeddings request, as OpenAI's */
@@ -34,16 +35,18 @@ typedef struct {
     size_t model_length;
 } server_ask;
 
-/* What reads bodies: compiled paths and the matches of one scan. Not for two threads at once. */
+/* What reads bodies: compiled paths, the matches of one scan, and the blocks of the last body's prompts (of chats and
+ * completions, when block_tokens is not 0). Not for two threads at once. */
 typedef struct {
     json_paths *paths[ASK_KINDS];
     json_paths *elements[ASK_KINDS]; /* the elements of a list of prompts or inputs */
     json_match *matches;
     int room;
+    prompt_blocks blocks;
 } ask_reader;
 
-/* false: memory out; ask_reader_free is allowed nevertheless. */
-bool ask_reader_init(ask_reader *reader);
+/* block_tokens: 0 when no blocks are wanted. false: memory out; ask_reader_free is allowed nevertheless. */
+bool ask_reader_init(ask_reader *reader, uint32_t block_tokens);
 void ask_reader_free(ask_reader *reader);
 
 /* Fills *ask; its model points into body. NULL, or why the body is refused (static text; *param names

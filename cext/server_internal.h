@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "event.h"
 #include "server.h"
+#include "server_cache.h"
 #include "server_http.h"
 #include "server_metrics.h"
 
@@ -91,6 +92,7 @@ struct server {
     conn *connections, *dead;
     uint64_t nonce, next_request;
     ask_reader reader;
+    prefix_cache cache;
     server_metrics metrics;
     server_stats stats;             /* the loop's own; copied to `shared` under the lock */
     char *read_buffer, *scratch;

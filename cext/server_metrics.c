@@ -38,6 +38,13 @@ char *metrics_page(const server_metrics *metrics, const char *const names[METRIC
                         (unsigned long long)metrics->requests[endpoint][status]);
     print_number(page, "prompt_tokens_total", "counter", "Tokens of the prompts.", (long long)metrics->prompt_tokens);
     print_number(page, "generation_tokens_total", "counter", "Tokens handed out.", (long long)metrics->output_tokens);
+    if (metrics->has_cache) {
+        print_number(page, "cached_prompt_tokens_total", "counter", "Tokens of the prompts that the prefix cache held.", (long long)metrics->cached_tokens);
+        print_number(page, "prefix_cache_queried_blocks_total", "counter", "Blocks of the prompts.", (long long)metrics->queried_blocks);
+        print_number(page, "prefix_cache_hit_blocks_total", "counter", "Blocks that the prefix cache held.", (long long)metrics->hit_blocks);
+        print_number(page, "prefix_cache_evicted_blocks_total", "counter", "Blocks that went for others.", (long long)metrics->evicted_blocks);
+        print_number(page, "prefix_cache_held_blocks", "gauge", "Blocks in the prefix cache.", metrics->held_blocks);
+    }
     print_number(page, "requests_running", "gauge", "Answers in progress.", open_streams);
     print_number(page, "connections_open", "gauge", "Open connections.", open_connections);
     print_histogram(page, "time_to_first_token_seconds", "From a request's last byte to its first token, as served.", &metrics->ttft);

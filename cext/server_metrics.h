@@ -5,6 +5,7 @@
 #ifndef TT_SERVER_METRICS_H
 #define TT_SERVER_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ typedef struct {
 typedef struct {
     uint64_t requests[METRICS_ENDPOINTS][METRICS_STATUSES];
     uint64_t prompt_tokens, output_tokens;
+    bool has_cache;                   /* what follows is on the page */
+    uint64_t cached_tokens, queried_blocks, hit_blocks, evicted_blocks;
+    uint32_t held_blocks;
     metrics_histogram ttft, itl;
 } server_metrics;
 

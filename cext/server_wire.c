@@ -52,7 +52,7 @@ bool wire_answer_init(wire_answer *answer, const wire_options *options, const se
     *answer = (wire_answer){.options = options, .kind = ask->kind, .framing = framing, .tokens = tokens,
                             .include_usage = ask->include_usage || options->continuous_usage || ask->continuous_usage,
                             .continuous_usage = ask->continuous_usage || options->continuous_usage,
-                            .prompt_tokens = ask->prompt_tokens};
+                            .prompt_tokens = ask->prompt_tokens, .cached_tokens = -1};
     snprintf(answer->id, sizeof answer->id, "%s-%016llx", ID_PREFIXES[ask->kind],
              (unsigned long long)draw_mix(nonce ^ number));
     answer->prefix = malloc(256 + model_length);
@@ -79,6 +79,8 @@ static char *put_usage(char *out, const wire_answer *answer, int32_t tokens) {
         reasoning = tokens;
     out = put_format(out, "\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d,\"total_tokens\":%lld",
                      answer->prompt_tokens, tokens, (long long)answer->prompt_tokens + tokens);
+    if (answer->cached_tokens >= 0)
+        out = put_format(out, ",\"prompt_tokens_details\":{\"cached_tokens\":%d}", answer->cached_tokens);
     if (reasoning)
         out = put_format(out, ",\"completion_tokens_details\":{\"reasoning_tokens\":%d}", reasoning);
     return PUT(out, "}");

@@ -62,13 +62,15 @@ typedef struct {
     wire_framing framing;
     bool include_usage, continuous_usage;
     int32_t prompt_tokens, tokens;
+    int32_t cached_tokens;       /* -1: the usage says nothing of them */
     uint32_t prefix_length, lead_length;   /* "data: " is the prefix's lead */
     char *prefix;                /* owned: data: {"id":"...",...,"choices":[ */
     char id[WIRE_ID_BYTES];
 } wire_answer;
 
 /* Renders the prefix. model: raw bytes of a JSON string. number: makes the id, unique under one nonce.
- * false: memory out. The answer's include_usage, tokens and prompt_tokens are taken from ask and tokens. */
+ * false: memory out. The answer's include_usage, tokens and prompt_tokens are taken from ask and tokens;
+ * cached_tokens is -1. */
 bool wire_answer_init(wire_answer *answer, const wire_options *options, const server_ask *ask, int32_t tokens,
                       wire_framing framing, const char *model, size_t model_length, uint64_t nonce, uint64_t number,
                       int64_t created_s);

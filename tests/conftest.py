@@ -29,6 +29,21 @@ PATIENCE_S = 60.0
 
 MS = 1_000_000
 COMMAND = [sys.executable, "-m", "tokentape.engine.cli.main"]
+SHARED = Path(__file__).parents[1].parent / "shared"
+"""Where the recorded data lies that is too big for the repository."""
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """A file below the shared folder beside the repository; the test is skipped where there is none."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"no shared/{name} beside the repository")
+        return path
+
+    return find
 
 
 @pytest.fixture

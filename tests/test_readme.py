@@ -76,7 +76,7 @@ def run(block: Block, folder: Path, env: dict[str, str]) -> str:
     return printed
 
 
-VERDICT = re.compile(r"^(?:VALID|DEGRADED|INVALID)$.*", re.M | re.S)
+VERDICT = re.compile(r"^(?:VALID|DEGRADED|INVALID)$(?:\n.+)*", re.M)
 
 
 def first_words(text: str) -> set[str]:

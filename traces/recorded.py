@@ -57,7 +57,7 @@ def recorded_trace(
     """Build the trace.
 
     Args:
-        requests: In the order of the file.
+        requests: In the order of the file. Their texts and bodies are taken out of them.
         bad: The count of those left out.
         format: The reader's name.
         digest: SHA-256 of the file.
@@ -83,14 +83,12 @@ def recorded_trace(
             "lengths are estimated at 4 bytes of UTF-8 per token"
         )
     optional: dict[str, Any] = {}
-    for column, values in (
-        ("think_ns", [r.think_ns for r in requests]),
-        ("session_id", [r.session for r in requests]),
-        ("model", [r.model for r in requests]),
-        ("text", [r.text for r in requests]),
-        ("body", [r.body for r in requests]),
-    ):
+    for column in ("think_ns", "session_id", "model", "text", "body"):
+        values = [getattr(request, column.replace("session_id", "session")) for request in requests]
         optional[column] = pa.array(values, TRACE_SCHEMA.field(column).type)
+    del values
+    for request in requests:
+        request.text = request.body = None  # Arrow has them now: they are most of the memory
     return assemble(
         source=bad.source,
         format=format,

@@ -29,18 +29,18 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def validate(path: str | Path, *, format: str | None = None) -> Findings:
+def validate(path: str | Path, *, format: str | None = None, mapping: str | None = None) -> Findings:
     """Read a trace and check it; rows that cannot be read are problems, and the others are checked all the same."""
     from .detect import read_trace
 
     try:
-        trace = read_trace(path, format=format)
+        trace = read_trace(path, format=format, mapping=mapping)
     except TraceError as error:
         first = str(error)
     else:
         return Findings(len(trace), trace.format, tuple(problems_of(trace)), trace.notes)
     try:
-        trace = read_trace(path, format=format, skip_bad_rows=True)
+        trace = read_trace(path, format=format, mapping=mapping, skip_bad_rows=True)
     except TraceError:
         return Findings(0, None, (first,), ())
     bad = trace.skipped_rows

@@ -28,7 +28,7 @@ static void read_requests(request_reader *reader, const char *bytes, size_t leng
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1)
         return 0;
-    if (!bodies.matches && !ask_reader_init(&bodies))
+    if (!bodies.matches && !ask_reader_init(&bodies, 3))
         abort();
     request_reader whole, cut;
     read_requests(&whole, (const char *)data, size - 1, 0);

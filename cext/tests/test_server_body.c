@@ -84,9 +84,9 @@ static void check_many(ask_reader *reader) {
     free(body);
 }
 
-int main(void) {
+static void check_rows(uint32_t block_tokens) {
     ask_reader reader;
-    CHECK(ask_reader_init(&reader));
+    CHECK(ask_reader_init(&reader, block_tokens));
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         check_case = ROWS[i].body;
         size_t length = strlen(ROWS[i].body);
@@ -109,5 +109,11 @@ int main(void) {
     check_case = "many";
     check_many(&reader);
     ask_reader_free(&reader);
+}
+
+/* Without blocks, and with some so small that every count crosses them. */
+int main(void) {
+    check_rows(0);
+    check_rows(2);
     return check_report("server_body");
 }

@@ -58,6 +58,10 @@ def _choice(*names: str) -> click.Choice[str]:
               help="An error in the stream: data and [DONE], an event named error, or an error field.")  # fmt: skip
 @click.option("--retry-after", "retry_after_s", type=int, default=1, show_default=True, metavar="SECONDS",
               help="With 429 and 503.")  # fmt: skip
+@click.option("--prefix-cache", type=int, default=0, metavar="BLOCKS",
+              help="Keep prompts' prefixes in an LRU cache of so many blocks; usage tells the cached tokens, and TTFT"
+                   " is the draw times the share that is not cached.  [default: no cache]")  # fmt: skip
+@click.option("--block-tokens", type=int, default=512, show_default=True, metavar="N", help="In one such block.")
 @click.option("--announce-fd", type=int, hidden=True, help="Write the port and a line end there when listening.")
 @click.option("--parent-pid", type=int, hidden=True, help="End when this process does.")
 def serve(**given: Any) -> None:

@@ -18,6 +18,13 @@ _NAMED = msgspec.json.Decoder(_Named)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
+def missing_prompt(body: Body, recorded: bytes) -> str | None:
+    """The field for the prompt that a run's own requests have and a recorded body lacks, or None."""
+    fields = msgspec.json.decode(body.render(b"", 1))
+    wanted = next(name for name in _PROMPTS if name in fields)
+    return None if wanted in _FIELDS.decode(recorded) else wanted
+
+
 class Completion:
     """Makes whole requests of recorded bodies.
 

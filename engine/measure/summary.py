@@ -11,22 +11,25 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..tape.read import Tape
+from .fidelity import Fidelity
 from .gaps import COLUMNS, Gaps, measure_gaps
 from .latencies import RequestTimes, latency_statistics, request_times, turn_statistics
 from .percentiles import exact_percentiles, ks_distance
 from .rates import Rate, Window, goodput, throughput, window
 from .slo import Slo
 from .statistic import Statistic, statistic
+from .tape_fidelity import FIDELITY_COLUMNS, tape_fidelity
 from .verdict import DEFAULT_MAX_FAILURES, Evidence, Verdict, judge, worker_facts
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = (
-    *("request_id", "phase", "clock", "outcome", "http_status", "error", "connection_reused"),
-    *("arrival", "scheduled_ns", "connect_start_ns", "connected_ns", "sent_ns"),
+    *FIDELITY_COLUMNS,
+    *("clock", "http_status", "error", "connection_reused"),
+    *("arrival", "connect_start_ns", "connected_ns"),
     *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
-    *("planned_output_tokens", "input_tokens", "output_tokens", "token_source", "server_output_tokens"),
+    *("input_tokens", "output_tokens", "token_source"),
 )
 
 
@@ -110,6 +113,7 @@ class Summary:
     window: Window
     tokens: Tokens
     capture: Capture
+    fidelity: Fidelity
     slos: tuple[SloResult, ...]
     verdict: Verdict
 
@@ -131,6 +135,7 @@ class Summary:
             "window": asdict(self.window),
             "tokens": asdict(self.tokens),
             "capture": asdict(self.capture),
+            "fidelity": self.fidelity.as_dict(),
         }
 
 
@@ -177,6 +182,7 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
         window=span,
         tokens=_tokens(main, times.ok),
         capture=capture,
+        fidelity=tape_fidelity(main, tape.manifest),
         slos=tuple(r for slo in slos if slo.statistic for r in _slo_results(slo, statistics)),
         verdict=judge(_evidence(tape, times, requests, capture), max_failures),
     )

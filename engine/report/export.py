@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ..measure.fidelity import Fidelity
 from ..measure.statistic import COLUMNS
 from ..measure.summary import Summary
 from ..tape.manifest import write_manifest
@@ -37,6 +38,11 @@ def to_csv(summaries: Sequence[Summary]) -> str:
                 name = rate.metric + suffix
                 writer.writerow([name, rate.unit, rate.basis, value, *blank, "", "", summary.tape])
     return text.getvalue()
+
+
+def fidelity_json(found: Fidelity, a: str, b: str) -> str:
+    """One JSON object: the fidelity of b against a."""
+    return json.dumps({"a": a, "b": b, "fidelity": found.as_dict()}, indent=2, allow_nan=False) + "\n"
 
 
 def write_summary_files(tape: Tape, summary: Summary) -> None:

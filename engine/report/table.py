@@ -11,6 +11,7 @@ from ..measure.rates import Rate
 from ..measure.statistic import FAILED, Statistic
 from ..measure.summary import Summary
 from ..measure.verdict import DEGRADED, INVALID, VALID
+from .fidelity_table import fidelity_block
 
 LABELS: Final = {
     "lateness": "lateness",
@@ -49,6 +50,9 @@ def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> N
     console.print(_latencies(summary.statistics, console.width >= _WIDE_FROM))
     console.print()
     console.print(_rates(summary.rates))
+    console.print()
+    for part in fidelity_block(summary.fidelity):
+        console.print(part)
     console.print()
     for line in _facts(summary):
         console.print(line)

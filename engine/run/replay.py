@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import traces
+from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
-from ..endpoints import ENDPOINTS, BodyOptions, Endpoint, PromptForm
+from ..endpoints import ENDPOINTS, Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
 from ..plan import Plan, Sessions, Think, make_plan, peak_rows
 from ..tape import Tape, TapeWriter
@@ -176,7 +177,7 @@ def replay(
         model = options.model or served_model(target, headers, timeout_s)
         stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
-        prompts = _prompts(plan.trace, endpoint, form, options, namespace, on_note)
+        prompts = _prompts(plan.trace, endpoint, body, form, options, namespace, on_note)
         composer = (LiveComposer if options.history == "live" else Composer)(
             plan, prompts, body, request_head(target, headers, stream)
         )
@@ -263,6 +264,7 @@ def _server(options: ReplayOptions) -> Iterator[str]:
 def _prompts(
     trace: Trace,
     endpoint: Endpoint,
+    body: Body,
     form: PromptForm,
     options: ReplayOptions,
     namespace: str,
@@ -272,6 +274,13 @@ def _prompts(
     if bodies and options.history == "live":
         raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
     if bodies:
+        first = trace.table["body"].drop_null()[0].as_py()
+        missing = missing_prompt(body, first)
+        if missing:
+            raise UserError(
+                f"the trace's first recorded body has no {missing!r}, which --endpoint {endpoint.name} sends; "
+                "name the endpoint that it was recorded for"
+            )
         on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
                 "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
     if options.tokenizer is None:
@@ -326,6 +335,7 @@ def _manifest(
     *,
     exact: bool,
 ) -> dict[str, Any]:
+    reuse = planned_reuse(plan.trace)
     shown = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "headers"}
     return {
         "role": "client",
@@ -349,6 +359,10 @@ def _manifest(
             "cache_namespace": namespace,
             "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
             "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
+            "planned_reuse_tokens": None if reuse is None else reuse.hit_tokens,
+            "planned_reuse_blocks": None if reuse is None else reuse.hit_blocks,
+            "blocks": None if reuse is None else reuse.blocks,
+            "block_tokens": plan.trace.block_tokens,
             "input_lengths": "exact" if exact else "estimated",
         },
         "streaming": options.stream and ENDPOINTS[options.endpoint].streams,

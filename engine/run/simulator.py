@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...cext.server import (
     ERROR_FAULT_STATUSES,
+    MAX_BLOCK_TOKENS,
+    MAX_CACHE_BLOCKS,
     MAX_CHUNK_TOKENS,
     MAX_DIMENSIONS,
     MAX_TOKENS,
@@ -104,6 +106,9 @@ class SimulatorConfig:
         stream_error: An ``error`` event: as ``data`` with ``[DONE]`` after it, as an ``event`` named error, or as an
             ``error:`` ``field``.
         retry_after_s: The Retry-After of 429 and 503; None: none.
+        prefix_cache: Blocks of an LRU cache of prompts' prefixes; 0: there is none. With it the usage tells the cached
+            tokens, and TTFT is the draw times the share of the prompt that is not cached.
+        block_tokens: Of one such block.
     """
 
     host: str = "127.0.0.1"
@@ -140,6 +145,8 @@ class SimulatorConfig:
     error_shape: Shape = "openai"
     stream_error: StreamError = "data"
     retry_after_s: int | None = 1
+    prefix_cache: int = 0
+    block_tokens: int = 512
 
 
 def _within(config: SimulatorConfig, name: str, least: int, most: int) -> None:
@@ -155,6 +162,8 @@ def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
     _within(config, "default_tokens", 1, MAX_TOKENS)
     _within(config, "dimensions", 1, MAX_DIMENSIONS)
     _within(config, "tokens_per_chunk", 1, MAX_CHUNK_TOKENS)
+    _within(config, "prefix_cache", 0, MAX_CACHE_BLOCKS)
+    _within(config, "block_tokens", 1, MAX_BLOCK_TOKENS)
     for name in ("reasoning_tokens", "fault_after", "split_bytes", "close_after"):
         _within(config, name, 0, 2**31 - 1)
     _within(config, "fault_status", *ERROR_FAULT_STATUSES)

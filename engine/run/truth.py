@@ -110,6 +110,9 @@ def truth_requests(rows: list[RequestRow], epoch_ns: int, url: str) -> pa.Record
         "planned_output_tokens": [row.asked_tokens or None for row in rows],
         "server_input_tokens": [row.prompt_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
         "server_output_tokens": [row.output_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
+        "server_cached_tokens": [
+            row.cached_tokens if ok and row.cached_tokens >= 0 else None for row, ok in zip(rows, answered, strict=True)
+        ],
         "token_source": ["server"] * count,
         "output_events": [row.output_events for row in rows],
         "bytes_sent": [row.bytes_sent for row in rows],

@@ -20,7 +20,7 @@ AHEAD_NS = 100_000_000
 """How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""
 
 STAY_NS = 5_000_000
-"""How long the reactor may stay in one call: what a command waits for at most."""
+"""How long the reactor stays in one call. A command waits so long, or for the 20 ms of its tick, at most."""
 
 
 def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:

@@ -55,7 +55,7 @@ class Tape:
         schema = _SCHEMAS[table]
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
         groups = [pa.table(group) for group in self._groups(table, columns)]
-        return pa.concat_tables([wanted.empty_table(), *(group.cast(wanted) for group in groups)])
+        return pa.concat_tables([wanted.empty_table(), *(_widened(group, wanted) for group in groups)])
 
     def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[pa.Table]:
         """The events, a row group (about a million rows) at a time.
@@ -86,6 +86,14 @@ class Tape:
             expected = listed[str(file.relative_to(self.path))]["rows"]
             if rows != expected:
                 raise UserError(f"{file}: {rows} rows, the manifest says {expected}; restore it from a copy")
+
+
+def _widened(group: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """A row group with the wanted columns; those that tapes did not have yet when it was written are null."""
+    for place, field in enumerate(wanted):
+        if field.name not in group.column_names and field.nullable:
+            group = group.add_column(place, field, pa.nulls(len(group), field.type))
+    return group.select(wanted.names).cast(wanted)
 
 
 def open_tape(path: Path) -> Tape:

@@ -33,8 +33,8 @@ def test_a_missing_file_through_the_command_line(run_cli: Any, tmp_path: Path) -
     [
         (b"", "is empty"),
         (b"\x00\x01\x02binary", "is a binary file"),
-        (b"\x1f\x8bwhatever", "is compressed with gzip; decompress it first"),
-        (b'{"timestamp": 0, "input_length": 5, "output_length": 2}\n{"timestamp": 10, "inp', "row 2"),
+        (b"\x1f\x8bwhatever", "has damaged or cut-off gzip data"),
+        (b'{"timestamp": 0, "input_length": 5, "output_length": 2}\n{"timestamp": 10, "inp\n', "row 2"),
         (b"hello world\n", "is of an unknown format"),
     ],
 )

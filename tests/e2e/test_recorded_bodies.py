@@ -80,3 +80,15 @@ def test_a_live_history_and_recorded_bodies_exclude_each_other(tmp_path: Path, s
         replayed(trace, simulator().url, sessions="closed", history="live")
     tape = replayed(trace, simulator().url, sessions="closed", out="closed", keep_bodies=True)
     assert [json.loads(body) for body in _sent(tape)] == [payload, payload]
+
+
+def test_bodies_for_another_api_are_refused(tmp_path: Path, simulator: Any, replayed: Any) -> None:
+    from tokentape.engine.errors import UserError
+
+    body = {"model": "m", "input": "x"}
+    trace = tmp_path / "batch.jsonl"
+    trace.write_text(json.dumps({"custom_id": "1", "method": "POST", "url": "/v1/embeddings", "body": body}))
+    with pytest.raises(UserError, match="first recorded body has no 'messages', which --endpoint chat sends"):
+        replayed(trace, simulator().url)
+    tape = replayed(trace, simulator().url, endpoint="embeddings")
+    assert tape.requests["outcome"].to_pylist() == ["ok"]

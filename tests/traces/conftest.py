@@ -1,4 +1,4 @@
-"""Where the recorded data lies that is too big for the repository, and small files written by tests."""
+"""Small files written by tests."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-SHARED = Path(__file__).parents[2].parent / "shared"
-
-
-@pytest.fixture
-def shared() -> Callable[[str], Path]:
-    """A file below the shared folder beside the repository; the test is skipped where there is none."""
-
-    def find(name: str) -> Path:
-        path = SHARED / name
-        if not path.exists():
-            pytest.skip(f"no shared/{name} beside the repository")
-        return path
-
-    return find
 
 
 @pytest.fixture

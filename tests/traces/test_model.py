@@ -166,7 +166,6 @@ def test_idle_windows_are_kept_once(build: Build) -> None:
         (0, True),
         (10, False),
         (90, True),
-        (100, False),
     ]
 
 

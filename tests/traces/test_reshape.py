@@ -143,6 +143,22 @@ def test_more_blocks_than_int32_holds(build: Build) -> None:
         multiply(build([0, 5], block_ids=[[2**30], [1]]), 3)
 
 
+def test_more_rows_than_anyone_can_use(build: Build) -> None:
+    trace = build(list(range(6000)))
+    for make in (multiply, loop):
+        with pytest.raises(TraceError, match="would have 60,000,000 requests; at most 50,000,000 can be made"):
+            make(trace, 10_000)
+
+
+def test_copies_of_recorded_prompts_are_said_to_share_them(build: Build) -> None:
+    trace = build([0, 5], body=[b"{}", None])
+    said = "copies of a request share its prompt"
+    assert any(said in note for note in multiply(trace, 2).notes)
+    assert any(said in note for note in loop(trace, 2, namespace="new").notes)
+    assert loop(trace, 2).notes == ()
+    assert multiply(build([0, 5]), 2).notes == ()
+
+
 @pytest.mark.parametrize("copies", [0, -2, 10_001])
 def test_copies_and_rounds_that_are_none(build: Build, copies: int) -> None:
     trace = build([0, 5])

@@ -46,7 +46,7 @@ def fit(trace: Trace, *, window_ns: int = 600 * 10**9) -> LoadModel:
         arrival, inputs, outputs = (column[rows] for column in columns)
         name = "others" if client[rows[0]] < 0 else str(names[int(rows[0])].as_py())
         lengths = Lengths(0.0, _histogram(inputs), _histogram(outputs))
-        clients.append(Client(name, _windows(arrival, window_ns, span_ns), [lengths]))
+        clients.append(Client(name, _windows(arrival, np.arange(0, trace.span_ns + 1, window_ns), span_ns), [lengths]))
     return LoadModel(VERSION, trace.source, span_ns / 1e9, clients, [])
 
 
@@ -58,12 +58,12 @@ def _clients(trace: Trace) -> NDArray[np.int64]:
     return np.where(recorded & (counts[codes] >= CLIENT_ROWS), codes, -1)
 
 
-def _windows(arrival: NDArray[np.int64], window_ns: int, span_ns: int) -> list[Window]:
-    edges = np.arange(0, span_ns, window_ns)
+def _windows(arrival: NDArray[np.int64], edges: NDArray[np.int64], span_ns: int) -> list[Window]:
     splits = np.searchsorted(arrival, edges[1:])
+    ends = [*edges[1:].tolist(), span_ns]
     windows: list[Window] = []
-    for start, times in zip(edges.tolist(), np.split(arrival, splits), strict=True):
-        length_s = min(window_ns, span_ns - start) / 1e9
+    for start, end, times in zip(edges.tolist(), ends, np.split(arrival, splits), strict=True):
+        length_s = (end - start) / 1e9
         gaps = np.diff(times) / 1e9
         cv = 1.0
         if len(gaps) > 1 and gaps.any():

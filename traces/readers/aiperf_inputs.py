@@ -56,6 +56,16 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     source = str(path)
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
+    requests = _requests(source, data, bad)
+    del data
+    follow_sessions(requests)
+    for request in requests:
+        request.think_ns = None if request.follows is None else 0
+    notes = [untimed(len(requests), any(r.follows is not None for r in requests))] if requests else []
+    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
+
+
+def _requests(source: str, data: bytes, bad: BadRows) -> list[Recorded]:
     requests: list[Recorded] = []
     seen: dict[str, int] = {}
     sessions = document(source, _FILE, data, "AIPerf's inputs.json").data
@@ -70,11 +80,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
             bad.add(number, error)
             continue
         requests += turns
-    follow_sessions(requests)
-    for request in requests:
-        request.think_ns = None if request.follows is None else 0
-    notes = [untimed(len(requests), any(r.follows is not None for r in requests))] if requests else []
-    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
+    return requests
 
 
 def _turns(number: int, session: _Session) -> list[Recorded]:

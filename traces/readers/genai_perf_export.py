@@ -61,6 +61,14 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     source = str(path)
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
+    requests, used = _requests(source, data, bad)
+    del data
+    notes = [f"{used:,} experiments lie in the file; they are replayed one after the other"] if used > 1 else []
+    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=1)
+
+
+def _requests(source: str, data: bytes, bad: BadRows) -> tuple[list[Recorded], int]:
+    """The requests, and how many experiments have any."""
     requests: list[Recorded] = []
     experiments = document(source, _FILE, data, "GenAI-Perf's profile_export.json").experiments
     number = 0
@@ -71,9 +79,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
                 requests.append(_request(number, recorded))
             except BadField as error:
                 bad.add(number, error)
-    used = sum(bool(experiment.requests) for experiment in experiments)
-    notes = [f"{used:,} experiments lie in the file; they are replayed one after the other"] if used > 1 else []
-    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=1)
+    return requests, sum(bool(experiment.requests) for experiment in experiments)
 
 
 def _request(number: int, recorded: _Request) -> Recorded:

@@ -65,6 +65,19 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     source = str(path)
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
+    requests, timed = _requests(source, data, bad)
+    del data
+    follow_sessions(requests)
+    for request, delay in [(r, r.think_ns) for r in requests]:
+        request.think_ns = None if request.follows is None or (timed and delay is None) else delay or 0
+    notes = []
+    if requests and not timed:
+        notes.append(untimed(len(requests), any(r.follows is not None for r in requests)))
+    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=_MS if timed else None)
+
+
+def _requests(source: str, data: bytes, bad: BadRows) -> tuple[list[Recorded], bool]:
+    """The requests, and whether the file has timestamps."""
     requests: list[Recorded] = []
     entries = document(source, _FILE, data, "GenAI-Perf's inputs.json").data
     timed = any(entry.timestamp is not None for entry in entries)
@@ -77,13 +90,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
             bad.add(number, error)
             continue
         requests.append(request)
-    follow_sessions(requests)
-    for request, delay in [(r, r.think_ns) for r in requests]:
-        request.think_ns = None if request.follows is None or (timed and delay is None) else delay or 0
-    notes = []
-    if requests and not timed:
-        notes.append(untimed(len(requests), any(r.follows is not None for r in requests)))
-    return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=_MS if timed else None)
+    return requests, timed
 
 
 def _request(number: int, entry: _Entry) -> Recorded:

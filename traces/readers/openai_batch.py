@@ -85,6 +85,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         )
 
     each_line(data, bad, take, notes)
+    del data
     notes += [untimed(len(requests), sessions=False), f"its requests are for {url}"]
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
 

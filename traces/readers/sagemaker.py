@@ -57,6 +57,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     requests: list[Recorded] = []
     notes: list[str] = []
     each_line(data, bad, lambda number, line: requests.append(_request(number, struct(_LINE, line))), notes)
+    del data
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
 
 

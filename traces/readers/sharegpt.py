@@ -17,7 +17,7 @@ from ..assemble import rows_text
 from ..documents import document, each_line, mapping, name, sequence, struct, text
 from ..fields import BadField, BadRows, shown
 from ..files import read_whole
-from ..payloads import estimated_tokens, messages_body
+from ..payloads import BYTES_PER_TOKEN
 from ..recorded import Recorded, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
@@ -89,6 +89,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
                 bad.add(number, error)
     else:
         each_line(data, bad, lambda number, line: take(number, struct(_ONE, line)), notes)
+    del data
     follow_sessions(requests)
     for request in requests:
         request.think_ns = None if request.follows is None else 0
@@ -126,21 +127,25 @@ def _unique(names: set[str], wanted: str) -> str:
 
 def _turns(number: int, session: str, messages: list[dict[str, str]]) -> list[Recorded]:
     """A request per answer that follows a question."""
-    requests = []
+    requests: list[Recorded] = []
+    pieces: list[bytes] = []
+    size = 0
     for place, message in enumerate(messages):
-        if message["role"] != "assistant" or messages[place - 1]["role"] == "assistant":
-            continue
-        requests.append(
-            Recorded(
-                source_row=number,
-                arrival_ns=0,
-                input_tokens=estimated_tokens(messages[:place]),
-                output_tokens=estimated_tokens(message),
-                session=session,
-                body=messages_body(messages[:place]),
-                estimated=True,
+        length = len(message["content"].encode())
+        if message["role"] == "assistant" and messages[place - 1]["role"] != "assistant":
+            requests.append(
+                Recorded(
+                    source_row=number,
+                    arrival_ns=0,
+                    input_tokens=-(-size // BYTES_PER_TOKEN),
+                    output_tokens=-(-length // BYTES_PER_TOKEN),
+                    session=session,
+                    body=b'{"messages":[%b]}' % b",".join(pieces),
+                    estimated=True,
+                )
             )
-        )
+        pieces.append(msgspec.json.encode(message))
+        size += length
     return requests
 
 

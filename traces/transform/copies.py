@@ -16,6 +16,7 @@ from ..table import TRACE_SCHEMA, Trace
 from .derive import INT64_MAX, derived, sorted_rows, with_column
 
 MOST_COPIES = 10_000
+MOST_ROWS = 50_000_000
 MOST_OFFSET_NS = 600 * 10**9
 _INT32_MAX = 2**31 - 1
 
@@ -34,10 +35,12 @@ def multiply(trace: Trace, copies: int, *, seed: int = 0) -> Trace:
         seed: Decides the offsets.
 
     Raises:
-        TraceError: The number is none of these, or the block ids of so many copies leave int32.
+        TraceError: The number is none of these, or the block ids of so many copies leave int32, or it would be over 50
+            million rows.
     """
     if not 1 <= copies <= MOST_COPIES:
         raise TraceError(trace.source, f"{copies:,} copies cannot be made; 1 to {MOST_COPIES:,} can")
+    _check_rows(trace.source, copies * len(trace))
     around_ns = trace.span_ns + 1
     offsets = np.random.default_rng([seed, 3]).integers(1, min(MOST_OFFSET_NS, around_ns) + 1, copies - 1)
     arrival = trace.table["arrival_ns"].to_numpy()
@@ -48,7 +51,8 @@ def multiply(trace: Trace, copies: int, *, seed: int = 0) -> Trace:
     for number, offset in enumerate(offsets.tolist(), start=1):
         part = _fresh(trace, number, fresh_blocks=True)
         parts.append(with_column(part, "arrival_ns", arrival - begin + (begin + offset) % around_ns))
-    return derived(trace, sorted_rows(_stacked(trace.source, parts)), f"multiply({copies}, seed={seed})")
+    table = sorted_rows(_stacked(trace.source, parts))
+    return derived(trace, table, f"multiply({copies}, seed={seed})", _with_verbatim(trace))
 
 
 def loop(trace: Trace, times: int, *, namespace: Literal["same", "new"] = "same") -> Trace:
@@ -61,10 +65,12 @@ def loop(trace: Trace, times: int, *, namespace: Literal["same", "new"] = "same"
             ids of its own.
 
     Raises:
-        TraceError: The number is none of these, the trace would last over 292 years, or its block ids leave int32.
+        TraceError: The number is none of these, the trace would last over 292 years, its block ids leave int32, or it
+            would have over 50 million rows.
     """
     if not 1 <= times <= MOST_COPIES:
         raise TraceError(trace.source, f"a trace cannot be looped {times:,} times; 1 to {MOST_COPIES:,} can be")
+    _check_rows(trace.source, times * len(trace))
     period = trace.span_ns + trace.span_ns // max(1, len(trace) - 1)
     if period * times > INT64_MAX:
         raise TraceError(trace.source, f"{times:,} rounds would last over 292 years")
@@ -73,7 +79,9 @@ def loop(trace: Trace, times: int, *, namespace: Literal["same", "new"] = "same"
     for number in range(1, times):
         part = _fresh(trace, number, fresh_blocks=namespace == "new")
         parts.append(with_column(part, "arrival_ns", arrival + number * period))
-    return derived(trace, sorted_rows(_stacked(trace.source, parts)), f"loop({times}, namespace={namespace})")
+    table = sorted_rows(_stacked(trace.source, parts))
+    notes = _with_verbatim(trace) if namespace == "new" else None
+    return derived(trace, table, f"loop({times}, namespace={namespace})", notes)
 
 
 def merge(traces: Sequence[Trace], *, namespace: Literal["same", "new"] = "new") -> Trace:
@@ -123,6 +131,19 @@ def merge(traces: Sequence[Trace], *, namespace: Literal["same", "new"] = "new")
     history = "; ".join(" ".join((trace.source, *trace.transforms)) for trace in others)
     table = sorted_rows(_stacked(base.source, parts))
     return derived(base, table, f"merge({history}, namespace={namespace})", notes)
+
+
+def _check_rows(source: str, rows: int) -> None:
+    if rows > MOST_ROWS:
+        raise TraceError(source, f"would have {rows:,} requests; at most {MOST_ROWS:,} can be made")
+
+
+def _with_verbatim(trace: Trace) -> tuple[str, ...]:
+    """The notes, and a word on recorded prompts, which fresh block ids do not change."""
+    if all(trace.table[name].null_count == len(trace) for name in ("body", "text", "token_ids")):
+        return trace.notes
+    said = "recorded prompts are sent as they are: copies of a request share its prompt, whatever their block ids"
+    return tuple(dict.fromkeys((*trace.notes, said)))
 
 
 def _rounded(trace: Trace) -> str:

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from .options import read_trace, reading_options, say_notes, write_trace
+from .options import Reading, reading_options, say_notes, write_trace
 
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.parquet")
 @reading_options
-def convert(trace: Path, out: Path, trace_format: str | None, skip_bad_rows: bool) -> None:
+def convert(trace: Path, out: Path, reading: Reading) -> None:
     """Write TRACE, of any known format, as Tokentape's own: Parquet, times in ns, block ids as deltas."""
-    made = read_trace(trace, trace_format, skip_bad_rows)
+    made = reading.read(trace)
     say_notes(made)
     write_trace(made, out)
     click.echo(f"{len(made):,} requests of {trace} ({made.format}), {out.stat().st_size:,} bytes")

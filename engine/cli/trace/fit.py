@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import read_trace, reading_options, say_notes
+from .options import Reading, option_ns, reading_options, say_notes
 
 
 @click.command()
@@ -13,7 +13,7 @@ from .options import read_trace, reading_options, say_notes
               metavar="MODEL.json", help="The model to write.")  # fmt: skip
 @click.option("--window", default="600s", show_default=True, help="The time for which a rate holds.")
 @reading_options
-def fit(trace: Path, out: Path, window: str, trace_format: str | None, skip_bad_rows: bool) -> None:
+def fit(trace: Path, out: Path, window: str, reading: Reading) -> None:
     """Fit a model of the load to TRACE, to generate traces like it.
 
     Each client (a session of 20 requests or more; all others together are one) has, for each window of time, a renewal
@@ -21,11 +21,10 @@ def fit(trace: Path, out: Path, window: str, trace_format: str | None, skip_bad_
     """
     from ....traces.model import fit as fit_model
     from ....traces.model import write_model
-    from ...units import duration_ns
 
-    read = read_trace(trace, trace_format, skip_bad_rows)
+    read = reading.read(trace)
     say_notes(read)
-    model = fit_model(read, window_ns=duration_ns(window))
+    model = fit_model(read, window_ns=option_ns("window", window))
     write_model(model, out)
     clients = "1 client" if len(model.clients) == 1 else f"{len(model.clients):,} clients"
     click.echo(f"{clients}, {model.span_s:,.0f} s, {model.rate_rps():,.2f} requests/s on average")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .options import format_option, say_notes, write_trace
+from .options import format_option, option_ns, say_notes, write_trace
 
 
 @click.command()
@@ -25,11 +25,14 @@ def generate(model: Path, out: Path, duration: str, start: str, rate: float | No
     from ....traces.model import generate as generate_trace
     from ....traces.model import read_model
     from ....traces.stats import stats
-    from ...report.trace_table import print_stats, stats_json
-    from ...units import duration_ns
+    from .table import print_stats, stats_json
 
     made = generate_trace(
-        read_model(model), duration_ns=duration_ns(duration), start_ns=duration_ns(start), rate_rps=rate, seed=seed
+        read_model(model),
+        duration_ns=option_ns("duration", duration),
+        start_ns=option_ns("start", start),
+        rate_rps=rate,
+        seed=seed,
     )
     write_trace(made, out)
     if format_ == "json":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option, read_trace, reading_options, write_trace
+from .options import Reading, format_option, option_ns, reading_options, write_trace
 
 if TYPE_CHECKING:
     from ....traces.table import Trace
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all draws.")
 @format_option
 @reading_options
-def scale(trace: Path, out: Path, format_: str, trace_format: str | None, skip_bad_rows: bool, **given: Any) -> None:
+def scale(trace: Path, out: Path, format_: str, reading: Reading, **given: Any) -> None:
     """Make a trace from TRACE and print its look before and after.
 
     Options apply in the order in which they stand below, whatever their order on the command line. Speed and rate are
     different knobs: --speed hastens the users, --rate makes them fewer or more and leaves all times as they are.
     """
     from ....traces.stats import stats
-    from ...report.trace_table import print_before_and_after, stats_json
+    from .table import print_before_and_after, stats_json
 
-    before = read_trace(trace, trace_format, skip_bad_rows)
-    others = [read_trace(other, None, skip_bad_rows) for other in given.pop("others")]
+    before = reading.read(trace)
+    others = [reading.read(other) for other in given.pop("others")]
     after = _scaled(before, others, given)
     write_trace(after, out)
     looks = stats(before), stats(after)
@@ -78,12 +78,12 @@ def _scaled(made: "Trace", others: "list[Trace]", given: dict[str, Any]) -> "Tra
             output_tokens=_bounds(given, "output_tokens", _tokens),
         )
     if given["window"]:
-        start, end = _bounds(given, "window", _ns)
+        start, end = _bounds(given, "window", option_ns)
         made = transform.window(made, start or 0, end)
     if given["limit"]:
         made = transform.limit(made, given["limit"])
     if given["idle_cap"]:
-        made = transform.idle_cap(made, _ns("idle_cap", given["idle_cap"]))
+        made = transform.idle_cap(made, option_ns("idle_cap", given["idle_cap"]))
     if given["speed"]:
         made = transform.speed(made, given["speed"])
     for name in wanted:
@@ -105,16 +105,6 @@ def _bounds(given: dict[str, Any], name: str, parse: Any) -> tuple[int | None, i
         wanted = "600s:1200s" if name == "window" else "100:2000"
         raise UserError(f"--{name.replace('_', '-')} is {given[name]!r}; write both ends, as in {wanted}, or one")
     return parse(name, low) if low else None, parse(name, high) if high else None
-
-
-def _ns(name: str, text: str) -> int:
-    from ...errors import UserError
-    from ...units import duration_ns
-
-    try:
-        return duration_ns(text)
-    except UserError as error:
-        raise UserError(f"--{name.replace('_', '-')}: {error}") from None
 
 
 def _tokens(name: str, text: str) -> int:

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import click
 
-from .options import format_option, read_trace, reading_options
+from .options import Reading, format_option, reading_options
 
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path))
 @format_option
 @reading_options
-def stats(trace: Path, format_: str, trace_format: str | None, skip_bad_rows: bool) -> None:
+def stats(trace: Path, format_: str, reading: Reading) -> None:
     """Print the statistics of TRACE: arrivals, lengths, block reuse, sessions, and what to beware of.
 
     Peak and Fano are of bins of 1 s. LRU hit rates are exact: an LRU cache of prefix blocks that is asked for all
     blocks of a request before it takes them in.
     """
     from ....traces.stats import stats as stats_of
-    from ...report.trace_table import print_stats, stats_json
+    from .table import print_stats, stats_json
 
-    found = stats_of(read_trace(trace, trace_format, skip_bad_rows))
+    found = stats_of(reading.read(trace))
     if format_ == "json":
         click.echo(stats_json(found), nl=False)
     else:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tokentape.engine.endpoints import ENDPOINTS, BodyOptions, Completion
+from tokentape.engine.endpoints import ENDPOINTS, BodyOptions, Completion, missing_prompt
 
 
 def completion(endpoint: str = "chat", **options: Any) -> Completion:
@@ -47,3 +47,12 @@ def test_other_apis(endpoint: str, prompt: str) -> None:
     sent = json.loads(completion(endpoint).whole(b'{"%b":"x"}' % prompt.encode(), 7))
     assert (sent["model"], sent[prompt]) == ("ours", "x")
     assert ("max_tokens" in sent) == (endpoint == "completions")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "prompt"), [("chat", "messages"), ("completions", "prompt"), ("embeddings", "input")]
+)
+def test_a_body_for_another_api_is_told(endpoint: str, prompt: str) -> None:
+    body = ENDPOINTS[endpoint].body(BodyOptions("ours"))
+    assert missing_prompt(body, b'{"%b": []}' % prompt.encode()) is None
+    assert missing_prompt(body, b'{"other": []}') == prompt

@@ -209,3 +209,16 @@ def test_a_batch_of_wrong_columns_is_our_own_mistake(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'request_id' is missing"):
         writer.requests(pa.RecordBatch.from_pydict({"turn": pa.array([1], pa.int32())}))
     writer.close()
+
+
+def test_a_column_that_is_younger_than_the_tape_is_null(make_tape: MakeTape) -> None:
+    tape = make_tape([{"request_id": 0}])
+    (file,) = tape.files("requests")
+    old = pq.read_table(file).drop_columns(["arrival", "retries"])
+    pq.write_table(old, file)
+    tape.manifest["files"] = [
+        entry | {"bytes": file.stat().st_size} if entry["table"] == "requests" else entry
+        for entry in tape.manifest["files"]
+    ]
+    assert tape.requests["arrival"].to_pylist() == [None]
+    assert tape.read("requests", ["request_id", "retries"]).num_rows == 1

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...traces.stats import TraceStats
-from .table import number
+from ....traces.stats import TraceStats
+from ...report.table import number
 
 
 def stats_json(found: TraceStats, after: TraceStats | None = None) -> str:
@@ -28,10 +28,10 @@ def print_stats(found: TraceStats, file: TextIO, width: int | None = None) -> No
         width: Columns; found out without it (80 where there is no terminal).
     """
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
-    console.print(Text.assemble((found.source, "bold"), f" ({found.format})"))
+    console.print(Text.assemble((found.source, "bold"), f" ({found.format})"), soft_wrap=True)
     console.print(f"{found.rows:,} requests over {number(found.span_s)} s")
     for step in found.transforms:
-        console.print(f"  made by {step}")
+        console.print(f"  made by {step}", soft_wrap=True)
     console.print()
     console.print(_arrivals([found]))
     console.print()
@@ -47,9 +47,9 @@ def print_stats(found: TraceStats, file: TextIO, width: int | None = None) -> No
 def print_before_and_after(before: TraceStats, after: TraceStats, file: TextIO, width: int | None = None) -> None:
     """Prints what became of a trace's look: rate, burstiness, lengths, reuse."""
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
-    console.print(Text(before.source, style="bold"))
+    console.print(Text(before.source, style="bold"), soft_wrap=True)
     for step in after.transforms[len(before.transforms) :]:
-        console.print(f"  {step}")
+        console.print(f"  {step}", soft_wrap=True)
     console.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("", "before", "after"):
@@ -71,7 +71,9 @@ def _plain(found: TraceStats) -> dict[str, Any]:
 
 
 def _or_dash(value: float | None) -> str:
-    return "-" if value is None else number(value)
+    if value is None:
+        return "-"
+    return f"{value:.2g}" if 0 < value < 0.1 else number(value)
 
 
 def _look(found: TraceStats) -> list[tuple[str, str]]:
@@ -127,7 +129,10 @@ def _reuse(found: TraceStats) -> list[str | Table]:
 
 
 def _short(capacity: int) -> str:
-    return f"{capacity // 1000:,}k" if capacity % 1000 == 0 else f"{capacity:,}"
+    for unit, size in (("M", 10**6), ("k", 10**3)):
+        if capacity % size == 0:
+            return f"{capacity // size}{unit}"
+    return f"{capacity:,}"
 
 
 def _sessions(found: TraceStats) -> list[str]:

@@ -1,0 +1,54 @@
+"""``tokentape trace diff``: the fidelity report."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import Reading, format_option, reading_options
+
+if TYPE_CHECKING:
+    from ...measure.fidelity import Fidelity
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@format_option
+@reading_options
+def diff(a: Path, b: Path, format_: str, reading: Reading) -> None:
+    """Print how far B is from A: two traces, or a trace and the tape of its replay.
+
+    Of a trace and its tape the plan is made again from the trace and compared request by request: lateness, order,
+    lengths, reuse. Other pairs are compared as processes: gaps, rates, burstiness, lengths.
+    """
+    from ...report.export import fidelity_json
+    from ...report.fidelity_table import print_fidelity
+
+    found = _compared(a, b, reading)
+    if format_ == "json":
+        click.echo(fidelity_json(found, str(a), str(b)), nl=False)
+    else:
+        print_fidelity(found, ("A", "B"), sys.stdout)
+
+
+def _compared(a: Path, b: Path, reading: Reading) -> "Fidelity":
+    from ...measure.side import compare_sides, side_of_tape
+    from ...tape.manifest import MANIFEST
+    from ...tape.read import open_tape
+    from ._planned import replayed, side_of_trace
+
+    tapes = [open_tape(path) if (path / MANIFEST).is_file() else None for path in (a, b)]
+    if tapes[0] is None and tapes[1] is not None:
+        trace = reading.read(a)
+        found = replayed(trace, tapes[1])
+        if found is not None:
+            return found
+        click.echo(f"note: {b} was not replayed from {a}; they are compared as two traces", err=True)
+        return compare_sides(side_of_trace(trace), side_of_tape(tapes[1]))
+    first, second = (
+        side_of_trace(reading.read(path)) if tape is None else side_of_tape(tape)
+        for path, tape in zip((a, b), tapes, strict=True)
+    )
+    return compare_sides(first, second)
