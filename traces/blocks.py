@@ -65,13 +65,14 @@ class BlockLists:
         return np.fromiter((dense.setdefault(block, len(dense)) for block in ids), np.int32, total)
 
     def array(self, source: str) -> Any:
-        """All rows as list<int32>, null where a row has no list.
+        """All rows as list<int32>, null where a row has no list; they are let go.
 
         Raises:
             TraceError: There are more than one list column holds.
         """
         lengths = np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64)
         flat = np.concatenate(self._flat) if self._flat else np.zeros(0, np.int32)
+        self._flat.clear()
         return list_array(source, flat, lengths)
 
 

@@ -20,6 +20,7 @@ from .sessions import follow_ended, session_codes
 from .table import Rounding, Trace
 
 _NUMBERS = ("arrival_ns", "input_tokens", "output_tokens", "source_row", "end_ns", "key", "follows")
+_LINKS = ("end_ns", "key", "follows")
 _NULLABLE = {
     "session_id": pa.string(),
     "think_ns": pa.int64(),
@@ -78,7 +79,7 @@ class Rows:
         self._bare: list[NDArray[np.bool_]] = []
         self._pending: list[dict[str, Any]] = []
         self._pending_bytes = 0
-        self._estimated = 0
+        self._estimated = self._count = 0
 
     def append(self, number: int, *, estimated: bool = False, **row: Any) -> None:
         """Add one row.
@@ -97,7 +98,7 @@ class Rows:
         if len(self._pending) >= _FLUSH_ROWS or self._pending_bytes > _FLUSH_BYTES:
             self._flush()
 
-    def extend(self, first: int, *, estimated: int = 0, **columns: Sequence[Any]) -> None:
+    def extend(self, first: int, *, estimated: int = 0, **columns: Sequence[Any] | NDArray[np.int64]) -> None:
         """Add rows of consecutive records.
 
         Args:
@@ -122,8 +123,15 @@ class Rows:
         self._add(len(pending), columns)
 
     def _add(self, rows: int, columns: dict[str, Any]) -> None:
+        before = self._count
+        self._count += rows
         for name, chunks in self._numbers.items():
-            chunks.append(np.array(columns[name], np.int64) if name in columns else np.full(rows, NONE))
+            if name in columns:
+                if not chunks and before:
+                    chunks.append(np.full(before, NONE))
+                chunks.append(np.array(columns[name], np.int64))
+            elif chunks:
+                chunks.append(np.full(rows, NONE))
         for name, kind in _NULLABLE.items():
             self._nullable[name].append(pa.array(columns[name], kind) if name in columns else pa.nulls(rows, kind))
         ids = columns.get("block_ids")
@@ -167,11 +175,11 @@ class Rows:
         self._flush()
         source = self._bad.source
         said: list[str] = []
-        numbers = {name: np.concatenate(chunks or [np.zeros(0, np.int64)]) for name, chunks in self._numbers.items()}
+        numbers = {name: self._column(name) for name in _NUMBERS if self._numbers[name] or name not in _LINKS}
         nullable = {name: pa.chunked_array(chunks, _NULLABLE[name]) for name, chunks in self._nullable.items()}
-        if len(numbers["source_row"]) and not named_unit:
-            self._check_epoch(numbers, unit_ns, stamp_field)
         bare = np.concatenate(self._bare or [np.zeros(0, np.bool_)])
+        if len(bare) and not named_unit:
+            self._check_epoch(numbers, unit_ns, stamp_field)
         optional: dict[str, Any] = {
             name: column for name, column in nullable.items() if column.null_count < len(column)
         }
@@ -214,6 +222,11 @@ class Rows:
             skipped_rows=self._bad.count + self._bad.torn,
         )
 
+    def _column(self, name: str) -> NDArray[np.int64]:
+        """A whole numeric column; its parts are let go."""
+        chunks, self._numbers[name] = self._numbers[name], []
+        return np.concatenate(chunks or [np.zeros(0, np.int64)])
+
     def _check_epoch(self, numbers: dict[str, NDArray[np.int64]], unit_ns: int, field: str) -> None:
         first = int(np.argmin(numbers["arrival_ns"]))
         problem = wrong_epoch(int(numbers["arrival_ns"][first]), unit_ns)
@@ -225,11 +238,10 @@ class Rows:
         self, numbers: dict[str, NDArray[np.int64]], optional: dict[str, Any], slack_ns: int, said: list[str]
     ) -> NDArray[np.int64] | None:
         """Which row follows which, where the format says more than the order of arrival."""
-        key, end_ns = numbers["key"], numbers["end_ns"]
-        if (key != NONE).any():
+        if "key" in numbers:
             return self._linked(numbers, optional, said)
-        if "session_id" in optional and (end_ns != NONE).any():
-            codes = session_codes(optional["session_id"])
+        if "session_id" in optional and "end_ns" in numbers:
+            codes, end_ns = session_codes(optional["session_id"]), numbers["end_ns"]
             end_ns = np.where(end_ns == NONE, -1, end_ns)
             parent, think = follow_ended(codes, numbers["arrival_ns"], end_ns, slack_ns)
             if "think_ns" not in optional:

@@ -56,9 +56,7 @@ def test_a_folder_is_merged_by_arrival(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(row(1000, "s", [0, 1]) + row(3000, "s", [0, 1, 2]))
     (tmp_path / "deeper").mkdir()
     other = row(2000, "t", [0]) + row(2500, "s", [0])
-    (tmp_path / "deeper" / "b.jsonl.gz").write_bytes(
-        gzip.compress((row(2000, "t", [0]) + row(2500, "s", [0])).encode())
-    )
+    (tmp_path / "deeper" / "b.jsonl.gz").write_bytes(gzip.compress(other.encode()))
     (tmp_path / "README.md").write_text("no trace")
     trace = read(tmp_path)
     columns = ["arrival_ns", "session_id", "turn", "parent", "block_ids"]

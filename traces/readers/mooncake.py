@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from ..blocks import checked_ids, due_blocks
 from ..fields import MAX_NS, MAX_TOKENS, BadRows, duration_ns, token_count
@@ -60,15 +62,23 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
     def plain(first: int, batch: bytes) -> int | None:
         records = decoded(decoder, batch)
-        if records is None or not all(map(_sound, records)):
+        if records is None:
             return None
-        rows.extend(
-            first,
-            arrival_ns=[row.timestamp * _MS for row in records],
-            input_tokens=[row.input_length for row in records],
-            output_tokens=[row.output_length for row in records],
-            block_ids=[row.hash_ids for row in records],
-        )
+        try:
+            stamps = np.array([row.timestamp for row in records], np.int64)
+            tokens = np.array([row.input_length for row in records], np.int64)
+            wanted = np.array([row.output_length for row in records], np.int64)
+        except OverflowError:
+            return None
+        block_ids = [row.hash_ids for row in records]
+        if not (
+            _within(stamps, MAX_NS // _MS)
+            and _within(tokens, MAX_TOKENS)
+            and _within(wanted, MAX_TOKENS)
+            and (np.fromiter(map(len, block_ids), np.int64) == due_blocks(tokens, BLOCK_TOKENS, "ceil")).all()
+        ):
+            return None
+        rows.extend(first, arrival_ns=stamps * _MS, input_tokens=tokens, output_tokens=wanted, block_ids=block_ids)
         return len(records)
 
     def careful(number: int, record: dict[str, Any]) -> None:
@@ -91,14 +101,8 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return rows.trace(format=NAME, digest=digest, notes=notes, block_tokens=BLOCK_TOKENS, unit_ns=_MS)
 
 
-def _sound(row: _Plain) -> bool:
-    tokens = row.input_length
-    return (
-        0 <= tokens <= MAX_TOKENS
-        and len(row.hash_ids) == due_blocks(tokens, BLOCK_TOKENS, "ceil")
-        and 0 <= row.timestamp <= MAX_NS // _MS
-        and 0 <= row.output_length <= MAX_TOKENS
-    )
+def _within(values: NDArray[np.int64], most: int) -> bool:
+    return not len(values) or bool(0 <= values.min() <= values.max() <= most)
 
 
 def _recorded(record: dict[str, Any]) -> dict[str, Any]:
