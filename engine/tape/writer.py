@@ -87,10 +87,6 @@ class TapeWriter:
         """Adds readings of time series: PROBES' columns."""
         self._append("probes", conform(batch, PROBES))
 
-    def flush(self) -> None:
-        """Makes sure that what was added survives the end of this process. Every batch does already when its
-        call returns; there is nothing that waits in this process."""
-
     def texts(self) -> Iterator[tuple[NDArray[np.int64], list[str | None]]]:
         """The response texts so far, in batches of (request ids, texts), for counting before the seal."""
         if "bodies" not in self._journals:
