@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import tokentape
 from tokentape.engine.run.controller import Status
-from tokentape.engine.run.replay import ReplayOptions, replay
+from tokentape.engine.run.options import ReplayOptions
+from tokentape.engine.run.replay import replay
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("engine", "cext", "traces")
