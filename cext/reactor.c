@@ -16,7 +16,7 @@ static void check_timeouts(reactor *r, conn *c) {
     int64_t silent = r->now_ns - c->active_ns;
     char text[96];
     if (c->state == CONN_CONNECTING && r->now_ns - c->opened_ns > r->config.connect_timeout_ns) {
-        snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
+        snprintf(text, sizeof text, "%s after %.3g s", transport_lack(&c->line), (double)r->config.connect_timeout_ns / 1e9);
         end_handshake(r, c, text);
     } else if (c->state == CONN_BUSY && silent > r->config.read_timeout_ns) {
         snprintf(text, sizeof text, "the server sent nothing for %.3g s", (double)r->config.read_timeout_ns / 1e9);
@@ -187,12 +187,12 @@ reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const 
     r->feed.fd = -1;
     r->epfd = epoll_create1(EPOLL_CLOEXEC);
     r->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    r->buffer = malloc(READ_BUFFER);
+    r->buffers = malloc(sizeof *r->buffers);
     r->request_ids = malloc((size_t)(rows ? rows : 1) * sizeof *request_ids);
     outbox_init(&r->outbox, config->channel_fd);
     r->rows = rows;
     int bad = schedule_init(&r->plan, due_ns, rows, links);
-    if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffer || !r->request_ids || !columns_init(&r->columns) ||
+    if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffers || !r->request_ids || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
         !pool_watch(r, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
         !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !supply_prepare(r)) {
@@ -244,6 +244,6 @@ void reactor_free(reactor *r) {
     free(r->request_ids);
     free(r->conns);
     free(r->records);
-    free(r->buffer);
+    free(r->buffers);
     free(r);
 }

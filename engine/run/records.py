@@ -16,6 +16,7 @@ from .explain import error_text, status_text
 TIMES = (
     "connect_start_ns",
     "connected_ns",
+    "tls_ns",
     "sent_ns",
     "sent_end_ns",
     "headers_ns",
