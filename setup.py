@@ -52,9 +52,10 @@ SERVER = (
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
+REACTOR = ("reactor", *(f"reactor_{part}" for part in ["supply", "pool", "send", "receive", "end", "report"]))
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", "reactor"),
+    "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", *REACTOR),
     "server": ("json", "columns", "listener", *SERVER),
     "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
