@@ -1,8 +1,9 @@
 """When requests arrive in an open loop: a process of arrivals, at a rate that may change.
 
-An arrival process is drawn at one request per unit of time, and that time is then stretched by the rate: the due time of
-an arrival at u is the t at which the rate, integrated from 0 to t, reaches u. So constant, Poisson and gamma arrivals all
-follow any ramp or series of rates (time rescaling: Çinlar, Introduction to Stochastic Processes, 1975, ch. 4).
+An arrival process is drawn at one request per unit of time, and that time is then stretched by the rate: the due time
+of an arrival at u is the t at which the rate, integrated from 0 to t, reaches u. So constant, Poisson and gamma
+arrivals all follow any ramp or series of rates (time rescaling: Çinlar, Introduction to Stochastic Processes, 1975,
+chapter 4).
 """
 
 from collections.abc import Sequence

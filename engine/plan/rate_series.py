@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import UserError
@@ -30,7 +31,7 @@ def read_rate_series(path: Path) -> list[Segment]:
         raise UserError(f"{path}: has no rates; write lines as 0,20 (from second 0 on 20 requests/s)")
     if points[0][0] != 0:
         raise UserError(f"{path}, line 2: the series starts at {points[0][0]:g} s; it must start at 0")
-    for number, (one, other) in enumerate(zip(points, points[1:], strict=False), 3):
+    for number, (one, other) in enumerate(pairwise(points), 3):
         if other[0] <= one[0]:
             raise UserError(f"{path}, line {number}: time {other[0]:g} is not after {one[0]:g}, the one before it")
     if all(rate == 0 for _, rate in points):

@@ -28,9 +28,9 @@ class Shard:
 def shards(plan: Plan, workers: int) -> list[Shard]:
     """The plan's parts, one for each worker.
 
-    A worker talks to one server; with more servers than workers there are as many workers as servers. Among those of one
-    server the rows go round in turn: a burst is spread over all, and each one's part is as dense as the others'. A row
-    that follows another goes where that one went. Together the shards hold every row once, with its due time unchanged.
+    A worker talks to one server; with more servers than workers there are as many workers as servers. Among those of
+    one server the rows go round in turn: a burst is spread over all, and each one's part is as dense as the others'. A
+    row that follows another goes where that one went. Together the shards hold every row once, its due time unchanged.
 
     Raises:
         UserError: There are more workers than slots, or than requests may be under way.
@@ -58,7 +58,8 @@ def _rows_of(plan: Plan, server: int, part: int, parts: int) -> NDArray[np.int64
     for row in np.flatnonzero(plan.parent >= 0).tolist():  # a parent stands above its row: its root is known
         root[row] = root[plan.parent[row]]
     turn = np.cumsum(plan.parent < 0) - 1
-    return rows[turn[root[rows]] % parts == part]
+    own: NDArray[np.int64] = rows[turn[root[rows]] % parts == part]
+    return own
 
 
 def _part_of(load: Load, part: int, parts: int) -> Load:
