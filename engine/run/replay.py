@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ... import traces
 from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
@@ -111,7 +113,7 @@ def replay(
         job = Job(
             plan=plan,
             endpoint=endpoint,
-            target=target,
+            targets=[target],
             composer=_composer(plan, prompts, body, recorded, target, headers, stream, options),
             constants=constants,
             epoch=epoch,
@@ -168,9 +170,9 @@ def _of_recorded(constants: Constants, recorded: Recorded, target: Target, endpo
     root, base_path = target.url.removesuffix(target.path), _base_path(target, endpoint)
     return replace(
         constants,
-        endpoints=recorded.endpoints,
-        models=recorded.models,
-        urls=[root + join_path(base_path, path) for path in recorded.paths],
+        endpoints=pa.array(recorded.endpoints).dictionary_encode(),
+        models=pa.array(recorded.models).dictionary_encode(),
+        urls=pa.array([root + join_path(base_path, path) for path in recorded.paths]).dictionary_encode(),
     )
 
 
