@@ -23,7 +23,8 @@ from ..tokenizer import TokenCounter, load_tokenizer, template_overhead
 from .bodies import Composer, LiveComposer
 from .channel import Setup
 from .controller import Controller, Status, descriptors_for
-from .headers import redact, request_head, request_headers, secrets
+from .headers import redact, request_headers, secrets
+from .heads import Heads
 from .host import clock_pair, host
 from .records import Constants
 from .simulated import simulated_server
@@ -264,17 +265,10 @@ def _composer(
     stream: bool,
     options: ReplayOptions,
 ) -> Composer:
-    head = request_head(target, headers, stream)
+    heads = Heads(plan.trace, target, headers, stream, recorded, _base_path(target, _endpoint(options.endpoint)))
     if recorded is None:
-        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, head)
-    return RecordedComposer(
-        *(plan, prompts, body, head),
-        recorded=recorded,
-        target=target,
-        base_path=_base_path(target, _endpoint(options.endpoint)),
-        headers=headers,
-        model=options.model,
-    )
+        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, heads)
+    return RecordedComposer(plan, prompts, body, heads, options.model)
 
 
 def _base_path(target: Target, endpoint: Endpoint) -> str:
