@@ -53,10 +53,13 @@ SERVER = (
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
-REACTOR = ("reactor", *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]))
+REACTOR = (
+    *("reactor", "conn", "tls", "tls_library", "transport"),
+    *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]),
+)
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "conn", "tls", "tls_library", "transport", "feed", "outbox", "stream", *REACTOR),
+    "reactor": (*PARSERS, "columns", "schedule", "feed", "outbox", "stream", *REACTOR),
     "server": ("json", "columns", "listener", "tls", "tls_library", *SERVER),
     "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
