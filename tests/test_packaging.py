@@ -193,7 +193,7 @@ MAY_IMPORT = {
     "endpoints": COMMON,
     "tape": COMMON,
     "measure": {"tape", *COMMON},
-    "report": {"measure", "tape", *COMMON},
+    "report": {"measure", "tape", "facade", *COMMON},
     "run": {"plan", "endpoints", "tape", "cext", "traces", "facade", *COMMON},
     "cli": {"run", "plan", "endpoints", "report", "measure", "tape", "traces", "facade", *COMMON},
     "facade": {"run", "measure", "tape", "traces"},
