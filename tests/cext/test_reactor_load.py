@@ -170,7 +170,7 @@ def test_a_planned_cancellation_closes_the_connection_by_itself(run: Run) -> Non
     records = records[np.argsort(records["request_id"])]
     assert OUTCOMES[records["outcome"][0]] == "cancelled"
     assert OUTCOMES[records["outcome"][1]] == "ok"
-    assert 25 * MS <= records["end_ns"][0] - records["sent_end_ns"][0]
+    assert records["end_ns"][0] - records["sent_end_ns"][0] >= 25 * MS
     assert "cancelled by the client 0.025 s after it was sent, as planned" in errors
 
 
