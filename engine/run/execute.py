@@ -39,7 +39,7 @@ class Job:
     Attributes:
         plan: What is sent, and when.
         endpoint: What the events of its responses mean.
-        target: Where to.
+        targets: Where to: the plan's rows say which (Plan.server).
         composer: Makes the requests.
         constants: What rows of the tape share; its epoch is the tape's.
         epoch: The clock pair of that epoch.
@@ -50,7 +50,7 @@ class Job:
 
     plan: Plan
     endpoint: Endpoint
-    target: Target
+    targets: Sequence[Target]
     composer: Composer
     constants: Constants
     epoch: Mapping[str, int]
@@ -88,6 +88,7 @@ def execute(
     controller = Controller(
         job.plan,
         _setup(job, options),
+        [target.sockaddr.hex() for target in job.targets],
         job.composer,
         job.constants,
         writer,
@@ -170,7 +171,7 @@ def _count_tokens(writer: TapeWriter, directory: Path) -> TokenCounts:
 def _setup(job: Job, options: SendOptions) -> Setup:
     live = isinstance(job.composer, LiveComposer)
     return Setup(
-        address=job.target.sockaddr.hex(),
+        address=job.targets[0].sockaddr.hex(),
         fields=dict(job.endpoint.fields),
         types=dict(job.endpoint.types),
         connect_timeout_ns=options.connect_timeout_ns,
@@ -192,13 +193,14 @@ def _setup(job: Job, options: SendOptions) -> Setup:
 
 
 def _manifest(job: Job, options: SendOptions, command: Sequence[str]) -> dict[str, Any]:
-    plan, target = job.plan, job.target
+    plan, target = job.plan, job.targets[0]
     facts = dict(job.facts)
     return {
         "role": "client",
         "command": redact(command, options.headers),
         "options": options.shown(),
         "target": {"url": target.url, "address": target.address, "model": job.constants.model},
+        "targets": [{"url": each.url, "address": each.address} for each in job.targets],
         **facts,
         "plan": {
             "sha256": plan.digest,

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ... import traces
 from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
@@ -18,7 +20,8 @@ from ..tokenizer import load_tokenizer, template_overhead
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
-from .headers import request_head, request_headers, secrets
+from .headers import request_headers, secrets
+from .heads import Heads
 from .host import clock_pair
 from .options import ReplayOptions
 from .records import Constants
@@ -111,7 +114,7 @@ def replay(
         job = Job(
             plan=plan,
             endpoint=endpoint,
-            target=target,
+            targets=[target],
             composer=_composer(plan, prompts, body, recorded, target, headers, stream, options),
             constants=constants,
             epoch=epoch,
@@ -146,17 +149,10 @@ def _composer(
     stream: bool,
     options: ReplayOptions,
 ) -> Composer:
-    head = request_head(target, headers, stream)
+    heads = Heads(plan.trace, target, headers, stream, recorded, _base_path(target, _endpoint(options.endpoint)))
     if recorded is None:
-        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, head)
-    return RecordedComposer(
-        *(plan, prompts, body, head),
-        recorded=recorded,
-        target=target,
-        base_path=_base_path(target, _endpoint(options.endpoint)),
-        headers=headers,
-        model=options.model,
-    )
+        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, heads)
+    return RecordedComposer(plan, prompts, body, heads, options.model)
 
 
 def _base_path(target: Target, endpoint: Endpoint) -> str:
@@ -168,9 +164,9 @@ def _of_recorded(constants: Constants, recorded: Recorded, target: Target, endpo
     root, base_path = target.url.removesuffix(target.path), _base_path(target, endpoint)
     return replace(
         constants,
-        endpoints=recorded.endpoints,
-        models=recorded.models,
-        urls=[root + join_path(base_path, path) for path in recorded.paths],
+        endpoints=pa.array(recorded.endpoints).dictionary_encode(),
+        models=pa.array(recorded.models).dictionary_encode(),
+        urls=pa.array([root + join_path(base_path, path) for path in recorded.paths]).dictionary_encode(),
     )
 
 
