@@ -88,6 +88,7 @@ REQUESTS: Final = pa.schema(
         _field("response_id?", pa.string()),  # the server's id
         _field("connection_id", pa.int32()),  # -1: none was made
         _field("connection_reused", pa.bool_()),
+        _field("address?", pa.string()),  # where connections went: of the server, or of the proxy before it
         _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
     ]
 )
