@@ -30,6 +30,7 @@ class Reactor:
         floors: A follower is not due before its own due_ns either.
         live_history: Ask for a follower's request only after the end of what it follows.
         go_on_after_failure: Send what follows a failed request all the same.
+        lines: Streams are lines of JSON, whatever Content-Type they come with.
 
     Raises:
         ValueError: The due times are not ascending, or the arrays differ in length.
@@ -62,6 +63,7 @@ class Reactor:
         floors: bool = False,
         live_history: bool = False,
         go_on_after_failure: bool = False,
+        lines: bool = False,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""

@@ -46,6 +46,7 @@ cdef extern from "reactor.h" nogil:
         bint stamps
         bint keep_text
         bint needs_end
+        bint lines
         int wanted_fd
         bint live_history
         bint go_on_after_failure
@@ -70,7 +71,7 @@ cdef class Reactor:
                   int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
                   bint keep_text, bint needs_end, const int64_t[::1] parent=None, const int64_t[::1] think_ns=None,
                   int wanted_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
-                  bint go_on_after_failure=False):
+                  bint go_on_after_failure=False, bint lines=False):
         cdef reactor_config config
         cdef schedule_links links
         if due_ns.shape[0] != request_ids.shape[0]:
@@ -93,6 +94,7 @@ cdef class Reactor:
         config.stamps = stamps
         config.keep_text = keep_text
         config.needs_end = needs_end
+        config.lines = lines
         config.wanted_fd = wanted_fd
         config.live_history = live_history
         config.go_on_after_failure = go_on_after_failure

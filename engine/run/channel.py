@@ -54,6 +54,7 @@ class Setup:
     floors: bool
     live_history: bool
     go_on_after_failure: bool
+    lines: bool = False  # streams are lines of JSON
 
 
 def send_setup(channel: socket.socket, setup: Setup, *columns: Any) -> None:

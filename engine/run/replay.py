@@ -367,6 +367,7 @@ def _setup(target: Target, endpoint: Endpoint, options: ReplayOptions, connectio
         floors=options.sessions == "hybrid",
         live_history=options.history == "live",
         go_on_after_failure=options.go_on_after_failure,
+        lines=endpoint.framing == "ndjson" and options.stream,
     )
 
 

@@ -50,6 +50,7 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
+        lines=setup.lines,
         parent=parent,
         think_ns=think_ns,
         wanted_fd=wanted_fd,
