@@ -63,6 +63,7 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
+        lines=setup.lines,
         wanted_fd=wanted_fd,
         ahead_ns=AHEAD_NS,
         floors=setup.floors,
