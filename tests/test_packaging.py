@@ -187,7 +187,7 @@ MAY_IMPORT = {
     "engine": set(),
     "errors": set(),
     "units": {"errors"},
-    "tokenizer": {"errors"},
+    "tokenizer": {"errors", "traces"},
     "plan": {"traces", *COMMON},
     "endpoints": COMMON,
     "tape": COMMON,
