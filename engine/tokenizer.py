@@ -110,9 +110,10 @@ def load_tokenizer(name: Path | str, *, revision: str | None = None, trust_remot
         UserError: There is none; the message says what to do.
     """
     path = Path(name)
-    local = path.is_dir()
+    local = name != "" and path.is_dir()
     if not local and (isinstance(name, Path) or path.exists() or not _HUB_NAME.fullmatch(name)):
-        raise UserError(f"{name}: not a directory; give one with a tokenizer's files (tokenizer.json), or a hub name")
+        shown = str(name) or "''"
+        raise UserError(f"{shown}: not a directory; give one with a tokenizer's files (tokenizer.json), or a hub name")
     # It would say that PyTorch is absent: no model is to run here. And a hub that is silent is not waited for.
     for variable, value in (
         ("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1"), ("HF_HUB_ETAG_TIMEOUT", "5"), ("HF_HUB_DOWNLOAD_TIMEOUT", "10"),

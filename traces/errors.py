@@ -23,11 +23,13 @@ class InputError(TraceError):
     Args:
         source: The file, dataset or option as the user named it.
         problem: What is wrong and what would be right.
-        line: 1-based number of the line in the file; of the record where the file has no lines.
+        line: 1-based number of the line in the file.
+        row: 1-based number of the record where records are no lines; a CSV's header is not a record.
         field: The column or key.
     """
 
-    def __init__(self, source: str, problem: str, *, line: int | None = None, field: str | None = None) -> None:
-        super().__init__(source, problem, row=line, field=field)
-        place = source if line is None else f"{source}, line {line:,}"
-        self.args = (f"{place}: {problem}" if field is None else f"{place}, field {field!r}: {problem}",)
+    def __init__(
+        self, source: str, problem: str, *, line: int | None = None, row: int | None = None, field: str | None = None
+    ) -> None:
+        self.line = line
+        super().__init__(source if line is None else f"{source}, line {line}", problem, row=row, field=field)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..assemble import rows_text
 from ..content import Content
 from ..errors import InputError
 from ..fields import BadField, shown
@@ -87,13 +88,13 @@ def load_dataset(
         except NoPrompt:
             without += 1
         except BadField as error:
-            raise InputError(name, error.problem, line=number, field=error.field) from None
+            raise InputError(name, error.problem, row=number, field=error.field) from None
         if len(contents) == limit:
             break
     if not contents:
-        raise InputError(name, f"has no row with a prompt; it has {without:,} without one")
+        raise InputError(name, f"has no row with a prompt: {rows_text(without)} without one" if without else "is empty")
     if without and on_note is not None:
-        on_note(f"{name}: {without:,} rows without a prompt left out")
+        on_note(f"{name}: {rows_text(without)} without a prompt left out")
     return contents
 
 

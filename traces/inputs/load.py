@@ -21,7 +21,8 @@ SUFFIXES = (".jsonl", ".ndjson", ".json", ".txt", ".csv", ".parquet")
 _PACKED = (".gz", ".zst")
 _FORMATS = ".jsonl, .json, .txt, .csv or .parquet, or one of them with .gz or .zst"
 
-Row = tuple[int | None, dict[str, Any]]
+Row = tuple[dict[str, int], dict[str, Any]]
+"""The number of its line, or of its row where rows are no lines, under "line" or "row"; and its values by key."""
 
 
 def load_inputs(
@@ -97,12 +98,12 @@ def _file(path: Path, column: str | None, on_note: Callable[[str], None] | None)
     contents: list[Content] = []
     ignored: set[str] = set()
     rows = _rows(source, kind, data)
-    for line, row in rows:
+    for place, row in rows:
         ignored.update(map(str, row.keys() - set(KEYS)))
         try:
             contents.append(content_of(row, column=column, folder=path.parent))
         except BadField as error:
-            raise InputError(source, error.problem, line=line, field=error.field) from None
+            raise InputError(source, error.problem, field=error.field, **place) from None
     if not contents:
         raise InputError(source, "holds no rows; a prompt on each line belongs there")
     ignored.discard(column or "")
@@ -144,7 +145,7 @@ def _lines(source: str, data: bytes) -> Iterator[Row]:
                 row = msgspec.json.decode(text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise InputError(source, f"is not JSON: {shown(str(error))}", line=line) from None
-            yield line, _object(source, line, row)
+            yield {"line": line}, _object(source, row, line=line)
 
 
 def _document(source: str, data: bytes) -> Iterator[Row]:
@@ -158,20 +159,21 @@ def _document(source: str, data: bytes) -> Iterator[Row]:
     if not isinstance(document, list):
         raise InputError(source, "is neither a list of objects nor objects on lines of their own")
     for record, row in enumerate(document, 1):
-        yield record, _object(source, record, row)
+        yield {"row": record}, _object(source, row, row=record)
 
 
-def _object(source: str, line: int, row: Any) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise InputError(source, f'{shown(row)} is not an object; {{"text": "..."}} belongs there', line=line)
-    return row
+def _object(source: str, value: Any, *, line: int | None = None, row: int | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        problem = f'{shown(value)} is not an object; {{"text": "..."}} belongs there'
+        raise InputError(source, problem, line=line, row=row)
+    return value
 
 
 def _text(source: str, data: bytes) -> Iterator[Row]:
     for line, raw in enumerate(data.split(b"\n"), 1):
         text = _decoded(source, raw.removesuffix(b"\r"), line)
         if text.strip():
-            yield line, {"text": text}
+            yield {"line": line}, {"text": text}
 
 
 def _csv(source: str, data: bytes) -> Iterator[Row]:
@@ -199,8 +201,8 @@ def _csv(source: str, data: bytes) -> Iterator[Row]:
                 try:
                     filled[key] = csv_number(key, filled[key])
                 except BadField as error:
-                    raise InputError(source, error.problem, line=record + 1, field=key) from None
-        yield record + 1, filled
+                    raise InputError(source, error.problem, row=record, field=key) from None
+        yield {"row": record}, filled
 
 
 def _parquet(source: str, data: bytes) -> Iterator[Row]:
@@ -212,9 +214,9 @@ def _parquet(source: str, data: bytes) -> Iterator[Row]:
         for batch in parquet.ParquetFile(pa.BufferReader(data)).iter_batches():
             for row in batch.to_pylist():
                 record += 1
-                yield record, row
+                yield {"row": record}, row
     except (pa.ArrowException, OSError) as error:
-        raise InputError(source, f"is damaged: {first_line(error)}", line=record + 1) from None
+        raise InputError(source, f"is damaged: {first_line(error)}", row=record + 1) from None
 
 
 def _decoded(source: str, data: bytes, line: int | None) -> str:

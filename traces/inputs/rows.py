@@ -223,7 +223,8 @@ def _images(row: dict[str, Any], folder: Path | None) -> tuple[str, ...]:
     for place, item in enumerate(given):
         here = f"{key}[{place}]" if isinstance(row[key], list) else key
         if isinstance(item, dict) and "contents" in item:
-            urls += [image_url(here, text(here, one, "a path or a URL"), folder) for one in item["contents"]]
+            contents = sequence(f"{here}.contents", item["contents"], "a list of paths or URLs")
+            urls += [image_url(here, text(here, one, "a path or a URL"), folder) for one in contents]
             continue
         if isinstance(item, dict):
             item = item.get("url", item.get("image_url", item.get("bytes")))
