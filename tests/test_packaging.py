@@ -188,7 +188,7 @@ MAY_IMPORT = {
     "engine": set(),
     "errors": set(),
     "units": {"errors"},
-    "tokenizer": {"errors"},
+    "tokenizer": {"errors", "traces"},
     "plan": {"traces", *COMMON},
     "endpoints": COMMON,
     "tape": COMMON,
