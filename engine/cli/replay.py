@@ -10,7 +10,7 @@ import click
 from .output import print_summaries, summary_options
 
 if TYPE_CHECKING:
-    from ..run.replay import ReplayOptions
+    from ..run.options import ReplayOptions
 
 
 EXIT_INTERRUPTED = 130
@@ -114,7 +114,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 
 def _options(given: dict[str, Any]) -> "ReplayOptions":
     from ..errors import UserError
-    from ..run.replay import ReplayOptions
+    from ..run.options import ReplayOptions
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
