@@ -46,7 +46,7 @@ link_names()
 
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
-PARSERS = ("json", "http1", "sse", "event")
+PARSERS = ("json", "http1", "sse", "ndjson", "event")
 SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),

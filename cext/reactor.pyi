@@ -39,8 +39,10 @@ class Reactor:
         max_prefilling: Likewise while so many have neither a token nor an end.
         stop_ns: No request begins later than this after the start, and what has not begun is left; 0: never.
         cancel_after_ns: The connection of each row is closed so long after the request was sent; -1: never.
-        slot_opens_ns: A closed loop of so many slots: when each opens, in ns after the start, ascending. A row that follows
-            none is then due when a slot is free; the slot is free again when that row, and all that follows it, has ended.
+        slot_opens_ns: A closed loop of so many slots: when each opens, in ns after the start, ascending. A row that
+            follows none is then due when a slot is free; the slot is free again when that row, and all that follows
+            it, has ended.
+        lines: Streams are lines of JSON, whatever Content-Type they come with.
 
     Raises:
         ValueError: Due times or openings are not ascending, or the arrays differ in length.
@@ -84,6 +86,7 @@ class Reactor:
         stop_ns: int = 0,
         cancel_after_ns: memoryview[int] | None = None,
         slot_opens_ns: memoryview[int] | None = None,
+        lines: bool = False,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""

@@ -76,6 +76,7 @@ class Setup:
     max_in_flight: int = 0
     max_prefilling: int = 0
     stop_ns: int = 0
+    lines: bool = False  # streams are lines of JSON
 
 
 def send_setup(

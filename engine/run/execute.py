@@ -189,6 +189,7 @@ def _setup(job: Job, options: SendOptions) -> Setup:
         floors=job.plan.floors,
         live_history=live,
         go_on_after_failure=job.go_on_after_failure,
+        lines=job.endpoint.framing == "ndjson" and options.stream,
     )
 
 

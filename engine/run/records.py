@@ -25,6 +25,7 @@ TIMES = (
     "first_token_ns",
     "last_token_ns",
     "end_ns",
+    "first_visible_ns",
 )
 
 RECORD = np.dtype(

@@ -37,7 +37,12 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
     if route.tls_host is not None:
         importlib.import_module("ssl")  # so that the core finds the OpenSSL that Python has, where it has its own
     reactor = Reactor(
-        **columns,
+        columns["due_ns"],
+        columns["request_ids"],
+        parent=columns.get("parent"),
+        think_ns=columns.get("think_ns"),
+        cancel_after_ns=columns.get("cancel_after_ns"),
+        slot_opens_ns=columns.get("slot_opens_ns"),
         address=bytes.fromhex(route.address),
         tunnel=route.tunnel.encode("ascii"),
         tls_host=encoded(route.tls_host),
@@ -58,6 +63,7 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
+        lines=setup.lines,
         wanted_fd=wanted_fd,
         ahead_ns=AHEAD_NS,
         floors=setup.floors,

@@ -62,6 +62,7 @@ REQUESTS: Final = pa.schema(
         _field("headers_ns?", pa.int64()),
         _field("first_event_ns?", pa.int64()),
         _field("first_token_ns?", pa.int64()),
+        _field("first_visible_ns?", pa.int64()),  # the first output that is neither reasoning nor a tool call
         _field("last_token_ns?", pa.int64()),
         _field("end_ns?", pa.int64()),
         _field("started_at", pa.timestamp("us", tz="UTC")),  # sent_ns, or scheduled_ns where nothing was sent
