@@ -115,6 +115,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 def _options(given: dict[str, Any]) -> "ReplayOptions":
     from ..errors import UserError
     from ..run.options import ReplayOptions
+    from .durations import option_ns
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
@@ -129,15 +130,15 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
     return ReplayOptions(
         url=given["url"],
         simulator=simulator,
-        start_ns=_duration_ns(given, "start") if given["start"] else None,
-        end_ns=_duration_ns(given, "end") if given["end"] else None,
+        start_ns=option_ns(given, "start") if given["start"] else None,
+        end_ns=option_ns(given, "end") if given["end"] else None,
         prompt_form=None if form is None else form.replace("-", "_"),
-        connect_timeout_ns=_duration_ns(given, "connect_timeout", above_0=True),
-        read_timeout_ns=_duration_ns(given, "read_timeout", above_0=True),
-        grace_ns=_duration_ns(given, "grace"),
-        preopen_ns=_duration_ns(given, "preopen"),
-        spin_ns=_duration_ns(given, "spin"),
-        think=given["think"] if given["think"] in ("recorded", "none") else _duration_ns(given, "think"),
+        connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
+        read_timeout_ns=option_ns(given, "read_timeout", above_0=True),
+        grace_ns=option_ns(given, "grace"),
+        preopen_ns=option_ns(given, "preopen"),
+        spin_ns=option_ns(given, "spin"),
+        think=given["think"] if given["think"] in ("recorded", "none") else option_ns(given, "think"),
         go_on_after_failure=given["on_failure"] == "continue",
         **{
             name: given[name]
@@ -148,20 +149,6 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
             )
         },
     )  # fmt: skip
-
-
-def _duration_ns(given: dict[str, Any], name: str, *, above_0: bool = False) -> int:
-    from ..errors import UserError
-    from ..units import duration_ns
-
-    option = f"--{name.replace('_', '-')}"
-    try:
-        duration = duration_ns(given[name])
-    except UserError as error:
-        raise UserError(f"{option}: {error}") from None
-    if above_0 and not duration:
-        raise UserError(f"{option} is {given[name]}; it must be above 0")
-    return duration
 
 
 def _check_speed(text: str) -> None:
