@@ -52,7 +52,7 @@ SERVER = (
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
-REACTOR = ("reactor", *(f"reactor_{part}" for part in ["supply", "pool", "send", "receive", "end", "report"]))
+REACTOR = ("reactor", *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]))
 MODULES = {
     "parsers": PARSERS,
     "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", *REACTOR),

@@ -30,9 +30,15 @@ class Reactor:
         floors: A follower is not due before its own due_ns either.
         live_history: Ask for a follower's request only after the end of what it follows.
         go_on_after_failure: Send what follows a failed request all the same.
+        max_in_flight: What is due waits while so many requests are under way; 0: there is no such cap.
+        max_prefilling: Likewise while so many have neither a token nor an end.
+        stop_ns: No request begins later than this after the start, and what has not begun is left; 0: never.
+        cancel_after_ns: The connection of each row is closed so long after the request was sent; -1: never.
+        slot_opens_ns: A closed loop of so many slots: when each opens, in ns after the start, ascending. A row that follows
+            none is then due when a slot is free; the slot is free again when that row, and all that follows it, has ended.
 
     Raises:
-        ValueError: The due times are not ascending, or the arrays differ in length.
+        ValueError: Due times or openings are not ascending, or the arrays differ in length.
         OSError: Descriptors or memory are out.
     """
 
@@ -62,6 +68,11 @@ class Reactor:
         floors: bool = False,
         live_history: bool = False,
         go_on_after_failure: bool = False,
+        max_in_flight: int = 0,
+        max_prefilling: int = 0,
+        stop_ns: int = 0,
+        cancel_after_ns: memoryview[int] | None = None,
+        slot_opens_ns: memoryview[int] | None = None,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""

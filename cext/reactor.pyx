@@ -28,6 +28,9 @@ cdef extern from "schedule.h" nogil:
         const int64_t *think_ns
         bint floors
         int64_t ahead_ns
+    ctypedef struct schedule_slots:
+        const int64_t *opens_ns
+        int64_t count
 
 cdef extern from "reactor.h" nogil:
     ctypedef struct reactor_config:
@@ -49,10 +52,19 @@ cdef extern from "reactor.h" nogil:
         int wanted_fd
         bint live_history
         bint go_on_after_failure
+        uint32_t max_in_flight
+        uint32_t max_prefilling
+        int64_t stop_ns
+    ctypedef struct reactor_rows:
+        int64_t count
+        const int64_t *due_ns
+        const int64_t *request_ids
+        const int64_t *cancel_after_ns
+        const schedule_links *links
+        const schedule_slots *slots
     ctypedef struct reactor:
         pass
-    reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
-                         const schedule_links *links)
+    reactor *reactor_new(const reactor_config *config, const reactor_rows *rows)
     void reactor_free(reactor *r)
     int reactor_fd(const reactor *r)
     void reactor_begin(reactor *r, int64_t start_ns)
@@ -70,9 +82,12 @@ cdef class Reactor:
                   int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
                   bint keep_text, bint needs_end, const int64_t[::1] parent=None, const int64_t[::1] think_ns=None,
                   int wanted_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
-                  bint go_on_after_failure=False):
+                  bint go_on_after_failure=False, uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
+                  const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None):
         cdef reactor_config config
+        cdef reactor_rows plan
         cdef schedule_links links
+        cdef schedule_slots slots
         if due_ns.shape[0] != request_ids.shape[0]:
             raise ValueError(f"{due_ns.shape[0]} due times for {request_ids.shape[0]} requests")
         if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.address):
@@ -96,8 +111,26 @@ cdef class Reactor:
         config.wanted_fd = wanted_fd
         config.live_history = live_history
         config.go_on_after_failure = go_on_after_failure
+        config.max_in_flight = max_in_flight
+        config.max_prefilling = max_prefilling
+        config.stop_ns = stop_ns
         self.dialect = dialect
         cdef int64_t rows = due_ns.shape[0]
+        memset(&plan, 0, sizeof(plan))
+        plan.count = rows
+        plan.links = &links
+        plan.slots = &slots
+        if rows:
+            plan.due_ns = &due_ns[0]
+            plan.request_ids = &request_ids[0]
+        if cancel_after_ns is not None and rows:
+            if cancel_after_ns.shape[0] != rows:
+                raise ValueError(f"{cancel_after_ns.shape[0]} times of cancellation for {rows} requests")
+            plan.cancel_after_ns = &cancel_after_ns[0]
+        memset(&slots, 0, sizeof(slots))
+        if slot_opens_ns is not None and slot_opens_ns.shape[0]:
+            slots.opens_ns = &slot_opens_ns[0]
+            slots.count = slot_opens_ns.shape[0]
         memset(&links, 0, sizeof(links))
         links.floors = floors
         links.ahead_ns = ahead_ns
@@ -106,10 +139,11 @@ cdef class Reactor:
                 raise ValueError(f"{parent.shape[0]} parents and {think_ns.shape[0]} think times for {rows} requests")
             links.parent = &parent[0]
             links.think_ns = &think_ns[0]
-        self.ptr = reactor_new(&config, &due_ns[0] if rows else NULL, &request_ids[0] if rows else NULL, rows, &links)
+        self.ptr = reactor_new(&config, &plan)
         if self.ptr is NULL:
             if errno == EINVAL:
-                raise ValueError("due times must be ascending and not below 0, and a parent must stand above its row")
+                raise ValueError("due times and slots' openings must be ascending and not below 0, a parent must stand above its "
+                                 "row, and a time of cancellation must be -1 or more")
             raise OSError(errno, f"the reactor cannot start: {os.strerror(errno)}")
 
     def __dealloc__(self):

@@ -104,6 +104,7 @@ conn *pool_open(reactor *r) {
     else if (!(c = malloc(sizeof *c)))
         return NULL;
     memset(c, 0, sizeof *c);
+    c->cancel_at_ns = SCHEDULE_NEVER;
     stream_init(&c->stream);
     c->opened_ns = c->active_ns = clock_mono_ns();
     c->fd = conn_dial((const struct sockaddr *)&r->config.address, r->config.address_length, r->config.stamps);

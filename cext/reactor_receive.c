@@ -30,7 +30,7 @@ static void completed(reactor *r, conn *c, size_t left) {
     send_waiting(r);
 }
 
-static void receive(reactor *r, conn *c, uint32_t mask) {
+void receive_all(reactor *r, conn *c, uint32_t mask) {
     for (;;) {
         int64_t stamp;
         int64_t n = conn_receive(c->fd, r->buffer, READ_BUFFER, &stamp);
@@ -48,7 +48,11 @@ static void receive(reactor *r, conn *c, uint32_t mask) {
         c->active_ns = r->now_ns;
         size_t left;
         stream *s = &c->stream;
-        switch (stream_bytes(s, &r->shared, r->buffer, (size_t)n, arrival(r, s, stamp, r->now_ns), r->now_ns, &left)) {
+        stream_result result =
+            stream_bytes(s, &r->shared, r->buffer, (size_t)n, arrival(r, s, stamp, r->now_ns), r->now_ns, &left);
+        if (c->prefilling && s->record.first_token_ns)
+            cap_first_token(r, c);
+        switch (result) {
         case STREAM_MORE:
             if (c->item && c->sent == c->length)
                 pool_release_item(r, c);
@@ -93,5 +97,5 @@ void receive_ready(reactor *r, conn *c, uint32_t mask) {
     } else if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_more(r, c);
     if (c->state != CONN_DEAD && mask & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        receive(r, c, mask);
+        receive_all(r, c, mask);
 }

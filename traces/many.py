@@ -16,7 +16,7 @@ import pyarrow as pa
 from .blocks import INT32_MAX
 from .errors import TraceError
 from .sessions import number_turns, old_parents, remap_parents
-from .table import TRACE_SCHEMA, Trace
+from .table import TRACE_SCHEMA, Trace, one_array
 
 _KINDS = {".json", ".jsonl", ".ndjson", ".csv", ".parquet"}
 _PACKED = {".gz", ".zst"}
@@ -130,7 +130,7 @@ def _merged(source: str, traces: Sequence[Trace], origin_ns: int) -> pa.Table:
         parent = pa.array(parents + rows, pa.int64(), mask=parents < 0)
         table = _put(_put(table, "arrival_ns", pa.array(arrival)), "parent", parent)
         table = _put(table, "session_id", _own_names(table["session_id"], trace.source, names))
-        blocks: Any = table["block_ids"].combine_chunks()
+        blocks: Any = one_array(table["block_ids"])
         flat = blocks.flatten().to_numpy()
         if len(flat):
             if ids + int(flat.max()) > INT32_MAX:

@@ -82,13 +82,7 @@ def recorded_trace(
             f"{rows_text(estimated)} with text and no recorded length: "
             "lengths are estimated at 4 bytes of UTF-8 per token"
         )
-    optional: dict[str, Any] = {}
-    for column in ("think_ns", "session_id", "model", "text", "body"):
-        values = [getattr(request, column.replace("session_id", "session")) for request in requests]
-        optional[column] = pa.array(values, TRACE_SCHEMA.field(column).type)
-    del values
-    for request in requests:
-        request.text = request.body = None  # Arrow has them now: they are most of the memory
+    optional = _nullable(requests)
     return assemble(
         source=bad.source,
         format=format,
@@ -104,7 +98,24 @@ def recorded_trace(
     )
 
 
+_NULLABLE = {"think_ns": "think_ns", "session_id": "session", "model": "model", "text": "text", "body": "body"}
+_CHUNK_ROWS = 4096
 _MOST_BYTES = 2**31 - 1  # what one Arrow array of int32 offsets holds
+
+
+def _nullable(requests: Sequence[Recorded]) -> dict[str, Any]:
+    """The nullable columns. Texts and bodies, most of the memory, go from the requests to Arrow a few at a time."""
+    optional: dict[str, Any] = {}
+    for column, attribute in _NULLABLE.items():
+        chunks = []
+        for first in range(0, len(requests), _CHUNK_ROWS):
+            some = requests[first : first + _CHUNK_ROWS]
+            chunks.append(pa.array([getattr(request, attribute) for request in some], TRACE_SCHEMA.field(column).type))
+            if column in ("text", "body"):
+                for request in some:
+                    setattr(request, attribute, None)
+        optional[column] = pa.chunked_array(chunks)
+    return optional
 
 
 def follow_sessions(requests: Sequence[Recorded]) -> None:

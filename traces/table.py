@@ -69,11 +69,18 @@ class Trace:
         return int(self.table["arrival_ns"][-1].as_py()) if len(self) else 0
 
 
+def one_array(column: Any) -> Any:
+    """A column as one array, copied only where it is in several chunks; combine_chunks copies one chunk too."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def table_digest(table: pa.Table) -> str:
     """SHA-256 in hex of a table's names and values, whatever its chunks, offsets or Arrow's version."""
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
-        array: Any = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        array = one_array(column)
         kind = "list" if pa.types.is_list(column.type) else column.type  # the name of a list's child may differ
         digest.update(f"\0{name}\0{kind}\0{len(column)}\0".encode())
         _update(digest, array)

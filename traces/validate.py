@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import TraceError
 from .sessions import check_parents, old_parents
-from .table import Trace
+from .table import Trace, one_array
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def problems_of(trace: Trace) -> list[str]:
 def _block_counts(trace: Trace) -> list[str]:
     if trace.block_tokens is None:
         return []
-    counts = trace.table["block_ids"].combine_chunks().value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
+    counts = one_array(trace.table["block_ids"]).value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
     tokens = trace.table["input_tokens"].to_numpy().astype(np.int64)
     size = trace.block_tokens
     due = -(-tokens // size) if trace.block_rounding == "ceil" else tokens // size

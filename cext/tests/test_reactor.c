@@ -132,7 +132,8 @@ static totals run(const event_dialect *dialect, uint16_t port, int rows, int64_t
     if (!buffer || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
         abort();
     reactor_config config = make_config(dialect, port, fds[0]);
-    reactor *r = reactor_new(&config, due, ids, rows, NULL);
+    reactor_rows plan = {.count = rows, .due_ns = due, .request_ids = ids};
+    reactor *r = reactor_new(&config, &plan);
     CHECK(r != NULL);
     feed_requests(fds[1], rows, "m");
     int64_t begin_ns = clock_mono_ns() + 20 * TT_NS_PER_MS, stop_at = give_up_after_ns ? begin_ns + give_up_after_ns : INT64_MAX;

@@ -14,6 +14,7 @@ from ..tape.schema import END_MARKERS, OUTCOMES, PHASES, PROBES, REQUESTS, event
 from .explain import error_text, status_text
 
 TIMES = (
+    "released_ns",
     "connect_start_ns",
     "connected_ns",
     "sent_ns",
@@ -66,6 +67,8 @@ STATUS = np.dtype(
                 "blocked",
                 "clock_steps",
                 "waited_ns",
+                "held",
+                "left",
                 "done",
             )
         ),

@@ -32,10 +32,8 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
     channel = socket.socket(fileno=channel_fd)
     control = socket.socket(fileno=control_fd)
     setup, columns = receive_setup(channel)
-    parent, think_ns = columns[2:] or (None, None)
     reactor = Reactor(
-        columns[0],
-        columns[1],
+        **columns,
         address=bytes.fromhex(setup.address),
         channel_fd=channel_fd,
         dialect=Dialect(setup.fields, setup.types),
@@ -50,15 +48,16 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
-        parent=parent,
-        think_ns=think_ns,
         wanted_fd=wanted_fd,
         ahead_ns=AHEAD_NS,
         floors=setup.floors,
         live_history=setup.live_history,
         go_on_after_failure=setup.go_on_after_failure,
+        max_in_flight=setup.max_in_flight,
+        max_prefilling=setup.max_prefilling,
+        stop_ns=setup.stop_ns,
     )
-    for column in columns:
+    for column in columns.values():
         column.release()
     loop = uvloop.new_event_loop()
 

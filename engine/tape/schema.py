@@ -52,6 +52,7 @@ REQUESTS: Final = pa.schema(
         _field("url", pa.string()),
         _field("scheduled_ns", pa.int64()),
         _field("arrival?", pa.string()),  # open: due at its recorded time; closed: after the end of what it follows
+        _field("released_ns?", pa.int64()),  # it was due and waited until then for a cap to let it go; null: it did not
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
         _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived

@@ -12,8 +12,9 @@ import pyarrow as pa
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
 from ..files import PARQUET, read_whole
+from ..parquet import list_column
 from ..sessions import check_parents
-from ..table import TRACE_SCHEMA, Rounding, Trace
+from ..table import TRACE_SCHEMA, Rounding, Trace, one_array
 
 NAME = "native"
 LOOKS = "Parquet written by Tokentape"
@@ -21,7 +22,7 @@ VERSION = 2
 
 _KEY = b"tokentape.trace"
 _DELTA = ("arrival_ns", "input_tokens", "output_tokens", "turn", "parent", "think_ns", "source_row")
-_LISTS = ("block_ids.list.element", "token_ids.list.element")
+_LISTS = ("block_ids", "token_ids")
 
 
 class _About(msgspec.Struct):
@@ -58,7 +59,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
         origin_ns=trace.origin_ns,
     )
     columns: Any = ["session_id", "model"]
-    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | dict.fromkeys(_LISTS, "DELTA_BINARY_PACKED")
+    encodings = dict.fromkeys((*_DELTA, *(f"{name}.list.element" for name in _LISTS)), "DELTA_BINARY_PACKED")
     table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
     try:
         parquet.write_table(
@@ -103,7 +104,9 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     if schema.remove_metadata() != TRACE_SCHEMA:
         raise TraceError(source, f"has other columns than a trace: {', '.join(schema.names)[:200]}")
     try:
-        table = file.read().replace_schema_metadata(None).cast(TRACE_SCHEMA)
+        flat = file.read([name for name in TRACE_SCHEMA.names if name not in _LISTS])
+        columns = [list_column(source, file, name) if name in _LISTS else flat[name] for name in TRACE_SCHEMA.names]
+        table = pa.Table.from_arrays(columns, schema=TRACE_SCHEMA)
     except broken as error:
         raise TraceError(source, f"is damaged: {_first_line(error)}") from None
     _check(source, table, about)
@@ -163,9 +166,9 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
     if table["block_ids"].null_count < len(table) and (about.block_tokens is None or about.block_tokens < 1):
         raise TraceError(source, "has block ids and no block size", field="block_ids")
     for name in ("block_ids", "token_ids"):
-        lists: Any = table[name].combine_chunks()
+        lists: Any = one_array(table[name])
         ids = lists.flatten()
-        if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
+        if len(ids) and int(ids.to_numpy().min()) < 0:
             raise TraceError(source, "has a null or negative id", field=name)
     think = table["think_ns"].combine_chunks()
     _refuse(source, "think_ns", think.fill_null(0).to_numpy(zero_copy_only=False) < 0, "is negative")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..assemble import assemble, rows_text
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
-from ..table import Trace
+from ..table import Trace, one_array
 
 NAME = "tape"
 LOOKS = "a directory with manifest.json"
@@ -159,7 +159,7 @@ def _bodies(path: Path, manifest: dict[str, Any], ids: NDArray[np.int64]) -> Any
         return None
     known = table["request_id"].to_numpy()
     place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return table["request_body"].combine_chunks().take(pa.array(place, mask=known[place] != ids))
+    return one_array(table["request_body"]).take(pa.array(place, mask=known[place] != ids))
 
 
 def _numbers(column: Any) -> NDArray[np.int64]:
