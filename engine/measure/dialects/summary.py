@@ -122,7 +122,7 @@ def _statistic(values: Floats, name: str) -> float:
     if name in {"avg", "mean"}:
         return float(values.mean())
     if name in {"min", "max", "std"}:
-        return float({"min": values.min, "max": values.max, "std": values.std}[name]())
+        return float(getattr(values, name)())
     return float(np.percentile(values, 50 if name == "median" else float(name[1:])))
 
 
