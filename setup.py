@@ -38,6 +38,7 @@ def extension(name: str, *parts: str) -> Extension:
         depends=[str(path.relative_to(ROOT)) for path in (ROOT / "cext").glob("*.h")],
         extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", *extra],
         extra_link_args=extra[:1],
+        libraries=["dl"],  # dlopen is in libc only since glibc 2.34
     )
 
 
@@ -52,11 +53,14 @@ SERVER = (
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
-REACTOR = ("reactor", *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]))
+REACTOR = (
+    *("reactor", "conn", "tls", "tls_library", "transport"),
+    *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]),
+)
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", *REACTOR),
-    "server": ("json", "columns", "listener", *SERVER),
+    "reactor": (*PARSERS, "columns", "schedule", "feed", "outbox", "stream", *REACTOR),
+    "server": ("json", "columns", "listener", "tls", "tls_library", *SERVER),
     "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
 setup(

@@ -16,7 +16,7 @@ static void check_timeouts(reactor *r, conn *c) {
     int64_t silent = r->now_ns - c->active_ns;
     char text[96];
     if (c->state == CONN_CONNECTING && r->now_ns - c->opened_ns > r->config.connect_timeout_ns) {
-        snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
+        snprintf(text, sizeof text, "%s after %.3g s", transport_lack(&c->line), (double)r->config.connect_timeout_ns / 1e9);
         end_handshake(r, c, text);
     } else if (c->state == CONN_BUSY && silent > r->config.read_timeout_ns) {
         snprintf(text, sizeof text, "the server sent nothing for %.3g s", (double)r->config.read_timeout_ns / 1e9);
@@ -210,12 +210,12 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
     r->feed.fd = -1;
     r->epfd = epoll_create1(EPOLL_CLOEXEC);
     r->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    r->buffer = malloc(READ_BUFFER);
+    r->buffers = malloc(sizeof *r->buffers);
     outbox_init(&r->outbox, config->channel_fd);
     int bad = take_rows(r, rows);
     if (!bad)
         bad = schedule_init(&r->plan, rows->due_ns, rows->count, rows->links, rows->slots);
-    if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffer || !columns_init(&r->columns) ||
+    if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffers || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
         !pool_watch(r, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
         !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !supply_prepare(r)) {
@@ -267,6 +267,6 @@ void reactor_free(reactor *r) {
     free(r->cancels);
     free(r->conns);
     free(r->records);
-    free(r->buffer);
+    free(r->buffers);
     free(r);
 }

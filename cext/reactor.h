@@ -5,7 +5,7 @@
  * object. reactor_run() stays for up to `budget_ns`, waiting in its own epoll: so a busy run pays for the outer loop once
  * in many events, and the outer loop is never kept waiting for longer than that.
  *
- * Memory: a connection is about 1 KB, plus the cut line or event that it waits to complete; requests ahead of their time are bounded
+ * Memory: a connection is about 1 KB (10 KB under TLS), plus the cut line or event that it waits to complete; requests ahead of their time are bounded
  * by `feed_limit`, measurements on their way by OUTBOX_LIMIT; bodies kept for a second try by RETAIN_LIMIT.
  *
  * Load is controlled in three ways beside due times. Slots make it a closed loop (schedule.h). Caps hold back what is due while
@@ -20,14 +20,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "event.h"
 #include "schedule.h"
+#include "transport.h"
 
 typedef struct {
-    struct sockaddr_storage address;
-    socklen_t address_length;
+    transport_route route;       /* what it points to outlives the reactor */
     int channel_fd;              /* feed in, outbox out; non-blocking use, stays the caller's */
     const event_dialect *dialect;/* outlives the reactor */
     int64_t connect_timeout_ns, read_timeout_ns;
@@ -37,7 +36,6 @@ typedef struct {
     size_t feed_limit;           /* bytes of requests that wait in the worker */
     uint32_t max_connections;    /* open at once; further requests wait, and are late */
     bool reuse;                  /* pool connections */
-    bool stamps;                 /* use the kernel's receive stamps */
     bool keep_text, needs_end;   /* stream.h */
     int wanted_fd;               /* followers' requests come in here, after they were asked for (OUTBOX_WANTS) */
     bool live_history;           /* a follower's request is written from the reply before it: ask only after that */

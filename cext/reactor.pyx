@@ -32,10 +32,31 @@ cdef extern from "schedule.h" nogil:
         const int64_t *opens_ns
         int64_t count
 
-cdef extern from "reactor.h" nogil:
-    ctypedef struct reactor_config:
+cdef extern from "tls.h" nogil:
+    enum: TLS_ERROR_BYTES
+    ctypedef struct tls_context:
+        pass
+    ctypedef struct tls_client_options:
+        const char *host
+        const char *ca_file
+        const char *store_file
+        const char *store_dir
+        bint insecure
+    tls_context *tls_client(const tls_client_options *options, char *why)
+    void tls_context_free(tls_context *context)
+
+cdef extern from "transport.h" nogil:
+    ctypedef struct transport_route:
         sockaddr_storage address
         uint32_t address_length
+        bint stamps
+        const char *tunnel
+        size_t tunnel_length
+        tls_context *tls
+
+cdef extern from "reactor.h" nogil:
+    ctypedef struct reactor_config:
+        transport_route route
         int channel_fd
         const event_dialect *dialect
         int64_t connect_timeout_ns
@@ -46,7 +67,6 @@ cdef extern from "reactor.h" nogil:
         size_t feed_limit
         uint32_t max_connections
         bint reuse
-        bint stamps
         bint keep_text
         bint needs_end
         int wanted_fd
@@ -73,16 +93,44 @@ cdef extern from "reactor.h" nogil:
     void reactor_cancel(reactor *r)
 
 
+cdef const char *text_or_null(bytes text):
+    if text is None:
+        return NULL
+    return text
+
+
+cdef tls_context *client_context(bytes host, bytes ca_file, bytes store_file, bytes store_dir, bint insecure) except NULL:
+    cdef tls_client_options options
+    cdef char why[TLS_ERROR_BYTES]
+    options.host = host
+    options.ca_file = text_or_null(ca_file)
+    options.store_file = text_or_null(store_file)
+    options.store_dir = text_or_null(store_dir)
+    options.insecure = insecure
+    cdef tls_context *context = tls_client(&options, why)
+    if context is NULL:
+        raise OSError((<bytes>why).decode("utf-8", "replace"))
+    return context
+
+
+def check_tls(bytes host, *, bytes ca_file=None, bytes store_file=None, bytes store_dir=None, bint insecure=False):
+    tls_context_free(client_context(host, ca_file, store_file, store_dir, insecure))
+
+
 cdef class Reactor:
     cdef reactor *ptr
-    cdef Dialect dialect        # the reactor reads it: kept alive here
+    cdef Dialect dialect        # the reactor reads these: kept alive here
+    cdef bytes tunnel
+    cdef tls_context *tls
 
     def __cinit__(self, const int64_t[::1] due_ns, const int64_t[::1] request_ids, *, bytes address, int channel_fd,
                   Dialect dialect, int64_t connect_timeout_ns, int64_t read_timeout_ns, int64_t idle_timeout_ns,
                   int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
                   bint keep_text, bint needs_end, const int64_t[::1] parent=None, const int64_t[::1] think_ns=None,
                   int wanted_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
-                  bint go_on_after_failure=False, uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
+                  bint go_on_after_failure=False, bytes tunnel=b"", bytes tls_host=None, bytes ca_file=None,
+                  bytes store_file=None, bytes store_dir=None, bint insecure=False,
+                  uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
                   const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None):
         cdef reactor_config config
         cdef reactor_rows plan
@@ -90,11 +138,11 @@ cdef class Reactor:
         cdef schedule_slots slots
         if due_ns.shape[0] != request_ids.shape[0]:
             raise ValueError(f"{due_ns.shape[0]} due times for {request_ids.shape[0]} requests")
-        if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.address):
+        if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.route.address):
             raise ValueError("the socket address is too long")
         memset(&config, 0, sizeof(config))
-        memcpy(&config.address, PyBytes_AS_STRING(address), PyBytes_GET_SIZE(address))
-        config.address_length = <uint32_t>PyBytes_GET_SIZE(address)
+        memcpy(&config.route.address, PyBytes_AS_STRING(address), PyBytes_GET_SIZE(address))
+        config.route.address_length = <uint32_t>PyBytes_GET_SIZE(address)
         config.channel_fd = channel_fd
         config.dialect = <const event_dialect *>dialect.ptr
         config.connect_timeout_ns = connect_timeout_ns
@@ -105,7 +153,10 @@ cdef class Reactor:
         config.feed_limit = feed_limit
         config.max_connections = max_connections
         config.reuse = reuse
-        config.stamps = stamps
+        config.route.stamps = stamps
+        self.tunnel = tunnel
+        config.route.tunnel = PyBytes_AS_STRING(tunnel) if tunnel else NULL
+        config.route.tunnel_length = PyBytes_GET_SIZE(tunnel)
         config.keep_text = keep_text
         config.needs_end = needs_end
         config.wanted_fd = wanted_fd
@@ -139,6 +190,9 @@ cdef class Reactor:
                 raise ValueError(f"{parent.shape[0]} parents and {think_ns.shape[0]} think times for {rows} requests")
             links.parent = &parent[0]
             links.think_ns = &think_ns[0]
+        if tls_host is not None:
+            self.tls = client_context(tls_host, ca_file, store_file, store_dir, insecure)
+        config.route.tls = self.tls
         self.ptr = reactor_new(&config, &plan)
         if self.ptr is NULL:
             if errno == EINVAL:
@@ -148,6 +202,7 @@ cdef class Reactor:
 
     def __dealloc__(self):
         reactor_free(self.ptr)
+        tls_context_free(self.tls)
 
     def fileno(self):
         return reactor_fd(self.ptr)

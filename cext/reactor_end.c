@@ -82,14 +82,19 @@ void end_broken(reactor *r, conn *c, int error) {
     if (!error && silent)
         error = c->error;
     bool reset = error == ECONNRESET || error == EPIPE;
-    char text[128];
-    if (error && !reset)
+    bool cut = !error && !silent && transport_was_cut(&c->line);   /* its end may be anybody's */
+    char text[TRANSPORT_TEXT + 32];
+    if (error == EPROTO)
+        snprintf(text, sizeof text, "the connection broke: %s", transport_reason(&c->line));
+    else if (error && !reset)
         snprintf(text, sizeof text, "the connection broke: %s", strerror(error));
+    else if (cut)
+        snprintf(text, sizeof text, "the server cut the connection without closing TLS (no close_notify)");
     else
         snprintf(text, sizeof text, "the server %s the connection %s", reset ? "reset" : "closed",
                  !silent ? "before the response was complete"
                  : c->sent < c->length ? "before the request was sent" : "without a response");
-    if (error)
+    if (error || cut)
         stream_fail(s, silent ? OUTCOME_PROTOCOL_ERROR : OUTCOME_TRUNCATED, r->now_ns, text);
     else
         stream_closed(s, &r->shared, r->now_ns, text);

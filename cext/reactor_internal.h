@@ -21,12 +21,12 @@
 #include "reactor.h"
 #include "schedule.h"
 #include "stream.h"
+#include "transport.h"
 
-#define READ_BUFFER 65536
 #define TURN_EVENTS 256
 #define STEP_NS TT_NS_PER_MS              /* the two clocks moved apart by more: somebody set the wall clock */
 
-/*  opened            handshake done          assigned          response whole
+/*  opened      open (transport.h)            assigned          response whole
  *     CONNECTING ────────▶ IDLE ───────────────▶ BUSY ────────────▶ IDLE or DEAD
  *     A request that finds no idle connection waits, in order, for the first that comes free or is made; as many
  *     handshakes are under way as requests wait. Only a second try is bound to its CONNECTING connection: it must be a fresh one.
@@ -35,7 +35,7 @@ typedef enum { CONN_CONNECTING, CONN_IDLE, CONN_BUSY, CONN_DEAD } conn_state;
 
 typedef struct conn {
     stream stream;
-    int fd;
+    transport line;
     conn_state state;
     bool assigned;
     bool pooled;                /* the request found it idle: the server may have closed it meanwhile */
@@ -43,7 +43,7 @@ typedef struct conn {
     int error;                  /* errno of a send that failed while a response may still wait to be read */
     int32_t id, served;
     uint32_t index;             /* in reactor.conns */
-    int64_t opened_ns, connected_ns, active_ns;
+    int64_t opened_ns, active_ns;
     int64_t cancel_at_ns;       /* SCHEDULE_NEVER: not at all */
     uint32_t cancel_place;      /* in reactor.cancels */
     feed_item *item;            /* the request; NULL once it cannot be sent again */
@@ -93,7 +93,7 @@ struct reactor {
     uint32_t records_rows, ticks;
     int64_t busy_ns;
     reactor_status status;
-    char *buffer;
+    transport_buffers *buffers;
     struct epoll_event events[TURN_EVENTS];
 };
 

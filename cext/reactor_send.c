@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "conn.h"
-
 #define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
 #define RETAIN_LIMIT (64u << 20)
 
@@ -54,11 +52,13 @@ void send_waiting(reactor *r) {
 
 void send_more(reactor *r, conn *c) {
     request_record *record = &c->stream.record;
-    if (!record->connected_ns)
-        record->connected_ns = c->connected_ns;
+    if (!record->connected_ns) {
+        record->connected_ns = c->line.connected_ns;
+        record->tls_ns = c->line.tls_ns;
+    }
     while (c->sent < c->length) {
-        int64_t before = clock_mono_ns();
-        int64_t n = conn_write(c->fd, c->item->bytes + c->sent, c->length - c->sent);
+        int64_t before;
+        int64_t n = transport_write(&c->line, c->item->bytes + c->sent, c->length - c->sent, &before);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;                      /* EPOLLOUT brings us back */
         if (n == -EPIPE || n == -ECONNRESET) {
@@ -127,7 +127,7 @@ static bool can_send(reactor *r) {
     if (!must_wait(r) || r->opening.count > r->waiting_count || pool_open(r))
         return true;
     r->connect_errno = errno;
-    return errno != EMFILE || !r->conn_count;
+    return (errno != EMFILE && errno != EAGAIN) || !r->conn_count;   /* EAGAIN: a Unix socket's backlog is full */
 }
 
 /* Sends it, or has it wait for a connection that is being made. */

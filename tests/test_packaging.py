@@ -19,7 +19,7 @@ from tokentape.engine.run.replay import replay
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("engine", "cext", "traces")
-HEAVY = {"jinja2", "msgspec", "numpy", "pyarrow", "rich", "tokenizers", "transformers"}
+HEAVY = {"jinja2", "matplotlib", "msgspec", "numpy", "pyarrow", "rich", "tokenizers", "transformers"}
 
 
 def package_of(folder: Path) -> str:
@@ -103,7 +103,7 @@ def python(*arguments: str) -> str:
         "from tokentape.engine.cli.main import cli; cli(['--help'], standalone_mode=False)",
         *(
             f"from tokentape.engine.cli.main import cli; cli(['{verb}', '--help'], standalone_mode=False)"
-            for verb in ("replay", "summarize", "recover", "serve")
+            for verb in ("replay", "summarize", "plot", "recover", "serve")
         ),
     ],
 )

@@ -29,6 +29,7 @@ class Recorded:
         model: As recorded.
         text: The prompt's text.
         body: The request's body, JSON.
+        headers: Of the request, as the trace's column has them.
         estimated: Whether a length was worked out from a text.
     """
 
@@ -42,6 +43,7 @@ class Recorded:
     model: str | None = None
     text: str | None = None
     body: bytes | None = None
+    headers: str | None = None
     estimated: bool = False
 
 
@@ -98,7 +100,7 @@ def recorded_trace(
     )
 
 
-_NULLABLE = {"think_ns": "think_ns", "session_id": "session", "model": "model", "text": "text", "body": "body"}
+_NULLABLE = {"session_id": "session"} | {name: name for name in ("think_ns", "model", "text", "body", "headers")}
 _CHUNK_ROWS = 4096
 _MOST_BYTES = 2**31 - 1  # what one Arrow array of int32 offsets holds
 

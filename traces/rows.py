@@ -25,6 +25,7 @@ _NULLABLE = {
     "session_id": pa.string(),
     "think_ns": pa.int64(),
     "model": pa.string(),
+    "headers": pa.string(),
     "body": pa.binary(),
     "text": pa.string(),
 }

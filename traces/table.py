@@ -20,6 +20,7 @@ TRACE_SCHEMA = pa.schema(
         pa.field("think_ns", pa.int64()),  # between the parent's end and this request; null: not recorded
         pa.field("model", pa.string()),
         pa.field("path", pa.string()),  # of the recorded body's URL
+        pa.field("headers", pa.string()),  # of the recorded body, without secrets: a JSON object of names and values
         pa.field("body", pa.binary()),  # a recorded request, JSON
         pa.field("text", pa.string()),  # a recorded prompt, where there is no body
         pa.field("token_ids", pa.list_(pa.int32())),  # a recorded prompt in tokens of the model's vocabulary

@@ -109,12 +109,12 @@ static void read_frames(int fd, char *buffer, size_t *held, totals *sum) {
 }
 
 static reactor_config make_config(const event_dialect *dialect, uint16_t port, int channel) {
-    reactor_config config = {.address_length = sizeof(struct sockaddr_in), .channel_fd = channel, .dialect = dialect,
+    reactor_config config = {.route = {.address_length = sizeof(struct sockaddr_in), .stamps = true}, .channel_fd = channel, .dialect = dialect,
                              .connect_timeout_ns = 2 * TT_NS_PER_S, .read_timeout_ns = TT_NS_PER_S / 5,
                              .idle_timeout_ns = 4 * TT_NS_PER_S, .horizon_ns = TT_NS_PER_S / 5, .feed_limit = 1 << 20,
-                             .max_connections = 64, .reuse = true, .stamps = true, .keep_text = true, .needs_end = true};
+                             .max_connections = 64, .reuse = true, .keep_text = true, .needs_end = true};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    memcpy(&config.address, &address, sizeof address);
+    memcpy(&config.route.address, &address, sizeof address);
     return config;
 }
 

@@ -4,14 +4,11 @@ import os
 from collections.abc import Iterable, Sequence
 
 from ... import __version__
+from ...traces.headers import CREDENTIALS, SHORTEST_SECRET
 from ..errors import UserError
 from .target import Target
 
 SET_BY_US = ("content-length", "transfer-encoding", "host", "connection")
-CREDENTIALS = ("auth", "key", "token", "cookie", "secret", "password")
-"""A header whose name holds one of these holds a secret."""
-
-SHORTEST_SECRET = 8
 
 
 def request_headers(headers: Iterable[str], api_key_env: str | None) -> list[tuple[str, str]]:
@@ -65,7 +62,7 @@ def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: boo
     lines = [f"POST {target.path} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in taken]
     lines += [f"{name}: {value}" for name, value in given]
-    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode("ascii")
+    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode("latin-1")
 
 
 def redact(command: Sequence[str], headers: Sequence[str]) -> list[str]:

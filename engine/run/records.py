@@ -17,6 +17,7 @@ TIMES = (
     "released_ns",
     "connect_start_ns",
     "connected_ns",
+    "tls_ns",
     "sent_ns",
     "sent_end_ns",
     "headers_ns",

@@ -20,7 +20,8 @@ from ..tokenizer import load_tokenizer, template_overhead
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
-from .headers import request_head, request_headers, secrets
+from .headers import request_headers, secrets
+from .heads import Heads
 from .host import clock_pair
 from .options import ReplayOptions
 from .records import Constants
@@ -148,17 +149,10 @@ def _composer(
     stream: bool,
     options: ReplayOptions,
 ) -> Composer:
-    head = request_head(target, headers, stream)
+    heads = Heads(plan.trace, target, headers, stream, recorded, _base_path(target, _endpoint(options.endpoint)))
     if recorded is None:
-        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, head)
-    return RecordedComposer(
-        *(plan, prompts, body, head),
-        recorded=recorded,
-        target=target,
-        base_path=_base_path(target, _endpoint(options.endpoint)),
-        headers=headers,
-        model=options.model,
-    )
+        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, heads)
+    return RecordedComposer(plan, prompts, body, heads, options.model)
 
 
 def _base_path(target: Target, endpoint: Endpoint) -> str:

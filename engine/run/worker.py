@@ -33,7 +33,12 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
     control = socket.socket(fileno=control_fd)
     setup, columns = receive_setup(channel)
     reactor = Reactor(
-        **columns,
+        columns["due_ns"],
+        columns["request_ids"],
+        parent=columns.get("parent"),
+        think_ns=columns.get("think_ns"),
+        cancel_after_ns=columns.get("cancel_after_ns"),
+        slot_opens_ns=columns.get("slot_opens_ns"),
         address=bytes.fromhex(setup.address),
         channel_fd=channel_fd,
         dialect=Dialect(setup.fields, setup.types),

@@ -55,6 +55,7 @@ REQUESTS: Final = pa.schema(
         _field("released_ns?", pa.int64()),  # it was due and waited until then for a cap to let it go; null: it did not
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
+        _field("tls_ns?", pa.int64()),  # end of the TLS handshake
         _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived
         _field("sent_ns?", pa.int64()),  # first byte handed to the kernel
         _field("sent_end_ns?", pa.int64()),

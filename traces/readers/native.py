@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
 from ..files import PARQUET, read_whole
+from ..headers import check_headers
 from ..parquet import list_column
 from ..sessions import check_parents
 from ..table import TRACE_SCHEMA, Rounding, Trace, one_array
@@ -101,12 +102,15 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     except broken as error:
         raise TraceError(source, f"is not a whole Parquet file: {_first_line(error)}") from None
     about = _about(source, (schema.metadata or {}).get(_KEY))
-    if schema.remove_metadata() != TRACE_SCHEMA:
+    if not _fits(schema):
         raise TraceError(source, f"has other columns than a trace: {', '.join(schema.names)[:200]}")
     try:
-        flat = file.read([name for name in TRACE_SCHEMA.names if name not in _LISTS])
-        columns = [list_column(source, file, name) if name in _LISTS else flat[name] for name in TRACE_SCHEMA.names]
-        table = pa.Table.from_arrays(columns, schema=TRACE_SCHEMA)
+        flat = file.read([name for name in schema.names if name not in _LISTS])
+        columns = {name: flat[name] for name in flat.column_names}
+        columns |= {name: list_column(source, file, name) for name in _LISTS if name in schema.names}
+        rows = file.metadata.num_rows
+        arrays = [columns[at.name] if at.name in columns else pa.nulls(rows, at.type) for at in TRACE_SCHEMA]
+        table = pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA)
     except broken as error:
         raise TraceError(source, f"is damaged: {_first_line(error)}") from None
     _check(source, table, about)
@@ -138,6 +142,16 @@ def _about(source: str, metadata: bytes | None) -> _About:
     if about.version != VERSION:
         raise TraceError(source, f"is a trace of version {about.version}; this program reads version {VERSION}")
     return about
+
+
+def _fits(schema: Any) -> bool:
+    """Whether the columns are a trace's. One that is younger than the file may be absent."""
+    known = {field.name: field for field in TRACE_SCHEMA}
+    return (
+        len(set(schema.names)) == len(schema.names)
+        and all(field.name in known and known[field.name] == field for field in schema.remove_metadata())
+        and all(field.nullable or field.name in schema.names for field in TRACE_SCHEMA)
+    )
 
 
 def _check(source: str, table: pa.Table, about: _About) -> None:
@@ -172,6 +186,7 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
             raise TraceError(source, "has a null or negative id", field=name)
     think = table["think_ns"].combine_chunks()
     _refuse(source, "think_ns", think.fill_null(0).to_numpy(zero_copy_only=False) < 0, "is negative")
+    check_headers(source, table["headers"])
     check_parents(source, table)
 
 

@@ -119,11 +119,18 @@ def spread(values: Floats, statistics: Iterable[str], scale: float = 1.0) -> dic
 
 
 def _statistic(values: Floats, name: str) -> float:
-    if name in {"avg", "mean"}:
-        return float(values.mean())
-    if name in {"min", "max", "std"}:
-        return float(getattr(values, name)())
-    return float(np.percentile(values, 50 if name == "median" else float(name[1:])))
+    match name:
+        case "avg" | "mean":
+            return float(values.mean())
+        case "min":
+            return float(values.min())
+        case "max":
+            return float(values.max())
+        case "std":
+            return float(values.std())
+        case "median":
+            return float(np.median(values))
+    return float(np.percentile(values, float(name[1:])))
 
 
 def single(key: str, label: str, unit: str, value: Value, *, shown: bool = True) -> Row:

@@ -8,10 +8,10 @@ A chunk is any event with choices: the role and the finish reason too. Per reque
     E2EL   last chunk - request
     TPOT   (E2EL - TTFT) / (output tokens - 1), of requests with two tokens or more
 
-Token counts are the server's usage. Requests that failed are counted and left out. Of the run: duration = from the start
-of the benchmark to the end of its last request; throughputs = sums over it; the peak of output is the fullest second,
-counted from the first request, each chunk as one token; the peak of concurrency is exact. Percentiles are numpy's, the
-median and p99 are printed. Embeddings have E2EL alone (`calculate_metrics_for_embeddings`).
+Token counts are the server's usage. Requests that failed are counted and left out. Of the run: duration = from the
+start of the benchmark to the end of its last request; throughputs = sums over it; the peak of output is the fullest
+second, counted from the first request, each chunk as one token; the peak of concurrency is exact. Percentiles are
+numpy's, the median and p99 are printed. Embeddings have E2EL alone (`calculate_metrics_for_embeddings`).
 """
 
 from collections.abc import Sequence
