@@ -118,6 +118,76 @@ static void test_floors_and_giving_up(void) {
     schedule_free(&plan);
 }
 
+static void test_slots(void) {
+    schedule plan;
+    const int64_t opens[] = {0, 30};
+    schedule_slots slots = {opens, 2};
+    CHECK_NUMBER(schedule_init(&plan, (const int64_t[5]){0}, 5, NULL, &slots), 0);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 0, 1000), 0);          /* it has not begun */
+    schedule_begin(&plan, 1000);
+    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 1000), 0);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 30), 1);
+    check_step(&plan, 1000, 0, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 30), 0);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 31), 1);
+    CHECK_NUMBER(schedule_next_at(&plan), 1030);                       /* the other slot opens */
+    schedule_ended(&plan, 0, 1010);
+    check_step(&plan, 1010, 1, SCHEDULE_SEND);                         /* the first is free before that */
+    CHECK_NUMBER(schedule_due(&plan, 1), 1010);
+    check_step(&plan, 1030, 2, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1030, 1000), 0);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER && plan.left == 2);
+    CHECK_NUMBER(schedule_give_up(&plan, 2, 1040), 0);
+    schedule_ended(&plan, 1, 1041);
+    check_step(&plan, 1040, 3, SCHEDULE_SEND);
+    check_step(&plan, 1041, 4, SCHEDULE_SEND);
+    schedule_ended(&plan, 3, 1050);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER && plan.left == 0);
+    schedule_free(&plan);
+}
+
+/* 0 with 1, 2 and 3 below it, and 4. */
+static void test_a_slot_is_held_by_all_that_follows(void) {
+    schedule plan;
+    const int64_t opens[] = {0};
+    schedule_slots slots = {opens, 1};
+    schedule_links links = {.parent = PARENT, .think_ns = THINK};
+    for (int failing = 0; failing < 2; failing++) {
+        CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links, &slots), 0);
+        schedule_begin(&plan, 0);
+        check_step(&plan, 0, 0, SCHEDULE_SEND);
+        schedule_ended(&plan, 0, 100);
+        check_step(&plan, 110, 1, SCHEDULE_WANT);
+        check_step(&plan, 110, 1, SCHEDULE_SEND);
+        if (failing)
+            CHECK_NUMBER(schedule_give_up(&plan, 1, 200), 1);
+        else {
+            schedule_ended(&plan, 1, 200);
+            check_step(&plan, 200, 2, SCHEDULE_WANT);
+            check_step(&plan, 200, 2, SCHEDULE_SEND);
+            schedule_ended(&plan, 2, 300);
+        }
+        check_step(&plan, 1100, 3, SCHEDULE_WANT);
+        check_step(&plan, 1100, 3, SCHEDULE_SEND);
+        CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
+        schedule_ended(&plan, 3, 1200);
+        check_step(&plan, 1200, 4, SCHEDULE_SEND);
+        CHECK_NUMBER(plan.left, 0);
+        schedule_free(&plan);
+    }
+}
+
+static void test_slots_refused(void) {
+    schedule plan;
+    const int64_t descending[] = {3, 2}, negative[] = {-1, 2};
+    schedule_slots slots = {descending, 2};
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, NULL, &slots), -2);
+    schedule_free(&plan);
+    slots.opens_ns = negative;
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, NULL, &slots), -2);
+    schedule_free(&plan);
+}
+
 static void test_links_refused(void) {
     schedule plan;
     const int64_t ahead[] = {-1, 2, 0}, negative[] = {0, -1, 0};
@@ -132,6 +202,9 @@ static void test_links_refused(void) {
 int main(void) {
     test_followers();
     test_floors_and_giving_up();
+    test_slots();
+    test_a_slot_is_held_by_all_that_follows();
+    test_slots_refused();
     test_links_refused();
     test_never_early_never_skipping();
     test_sight();

@@ -74,7 +74,7 @@ class Run:
         isl, osl: Input and output tokens; NaN where nobody counted them.
         reasoning: How many of the output tokens were hidden thought, as far as the server told; else 0.
         endpoint: The API that most of them went to.
-        sources: Requests by whose count of output tokens it is: server, tokenizer, events.
+        sources: Requests that ended well, by whose count of output tokens it is: server, tokenizer, events.
     """
 
     tapes: tuple[Tape, ...]
@@ -147,12 +147,13 @@ def run_of(tapes: Sequence[Tape]) -> Run:
         tables.append(table)
         parts.append(np.full(len(table), number, np.int64))
     rows = pa.concat_tables(tables)
-    counted = rows["token_source"].filter(pc.greater(rows["output_tokens"], 0))
+    ok = pc.equal(rows["outcome"], "ok")
+    counted = rows["token_source"].filter(pc.and_(ok, pc.greater(rows["output_tokens"], 0)))
     return Run(
         tapes=tuple(tapes),
         part=np.concatenate(parts),
         request_id=rows["request_id"].to_numpy(),
-        ok=pc.equal(rows["outcome"], "ok").to_numpy(),
+        ok=ok.to_numpy(),
         scheduled=_floats(rows["scheduled_ns"]),
         sent=_floats(rows["sent_ns"]),
         end=_floats(pc.coalesce(rows["end_ns"], rows["last_token_ns"])),

@@ -22,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .... import __version__
 from ...tape.read import Tape
 from .responses import response_texts
 from .stamps import Stamps
@@ -64,7 +63,7 @@ def write_requests(
     epoch = int(tape.manifest["epoch_unix_ns"])
     streamed = bool(tape.manifest.get("streaming"))
     bodies = _Inputs(inputs)
-    first = rows.slice(0, 1).to_pylist()
+    first = every.slice(0, 1).to_pylist()
     path = urlsplit(first[0]["url"]).path.lstrip("/") if first else ""
     mode, level = stimulus or ("request_rate", _rate(every))
     ids = rows["request_id"].to_numpy()
@@ -89,7 +88,7 @@ def write_requests(
             }
             file.write(separator + json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
             separator = ",\n"
-        tail = {"version": f"tokentape {__version__}", "service_kind": "openai", "endpoint": path}
+        tail = {"version": "tokentape", "service_kind": "openai", "endpoint": path}
         file.write(f'\n],"window_boundaries":[]}}],{json.dumps(tail)[1:]}\n')
     return bodies.written
 
