@@ -38,10 +38,6 @@ typedef struct {
     uint8_t streamed;           /* the response was an event stream */
 } request_record;
 
-<<<<<<< HEAD
-_Static_assert(sizeof(request_record) == 20 * 8 + 4 * 4 + 4 * 4 + 2 + 6, "numpy reads this layout");
-=======
-_Static_assert(sizeof(request_record) == 19 * 8 + 4 * 4 + 4 * 4 + 2 + 6, "numpy reads this layout");
->>>>>>> endpoints
+_Static_assert(sizeof(request_record) == 21 * 8 + 4 * 4 + 4 * 4 + 2 + 6, "numpy reads this layout");
 
 #endif

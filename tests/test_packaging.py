@@ -190,7 +190,7 @@ MAY_IMPORT = {
     "units": {"errors"},
     "tokenizer": {"errors", "traces"},
     "plan": {"traces", *COMMON},
-    "endpoints": COMMON,
+    "endpoints": {"traces", *COMMON},
     "tape": COMMON,
     "measure": {"tape", *COMMON},
     "report": {"measure", "tape", "facade", *COMMON},

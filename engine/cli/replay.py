@@ -19,7 +19,9 @@ EXIT_INTERRUPTED = 130
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
-@click.option("--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET.")
+@click.option(
+    "--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET."
+)
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
