@@ -7,17 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import click
-
-from ..endpoints import ENDPOINTS, endpoint_name
+from ..endpoints import find_endpoint
 from ..errors import UserError
 from ..plan import Choice, Pace, constant_rate, ramp
 from ..plan.arrivals import Segment
 from ..run.options import InputOptions, ProfileOptions
 from ._profile_options import GENAI_PERF_URL
+from ._profile_report import check_dialect, report_profile
 from .durations import option_ns
+from .transport_options import transport_settings
 
-EXIT_INTERRUPTED = 130
 MS = 1_000_000
 
 KINDS = {
@@ -36,32 +35,24 @@ def run_profile(given: dict[str, Any]) -> int:
 
         return run_fixed_schedule(given)
     options = profile_options_of(given)
+    check_dialect(given["dialect"])
     artifacts = given["artifact_dir"] or _artifact_directory(given, options)
     out = given["out"] or artifacts / f"profile-{time.strftime('%Y%m%d-%H%M%S')}.tape"
     slos = _slos(given)
     if given["generate_plots"]:
-        from ..report.plots import require_matplotlib
+        from ..report.plots.draw import require_matplotlib
 
         require_matplotlib()
-    from ..run.controller import Interrupted
     from ..run.profile import profile
-    from ..run.progress import ProgressDisplay
-    from ..tape.journal import JOURNAL
+    from ._watched import EXIT_INTERRUPTED, note, watched
 
-    try:
-        with ProgressDisplay(quiet=given["quiet"]) as display:
-            tape = profile(
-                out,
-                options,
-                command=["tokentape", *sys.argv[1:]],
-                on_status=display.show,
-                on_note=_note,
-            )
-    except (Interrupted, KeyboardInterrupt):
-        kept = f"; what was measured lies in {out}: tokentape recover {out}" if (out / JOURNAL).is_dir() else ""
-        click.echo(f"stopped at once{kept}", err=True)
+    command = ["tokentape", *sys.argv[1:]]
+    profiled = watched(
+        out, given["quiet"], lambda show: profile(out, options, command=command, on_status=show, on_note=note)
+    )
+    if profiled is None:
         return EXIT_INTERRUPTED
-    return _report(tape, given, artifacts, slos)
+    return report_profile(profiled, given, artifacts, slos)
 
 
 def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
@@ -74,11 +65,11 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         raise UserError(f"--service-kind {given['service_kind']}: {KINDS[given['service_kind']]}")
     if given["simulate"] and given["urls"]:
         raise UserError("--simulate and --url both name a server; leave one out")
-    endpoint = endpoint_name(given["endpoint_type"])
+    endpoint = find_endpoint(given["endpoint_type"])
     urls = () if given["simulate"] else given["urls"] or (GENAI_PERF_URL,)
-    streaming = given["streaming"] and ENDPOINTS[endpoint].streams
+    streaming = given["streaming"] and endpoint.streams
     if given["streaming"] and not streaming:
-        raise UserError(f"--streaming: the API {endpoint} has no streams; leave it out")
+        raise UserError(f"--streaming: {endpoint.name} has no streams; leave it out")
     asks = any(given[name] is not None for name in ("output_mean", "lengths"))
     return ProfileOptions(
         urls=urls,
@@ -89,7 +80,7 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         model_choice=_choice(
             "model", given["models"], given["model_selection_strategy"], given["model_weights"], "-selection"
         ),
-        endpoint=endpoint,
+        endpoint=endpoint.name,
         path=given["path"],
         pace=_pace(given),
         order=given["dataset_order"],
@@ -105,12 +96,9 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         grace_ns=option_ns(given, "grace"),
         preopen_ns=option_ns(given, "preopen"),
         spin_ns=option_ns(given, "spin"),
-        **{
-            name: given[name]
-            for name in ("usage", "workers", "tokenizer", "seed", "headers", "api_key_env", "kernel_stamps",
-                         "keep_bodies")
-        },
-    )  # fmt: skip
+        **{name: given[name] for name in ("usage", "workers", "tokenizer", "seed", "kernel_stamps", "keep_bodies")},
+        **transport_settings(given),
+    )
 
 
 def _inputs(given: dict[str, Any]) -> InputOptions:
@@ -238,7 +226,7 @@ def _value(text: str) -> Any:
 
 
 def _slos(given: dict[str, Any]) -> list[Any]:
-    from ..measure.dialects import parse_goodput
+    from ..measure.dialects.goodput import parse_goodput
     from ..measure.slo import parse_slo
 
     return [parse_slo(slo) for slo in given["slos"]] + [parse_goodput(word) for word in given["goodput"]]
@@ -249,13 +237,9 @@ def _artifact_directory(given: dict[str, Any], options: ProfileOptions) -> Path:
 
     open_loop = options.pace.segments is not None
     return artifact_directory(
-        given["models"][0] if given["models"] else "model",
+        given["models"] or "model",
         given["service_kind"],
         given["endpoint_type"],
         concurrency=None if open_loop else options.pace.concurrency,
         request_rate=given["request_rate"] if open_loop else None,
     )
-
-
-def _note(note: str) -> None:
-    click.echo(f"note: {note}", err=True)

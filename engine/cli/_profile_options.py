@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from .grouped import options, read_config
+from .transport_options import CONNECTION, CREDENTIALS
 
 GENAI_PERF_URL: Final = "http://localhost:8000"
 
@@ -141,9 +142,8 @@ _load = options(
 
 _transport = options(
     "Transport",
-    (["--header", "-H", "headers"], {"multiple": True, "metavar": "'NAME: VALUE'",
-        "help": "A header for every request."}),
-    (["--api-key-env"], {"metavar": "NAME", "help": "The environment variable that holds the API key."}),
+    *CREDENTIALS,
+    *CONNECTION,
     (["--connect-timeout"], {"default": "10s", "show_default": True, "metavar": "TIME",
         "help": "For a connection to be made."}),
     (["--read-timeout"], {"default": "300s", "show_default": True, "metavar": "TIME",

@@ -139,7 +139,8 @@ def config_text(ctx: click.Context, given: dict[str, Any]) -> str:
         name = max((name for name in param.opts if name.startswith("--")), key=len, default="")
         if name:
             values[name.lstrip("-")] = _plain(value)
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def _plain(value: Any) -> Any:

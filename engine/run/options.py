@@ -1,7 +1,8 @@
 """How requests are sent, and how a trace is replayed: what the command line and the Python API ask for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,7 +69,7 @@ class SendOptions:
 
     def shown(self) -> dict[str, Any]:
         """For the manifest: all but the values of headers."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
         return values | {"headers": [header.partition(":")[0] for header in self.headers]}
 
 
@@ -178,3 +179,14 @@ class ProfileOptions(SendOptions):
     ask_length: bool = False
     min_tokens: bool = False
     probe: bool = True
+
+
+def _plain(value: Any) -> Any:
+    """A value of an option in JSON's terms."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -97,7 +97,7 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
     elif asked.batch > 1:
         raise UserError(f"--batch-size {asked.batch}: --endpoint-type {endpoint.name} takes one text a request")
     contents = with_images(contents, _images(options))
-    contents, outputs = _output_lengths(contents, options, endpoint)
+    outputs = _output_lengths(contents, options, endpoint)
     exact = counter is not None
     inputs = count_tokens(contents, counter, form=form) if counter is not None else estimated_tokens(contents)
     return Prepared(contents, inputs, outputs, exact, source)
@@ -109,17 +109,15 @@ def _lengths(asked: InputOptions) -> Lengths:
     return Lengths.normal(asked.input_mean, asked.input_stddev, asked.output_mean, asked.output_stddev)
 
 
-def _output_lengths(
-    contents: Sequence[Content], options: ProfileOptions, endpoint: Endpoint
-) -> tuple[Sequence[Content], NDArray[np.int32]]:
+def _output_lengths(contents: Sequence[Content], options: ProfileOptions, endpoint: Endpoint) -> NDArray[np.int32]:
     """How many tokens each request asks for: its own number, else the options'."""
     n = len(contents)
     if endpoint.length_path is None:
-        return contents, np.zeros(n, np.int32)
+        return np.zeros(n, np.int32)
     drawn = _lengths(options.inputs).draw(n, options.seed)[1] if options.ask_length else None
     default = np.zeros(n, np.int32) if drawn is None else drawn
     outputs = [one.output_tokens or int(number) for one, number in zip(contents, default, strict=True)]
-    return contents, np.array(outputs, np.int32)
+    return np.array(outputs, np.int32)
 
 
 def _images(options: ProfileOptions) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..endpoints import ENDPOINTS, BodyOptions, Completion, Endpoint
 from ..errors import UserError
-from ..plan import Choice, Plan, peak_rows, profile_plan
+from ..plan import Plan, peak_rows, profile_plan
 from ..tape import Tape
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
@@ -21,7 +21,20 @@ from .options import ProfileOptions
 from .prepare import Prepared, prepare
 from .prepared import PreparedComposer
 from .records import Constants
-from .target import Target, find_target, reachable, served_model
+from .target import Target, find_target, reachable, served_model, transport_of
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A profile's tape, and the bodies that were sent, whether the tape keeps them or not."""
+
+    tape: Tape
+    composer: PreparedComposer
+
+    def payloads(self) -> Iterator[bytes]:
+        """The body of each request on the tape, by request_id."""
+        for row in sorted(self.tape.read("requests", ("request_id",))["request_id"].to_pylist()):
+            yield self.composer.body(row)
 
 
 def profile(
@@ -31,7 +44,7 @@ def profile(
     command: Sequence[str] = (),
     on_status: Callable[[Status], None] = lambda status: None,
     on_note: Callable[[str], None] = lambda note: None,
-) -> Tape:
+) -> Profiled:
     """Send prepared requests to servers at a rate or a concurrency, and write the tape.
 
     Args:
@@ -42,8 +55,8 @@ def profile(
         on_note: Called with each thing that the user should know.
 
     Returns:
-        The sealed tape. It has a row for every request of the plan; of a closed loop that ended by the clock, for every
-        request that left.
+        The sealed tape and what was sent. The tape has a row for every request of the plan; of a closed loop that ended
+        by the clock, for every request that left.
 
     Raises:
         UserError: An option, the target or the output folder will not do.
@@ -53,7 +66,8 @@ def profile(
     endpoint = ENDPOINTS[options.endpoint]
     if options.path is not None:
         endpoint = replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
-    headers = request_headers(options.headers, options.api_key_env)
+    check_profile(options)
+    headers = request_headers(options.headers, options.api_key_env, options.api_key_file)
     check_free(out)
     prepared = prepare(options, endpoint, on_note)
     plan = _plan(prepared, options)
@@ -64,6 +78,9 @@ def profile(
     with _servers_of(options) as urls:
         timeout_s = options.connect_timeout_ns / 1e9
         models, targets = _models_and_targets(endpoint, options, urls, headers, stream, timeout_s)
+        composer = _composer(plan, prepared, endpoint, models, targets, headers, stream, options)
+        for note in dict.fromkeys(note for target in targets for note in target.notes()):
+            on_note(note)
         epoch = clock_pair()
         constants = Constants(
             endpoint.name,
@@ -71,7 +88,7 @@ def profile(
             targets[0].url,
             epoch["mono_ns"],
             exact_inputs=prepared.exact,
-            secrets=secrets(headers),
+            secrets=(*secrets(headers), *(secret for target in targets for secret in target.secrets)),
             models=_by_row(plan.model, models),
             urls=_by_row(plan.server, [target.url for target in targets]),
         )
@@ -79,7 +96,7 @@ def profile(
             plan=plan,
             endpoint=endpoint,
             targets=targets,
-            composer=_composer(plan, prepared, endpoint, models, targets, headers, stream, options),
+            composer=composer,
             constants=constants,
             epoch=epoch,
             facts=_facts(prepared, plan, options, models, stream),
@@ -89,7 +106,7 @@ def profile(
     tape = run.seal()
     if plan.load.closed and plan.load.stop_ns and run.controller.rows_sent == len(plan):
         on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
-    return tape
+    return Profiled(tape, composer)
 
 
 def _plan(prepared: Prepared, options: ProfileOptions) -> Plan:
@@ -130,12 +147,12 @@ def _models_and_targets(
     stream: bool,
     timeout_s: float,
 ) -> tuple[Sequence[str], list[Target]]:
-    models = options.models
+    how, models = transport_of(options), options.models
     if not models:
-        first = reachable(find_target(urls[0], endpoint.path), timeout_s)
+        first = reachable(find_target(urls[0], endpoint.path, how), timeout_s)
         models = (served_model(first, headers, timeout_s),)
     path = endpoint.path_for(models[0], stream)
-    return models, [reachable(find_target(url, path), timeout_s) for url in urls]
+    return models, [reachable(find_target(url, path, how), timeout_s) for url in urls]
 
 
 def _by_row(which: Any, names: Sequence[str]) -> pa.DictionaryArray | None:
