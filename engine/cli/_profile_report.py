@@ -31,6 +31,7 @@ def report_profile(profiled: "Profiled", given: dict[str, Any], artifacts: Path,
     """Sum up, export, draw and print; returns the exit code."""
     from ..measure.dialects import summary_in
     from ..measure.stability import unstable
+    from ..report.table import print_verdict
     from ._watched import summed_up
 
     tape = profiled.tape
@@ -42,8 +43,8 @@ def report_profile(profiled: "Profiled", given: dict[str, Any], artifacts: Path,
         print_summaries([summary], given["format_"])
     else:
         print_dialects([summary_in(given["dialect"], [tape], slos)], given["format_"])
-        for reason in summary.verdict.reasons if given["format_"] == "table" else ():
-            click.echo(f"{summary.verdict.state}: {reason.text}: {reason.advice}", err=True)
+        if given["format_"] == "table":
+            print_verdict(summary)
     why = unstable(tape, given["stability_percentage"] / 100)
     if why:
         _note(why)
