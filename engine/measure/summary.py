@@ -294,8 +294,14 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         busy_share=busy,
         clock_steps=steps,
         recovered=bool(tape.manifest.get("recovered")),
+        unverified=_unverified(tape.manifest),
         problems=tuple(map(str, tape.manifest.get("problems") or ())),
     )
+
+
+def _unverified(manifest: dict[str, Any]) -> bool:
+    targets = [manifest.get("target"), *(manifest.get("targets") or ())]
+    return any(isinstance(target, dict) and target.get("tls_verified") is False for target in targets)
 
 
 def _pace(scheduled: NDArray[np.float64], sent: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:
