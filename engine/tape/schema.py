@@ -52,8 +52,10 @@ REQUESTS: Final = pa.schema(
         _field("url", pa.string()),
         _field("scheduled_ns", pa.int64()),
         _field("arrival?", pa.string()),  # open: due at its recorded time; closed: after the end of what it follows
+        _field("released_ns?", pa.int64()),  # it was due and waited until then for a cap to let it go; null: it did not
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
+        _field("tls_ns?", pa.int64()),  # end of the TLS handshake
         _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived
         _field("sent_ns?", pa.int64()),  # first byte handed to the kernel
         _field("sent_end_ns?", pa.int64()),
@@ -87,6 +89,7 @@ REQUESTS: Final = pa.schema(
         _field("response_id?", pa.string()),  # the server's id
         _field("connection_id", pa.int32()),  # -1: none was made
         _field("connection_reused", pa.bool_()),
+        _field("address?", pa.string()),  # where connections went: of the server, or of the proxy before it
         _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
     ]
 )
