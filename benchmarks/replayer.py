@@ -10,7 +10,8 @@ import argparse
 import threading
 from pathlib import Path
 
-from tokentape.engine.run.replay import ReplayOptions, replay
+from tokentape.engine.run.options import ReplayOptions
+from tokentape.engine.run.replay import replay
 
 
 def _burn(ended: threading.Event) -> None:

@@ -20,7 +20,8 @@ from typing import Any
 import psutil
 import pytest
 import tokentape
-from tokentape.engine.run.replay import ReplayOptions, replay
+from tokentape.engine.run.options import ReplayOptions
+from tokentape.engine.run.replay import replay
 from tokentape.engine.run.simulator import Simulator, SimulatorConfig
 from tokentape.engine.tape import Tape
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import tokentape
 from tokentape.engine.run.controller import Status
-from tokentape.engine.run.replay import ReplayOptions, replay
+from tokentape.engine.run.options import ReplayOptions
+from tokentape.engine.run.replay import replay
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("engine", "cext", "traces")
-HEAVY = {"jinja2", "msgspec", "numpy", "pyarrow", "rich", "tokenizers", "transformers"}
+HEAVY = {"jinja2", "matplotlib", "msgspec", "numpy", "pyarrow", "rich", "tokenizers", "transformers"}
 
 
 def package_of(folder: Path) -> str:
@@ -102,7 +103,7 @@ def python(*arguments: str) -> str:
         "from tokentape.engine.cli.main import cli; cli(['--help'], standalone_mode=False)",
         *(
             f"from tokentape.engine.cli.main import cli; cli(['{verb}', '--help'], standalone_mode=False)"
-            for verb in ("replay", "summarize", "recover", "serve")
+            for verb in ("replay", "summarize", "plot", "recover", "serve")
         ),
     ],
 )
@@ -189,10 +190,10 @@ MAY_IMPORT = {
     "units": {"errors"},
     "tokenizer": {"errors", "traces"},
     "plan": {"traces", *COMMON},
-    "endpoints": COMMON,
+    "endpoints": {"traces", *COMMON},
     "tape": COMMON,
     "measure": {"tape", *COMMON},
-    "report": {"measure", "tape", *COMMON},
+    "report": {"measure", "tape", "facade", *COMMON},
     "run": {"plan", "endpoints", "tape", "cext", "traces", "facade", *COMMON},
     "cli": {"run", "plan", "endpoints", "report", "measure", "tape", "traces", "facade", *COMMON},
     "facade": {"run", "measure", "tape", "traces"},

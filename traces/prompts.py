@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from .errors import TraceError
-from .table import Trace
+from .table import Trace, one_array
 from .words import WORDS
 
 CORPUS_WORDS = 1 << 17
@@ -162,15 +162,15 @@ class Prompts:
         table = trace.table
         self._planned = np.maximum(table["input_tokens"].to_numpy().astype(np.int64) - overhead_tokens, 1)
         self._source_row = table["source_row"].to_numpy()
-        self._recorded = table["text" if form == "text" else "token_ids"].combine_chunks()
-        self._bodies = table["body"].combine_chunks()
+        self._recorded = one_array(table["text" if form == "text" else "token_ids"])
+        self._bodies = one_array(table["body"])
         self._has_recorded = self._recorded.null_count < len(trace)
         self._has_bodies = self._bodies.null_count < len(trace)
         _check_form(trace, form)
         self.exact = not self._has_bodies and (form == "token_ids" or not self._has_recorded)
         self._front = self._corpus.spelled(_ID_SPACE - 1) + separator if namespace else b""
         self._block_tokens = trace.block_tokens or 0
-        blocks: Any = table["block_ids"].combine_chunks()
+        blocks: Any = one_array(table["block_ids"])
         self._offsets = _offsets(blocks) if trace.block_tokens else np.zeros(len(trace) + 1, np.int64)
         self._ids = blocks.flatten().to_numpy() if trace.block_tokens else np.zeros(0, np.int32)
 

@@ -39,7 +39,7 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
     Args:
         trace: Any recorded trace of a known format.
         out: The tape's folder; it must not exist.
-        **options: The fields of ``tokentape.engine.run.replay.ReplayOptions``, as in ``url``, ``speed``, ``model``,
+        **options: The fields of ``tokentape.engine.run.options.ReplayOptions``, as in ``url``, ``speed``, ``model``,
             ``endpoint``. Without a ``url`` the simulator is started for the run.
 
     Returns:
@@ -50,7 +50,7 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
         tokentape.engine.errors.UserError: An option, the server or the output folder will not do.
         tokentape.traces.errors.TraceError: The trace cannot be read.
     """
-    from tokentape.engine.run.replay import ReplayOptions
+    from tokentape.engine.run.options import ReplayOptions
     from tokentape.engine.run.replay import replay as replay_trace
 
     return open(replay_trace(Path(trace), Path(out), ReplayOptions(**options)).path)

@@ -70,7 +70,7 @@ def measure_gaps(
     for batch in batches:
         result.events += batch.num_rows
         result.coalesced += pc.sum(batch["coalesced"]).as_py() or 0
-        rows = _token_rows(batch)
+        rows = token_rows(batch)
         late = batch["coalesced"].to_numpy()[rows]
         result.output_events += len(late)
         result.coalesced_output += int(late.sum())
@@ -109,7 +109,7 @@ def measure_gaps(
     return _expanded(found, result)
 
 
-def _token_rows(batch: pa.Table) -> NDArray[np.int64] | slice:
+def token_rows(batch: pa.Table) -> NDArray[np.int64] | slice:
     kind = batch["kind"].combine_chunks()
     if isinstance(kind, pa.ChunkedArray):
         kind = kind.chunk(0) if kind.num_chunks else pa.array([], kind.type)

@@ -68,6 +68,10 @@ class RequestTimes:
         """sent - scheduled; NaN for what was never sent."""
         return self.sent - self.scheduled
 
+    def own_lateness(self) -> NDArray[np.float64]:
+        """The client's own: lateness less the request's own connect, which is the network's and the server's."""
+        return np.maximum(self.lateness() - self.connect, 0.0)
+
 
 def request_times(requests: pa.Table) -> RequestTimes:
     """The times of a table of requests (of one phase).

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .latencies import RequestTimes
 from .slo import Slo
@@ -79,13 +80,19 @@ def goodput(times: RequestTimes, span: Window, slos: Sequence[Slo]) -> list[Rate
         return []
     rates = []
     for basis in ("schedule", "send"):
-        good = times.ok.copy()
-        for slo in slos:
-            values = {"ttft": times.ttft(basis), "tpot": times.tpot(), "e2e": times.e2e(basis)}[slo.metric]
-            good &= np.isnan(values) | (values <= slo.limit_ns)
+        good = met(times, slos, basis)
         early = good & (times.end <= (span.last_send_ns or 0))
         rates.append(Rate("goodput", basis, "requests/s", *_per_second(span, good.sum(), early.sum())))
     return rates
+
+
+def met(times: RequestTimes, slos: Sequence[Slo], basis: str) -> NDArray[np.bool_]:
+    """For each request whether it ended well and met every objective from a zero point ("schedule" or "send")."""
+    good = times.ok.copy()
+    for slo in slos:
+        values = {"ttft": times.ttft(basis), "tpot": times.tpot(), "e2e": times.e2e(basis)}[slo.metric]
+        good &= np.isnan(values) | (values <= slo.limit_ns)
+    return good
 
 
 def _per_second(span: Window, whole: float, early: float) -> tuple[float | None, float | None]:

@@ -260,7 +260,7 @@ def _slo_results(slo: Slo, statistics: Sequence[Statistic]) -> list[SloResult]:
 
 
 def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capture) -> Evidence:
-    own = np.maximum(times.lateness() - times.connect, 0.0)
+    own = times.own_lateness()
     late = exact_percentiles(own[~np.isnan(own)], (50, 99)) if requests.sent else [None, None]
     ttft = times.first_token - times.sent
     ttft = ttft[~np.isnan(ttft)]

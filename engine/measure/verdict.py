@@ -140,16 +140,33 @@ def _outcomes(e: Evidence) -> list[Reason]:
     return found
 
 
+@dataclass(frozen=True)
+class LatenessLimits:
+    """Lateness above which a run is not VALID."""
+
+    degraded_p99_ns: float
+    invalid_p99_ns: float
+    invalid_p50_ns: float
+
+
+def lateness_limits(ttft_p50_ns: float | None) -> LatenessLimits:
+    """The limits of the client's own lateness beside a median TTFT; None or 0 where no token came."""
+    ttft = ttft_p50_ns or 0.0
+    degraded = min(10 * MS, max(1 * MS, 0.05 * ttft)) if ttft else 10 * MS
+    return LatenessLimits(degraded, max(100 * MS, 0.5 * ttft), max(10 * MS, 0.1 * ttft))
+
+
 def _lateness(e: Evidence) -> list[Reason]:
     p50, p99, ttft = e.lateness_p50_ns, e.lateness_p99_ns, e.ttft_p50_ns or 0.0
     if p50 is None or p99 is None:
         return []
+    limits = lateness_limits(ttft)
     against = f" (median TTFT {ttft / MS:,.2f} ms)" if ttft else ""
     text = f"requests were sent {p50 / MS:,.2f} ms late at p50, {p99 / MS:,.2f} ms at p99{against}"
     advice = "use more workers, a lower speed, or a client machine with idle cores"
-    if p50 > max(10 * MS, 0.1 * ttft) or p99 > max(100 * MS, 0.5 * ttft):
+    if p50 > limits.invalid_p50_ns or p99 > limits.invalid_p99_ns:
         return [Reason(INVALID, "late", text, advice)]
-    if p99 > 10 * MS or (ttft and p99 > max(1 * MS, 0.05 * ttft)):
+    if p99 > limits.degraded_p99_ns:
         return [Reason(DEGRADED, "late", text, advice)]
     return []
 

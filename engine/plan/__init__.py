@@ -1,6 +1,29 @@
 """What will be sent and when. Pure: no clock is read here."""
 
+from .arrivals import PROCESSES, Process, Segment, arrivals, constant_rate, ramp
+from .load import Load
 from .plan import Plan, Sessions, Think, make_plan, peak_rows
-from .shards import shard_links, shards
+from .profile import Choice, Order, Pace, profile_plan
+from .shards import Shard, shard_links, shards
 
-__all__ = ["Plan", "Sessions", "Think", "make_plan", "peak_rows", "shard_links", "shards"]
+__all__ = [
+    "PROCESSES",
+    "Choice",
+    "Load",
+    "Order",
+    "Pace",
+    "Plan",
+    "Process",
+    "Segment",
+    "Sessions",
+    "Shard",
+    "Think",
+    "arrivals",
+    "constant_rate",
+    "make_plan",
+    "peak_rows",
+    "profile_plan",
+    "ramp",
+    "shard_links",
+    "shards",
+]

@@ -1,7 +1,7 @@
 """The plan: what will be sent and when, decided before the start."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from ...traces.sessions import old_parents
 from ...traces.table import Trace
 from ...traces.transform import limit, speed, window
 from ..errors import UserError
+from .load import Load
 
 Sessions = Literal["open", "closed", "hybrid"]
 Think = Literal["recorded", "none"] | int
@@ -21,7 +22,7 @@ class Plan:
     """Requests in the order of their sending. Row i of the plan is request i of the tape.
 
     Attributes:
-        trace: The recorded requests, already cut and scaled; row i is the plan's row i.
+        trace: The recorded requests, already cut and scaled.
         due_ns: When each leaves, in ns after the run's start; int64, ascending.
         input_tokens: Planned length of each prompt.
         output_tokens: Tokens to ask for, at least 1.
@@ -41,9 +42,32 @@ class Plan:
     """From the end of that row to this one's due time."""
     floors: bool = False
     """What follows does not leave before its recorded time either."""
+    source: NDArray[np.int64] | None = None
+    """The trace's row of each row, where one is sent several times; None: row i of the trace is row i of the plan."""
+    load: Load = field(default_factory=Load)
+    """What bounds the run besides due times."""
+    server: NDArray[np.int16] | None = None
+    """Which of the run's servers each row goes to; None: there is one."""
+    model: NDArray[np.int16] | None = None
+    """Which of the run's models each row asks for, likewise."""
+    cancel_after_ns: NDArray[np.int64] | None = None
+    """Each row is given up so long after it was sent, -1: never; None: none is."""
 
     def __len__(self) -> int:
         return len(self.due_ns)
+
+    def trace_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the trace for rows of the plan."""
+        return rows if self.source is None else self.source[rows]
+
+    def phases(self, rows: NDArray[np.int64], scheduled_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each row is of the main phase, or of the warm-up.
+
+        Args:
+            rows: Of the plan.
+            scheduled_ns: When they were due, since the start.
+        """
+        return (rows >= self.load.warmup_rows) & (scheduled_ns >= self.load.warmup_ns)
 
     @property
     def span_ns(self) -> int:

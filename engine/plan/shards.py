@@ -1,25 +1,77 @@
 """Sharing a plan among workers, so that N of them send what one would."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
+from .load import Load, share
 from .plan import Plan
 
 
-def shards(plan: Plan, workers: int) -> list[NDArray[np.int64]]:
-    """The plan's rows that each worker sends, ascending.
+@dataclass(frozen=True)
+class Shard:
+    """What one worker sends.
 
-    Rows go round in turn: a burst is spread over all workers, and each one's part is as dense as the others'. A row
-    that follows another goes where that one went. Together the shards hold every row once, with its due time unchanged.
+    Attributes:
+        rows: Of the plan, ascending.
+        server: Which of the run's servers they all go to.
+        load: Its part of the run's slots and limits.
     """
-    rows = np.arange(len(plan), dtype=np.int64)
+
+    rows: NDArray[np.int64]
+    server: int
+    load: Load
+
+
+def shards(plan: Plan, workers: int) -> list[Shard]:
+    """The plan's parts, one for each worker.
+
+    A worker talks to one server; with more servers than workers there are as many workers as servers. Among those of
+    one server the rows go round in turn: a burst is spread over all, and each one's part is as dense as the others'. A
+    row that follows another goes where that one went. Together the shards hold every row once, its due time unchanged.
+
+    Raises:
+        UserError: There are more workers than slots, or than requests may be under way.
+    """
+    servers = 1 if plan.server is None else int(plan.server.max()) + 1
+    places = [server % servers for server in range(max(workers, servers))]
+    for cap in plan.load.caps:
+        if cap < len(places):
+            raise UserError(
+                f"{len(places)} workers cannot share a limit of {cap} requests under way; use fewer --workers"
+            )
+    parts: list[Shard] = []
+    for number, server in enumerate(places):
+        same = [other for other, at in enumerate(places) if at == server]
+        rows = _rows_of(plan, server, same.index(number), len(same))
+        parts.append(Shard(rows, server, _part_of(plan.load, number, len(places))))
+    return parts
+
+
+def _rows_of(plan: Plan, server: int, part: int, parts: int) -> NDArray[np.int64]:
+    rows = np.arange(len(plan), dtype=np.int64) if plan.server is None else np.flatnonzero(plan.server == server)
     if plan.parent is None:
-        return [rows[worker::workers] for worker in range(workers)]
-    root = rows.copy()
+        return np.ascontiguousarray(rows[part::parts])
+    root = np.arange(len(plan), dtype=np.int64)
     for row in np.flatnonzero(plan.parent >= 0).tolist():  # a parent stands above its row: its root is known
         root[row] = root[plan.parent[row]]
     turn = np.cumsum(plan.parent < 0) - 1
-    return [rows[turn[root] % workers == worker] for worker in range(workers)]
+    own: NDArray[np.int64] = rows[turn[root[rows]] % parts == part]
+    return own
+
+
+def _part_of(load: Load, part: int, parts: int) -> Load:
+    """Slots go round in turn as well, so that a ramp rises on all workers."""
+    return Load(
+        slot_opens_ns=np.ascontiguousarray(load.slot_opens_ns[part::parts]),
+        max_in_flight=share(load.max_in_flight, part, parts),
+        max_prefilling=share(load.max_prefilling, part, parts),
+        stop_ns=load.stop_ns,
+        warmup_rows=load.warmup_rows,
+        warmup_ns=load.warmup_ns,
+    )
 
 
 def shard_links(plan: Plan, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

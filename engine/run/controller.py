@@ -6,9 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -17,10 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..plan import Plan, shard_links, shards
+from ..plan import Plan, Shard, shard_links, shards
 from ..tape import TapeWriter
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
-from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Route, Setup, send_setup
 from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
@@ -71,13 +71,18 @@ class _Worker:
     channel: socket.socket
     control: socket.socket
     wanted: socket.socket
-    rows: NDArray[np.int64]
+    shard: Shard
     frames: FrameReader
     status: Any = None
     longest_turn_ns: int = 0
     done: bool = False
     problem: str | None = None
     follower_feeder: FollowerFeeder | None = None
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Of the plan, ascending."""
+        return self.shard.rows
 
     def command(self, letter: bytes, argument: int = 0) -> None:
         """Tell it something; a worker that is gone already needs no telling: its channel says so."""
@@ -92,7 +97,8 @@ class Controller:
 
     Args:
         plan: What to send.
-        setup: What workers are told.
+        setup: What workers are told, but for what is of their shards.
+        routes: To the run's servers.
         composer: Makes the requests.
         constants: What all rows of the tape share. Its epoch is the tape's.
         writer: The open tape.
@@ -107,6 +113,7 @@ class Controller:
         self,
         plan: Plan,
         setup: Setup,
+        routes: Sequence[Route],
         composer: Composer,
         constants: Constants,
         writer: TapeWriter,
@@ -118,6 +125,7 @@ class Controller:
         on_note: Callable[[str], None],
     ) -> None:
         self._plan, self._setup, self._composer = plan, setup, composer
+        self._routes = routes
         self._constants, self._writer = constants, writer
         self._on_status, self._on_note = on_status, on_note
         self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
@@ -152,14 +160,14 @@ class Controller:
     # ---- the start ----
 
     def _start(self) -> None:
-        for number, rows in enumerate(shards(self._plan, self._count)):
-            self._workers.append(self._spawn(number, rows))
+        for number, shard in enumerate(shards(self._plan, self._count)):
+            self._workers.append(self._spawn(number, shard))
         for worker in self._workers:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
             follows = self._plan.parent is not None
             links = shard_links(self._plan, worker.rows) if follows else ()
             try:
-                send_setup(worker.channel, self._setup, due_ns, worker.rows, *links)
+                send_setup(worker.channel, self._setup_of(worker.shard), due_ns, worker.rows, *links)
             except (BrokenPipeError, ConnectionResetError):
                 continue  # it died at once: its silence is told below
             self._feed(worker, np.flatnonzero(links[0] < 0) if links else np.arange(len(worker.rows)), follows)
@@ -190,7 +198,10 @@ class Controller:
         except (TimeoutError, ConnectionResetError):
             return False
 
-    def _spawn(self, number: int, rows: NDArray[np.int64]) -> _Worker:
+    def _setup_of(self, shard: Shard) -> Setup:
+        return replace(self._setup, route=self._routes[shard.server])
+
+    def _spawn(self, number: int, shard: Shard) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -206,7 +217,7 @@ class Controller:
         )
         for end in (theirs, their_control, their_wanted):
             end.close()
-        return _Worker(number, process, ours, control, wanted, np.ascontiguousarray(rows), FrameReader(ours))
+        return _Worker(number, process, ours, control, wanted, shard, FrameReader(ours))
 
     def _lead_ns(self) -> int:
         """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
@@ -256,7 +267,8 @@ class Controller:
         elif type_ == REQUESTS:
             finished = unpack_requests(bytes(frame), rows)
             self._seen[finished.records["request_id"]] = True
-            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns)
+            shown = self._routes[worker.shard.server].shown
+            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns, shown)
             self._writer.requests(batch)
             if isinstance(self._composer, LiveComposer):
                 for row, text in zip(finished.records["request_id"].tolist(), finished.texts, strict=True):

@@ -10,12 +10,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..plan import Plan
-from ..tape.schema import END_MARKERS, OUTCOMES, PROBES, REQUESTS, events_batch
+from ..tape.schema import END_MARKERS, OUTCOMES, PHASES, PROBES, REQUESTS, events_batch
 from .explain import error_text, status_text
 
 TIMES = (
+    "released_ns",
     "connect_start_ns",
     "connected_ns",
+    "tls_ns",
     "sent_ns",
     "sent_end_ns",
     "headers_ns",
@@ -23,6 +25,7 @@ TIMES = (
     "first_token_ns",
     "last_token_ns",
     "end_ns",
+    "first_visible_ns",
 )
 
 RECORD = np.dtype(
@@ -66,6 +69,8 @@ STATUS = np.dtype(
                 "blocked",
                 "clock_steps",
                 "waited_ns",
+                "held",
+                "left",
                 "done",
             )
         ),
@@ -87,10 +92,10 @@ class Constants:
     """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
     secrets: tuple[str, ...] = ()
     """What is struck out of servers' messages."""
-    endpoints: list[str] | None = None
-    """By row, where they are not all `endpoint`; likewise the two below."""
-    models: list[str] | None = None
-    urls: list[str] | None = None
+    endpoints: pa.DictionaryArray | None = None
+    """By row of the plan, where they are not all `endpoint`; likewise the two below."""
+    models: pa.DictionaryArray | None = None
+    urls: pa.DictionaryArray | None = None
 
 
 def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.RecordBatch:
@@ -155,12 +160,15 @@ def _nullable(values: NDArray[Any], absent: int, type_: pa.DataType) -> pa.Array
     return pa.array(values, mask=mask).cast(type_)
 
 
-def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int) -> pa.RecordBatch:
+def request_batch(
+    finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int, address: str | None = None
+) -> pa.RecordBatch:
     """Finished requests as rows of the tape; their token counts are those of the events, until the tape is sealed."""
     records = finished.records
     n = len(records)
     rows = records["request_id"]
-    columns: dict[str, Any] = {"request_id": pa.array(rows), **plan_columns(plan, rows, constants)}
+    columns: dict[str, Any] = {"request_id": pa.array(rows)}
+    columns |= plan_columns(plan, rows, records["scheduled_ns"] - start_ns, constants)
     columns["worker"] = pa.array(np.full(n, worker, np.int16))
     columns["scheduled_ns"] = pa.array(records["scheduled_ns"] - constants.epoch_ns)
     by_plan = records["scheduled_ns"] - start_ns == plan.due_ns[rows]
@@ -188,6 +196,7 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["response_id"] = pa.array(finished.ids, pa.string())
     columns["connection_id"] = pa.array(records["connection_id"])
     columns["connection_reused"] = pa.array(records["connection_reused"] == 1)
+    columns["address"] = pa.array([address] * n, pa.string())
     columns["retries"] = pa.array(records["retries"].astype(np.int16))
     return pa.RecordBatch.from_pydict(columns, schema=_schema_of(columns))
 
@@ -205,7 +214,9 @@ def _errors(finished: Finished, secrets: tuple[str, ...]) -> list[str | None]:
 
 
 def arrival_kinds(plan: Plan, rows: NDArray[np.int64], by_plan: NDArray[np.bool_]) -> list[str]:
-    """Whether each row was due at its recorded time (open), or because what it follows had ended (closed)."""
+    """Whether each row was due at its own time (open), or because another one had ended (closed)."""
+    if plan.load.closed:
+        return ["closed"] * len(rows)
     if plan.parent is None:
         return ["open"] * len(rows)
     own_time = (plan.parent[rows] < 0) | (by_plan if plan.floors else False)
@@ -218,14 +229,17 @@ def event_counts(records: NDArray[Any]) -> NDArray[Any]:
     return np.where(known, records["event_tokens"], records["output_events"])
 
 
-def plan_columns(plan: Plan, rows: NDArray[np.int64], constants: Constants) -> dict[str, Any]:
-    """The columns that the plan and the run's options decide."""
-    n = len(rows)
-    table = plan.trace.table.select(["session_id", "turn"]).take(pa.array(rows)).combine_chunks()
+def plan_columns(
+    plan: Plan, rows: NDArray[np.int64], scheduled_ns: NDArray[np.int64], constants: Constants
+) -> dict[str, Any]:
+    """The columns that the plan and the run's options decide; `scheduled_ns` is since the start."""
+    known = pa.array(plan.trace_rows(rows))
+    table = plan.trace.table.select(["session_id", "turn"]).take(known).combine_chunks()
+    main = plan.phases(rows, scheduled_ns)
     return {
         "session_id": table["session_id"].combine_chunks(),
         "turn": table["turn"].combine_chunks(),
-        "phase": pa.array(["main"] * n, pa.string()),
+        "phase": pa.array(np.where(main, PHASES[1], PHASES[0]).tolist(), pa.string()),
         "endpoint": _by_row(rows, constants.endpoints, constants.endpoint),
         "model": _by_row(rows, constants.models, constants.model),
         "url": _by_row(rows, constants.urls, constants.url),
@@ -234,8 +248,10 @@ def plan_columns(plan: Plan, rows: NDArray[np.int64], constants: Constants) -> d
     }
 
 
-def _by_row(rows: NDArray[np.int64], own: list[str] | None, common: str) -> pa.Array:
-    return pa.array([common] * len(rows) if own is None else [own[row] for row in rows.tolist()], pa.string())
+def _by_row(rows: NDArray[np.int64], own: pa.DictionaryArray | None, common: str) -> pa.Array:
+    if own is None:
+        return pa.array([common] * len(rows), pa.string())
+    return own.take(pa.array(rows)).dictionary_decode()
 
 
 PROBED = (
@@ -277,7 +293,7 @@ def unsent_batch(
     n = len(rows)
     columns = {
         "request_id": pa.array(rows),
-        **plan_columns(plan, rows, constants),
+        **plan_columns(plan, rows, plan.due_ns[rows], constants),
         "worker": pa.array(np.full(n, worker, np.int16)),
         "scheduled_ns": pa.array(plan.due_ns[rows] + (start_ns - constants.epoch_ns)),
         "arrival": pa.array(arrival_kinds(plan, rows, np.ones(n, np.bool_)), pa.string()),

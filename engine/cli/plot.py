@@ -1,0 +1,42 @@
+"""``tokentape plot``: pictures of tapes."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "directory", type=click.Path(path_type=Path), metavar="DIR",
+              help="Where the files will lie.  [default: TAPE/plots, of several tapes plots]")  # fmt: skip
+@click.option("--format", "format_", type=click.Choice(["png", "svg", "both"]), default="png", show_default=True,
+              help="Of the files.")  # fmt: skip
+@click.option("--only", multiple=True, metavar="NAME", help="Draw this plot alone. May be given several times.")
+@click.option("--slo", "slos", multiple=True, metavar="METRIC:LIMIT",
+              help="An objective of each request, as ttft:300ms, for the goodput over time. May be given several"
+                   " times.")  # fmt: skip
+def plot(
+    tapes: tuple[Path, ...], directory: Path | None, format_: str, only: tuple[str, ...], slos: tuple[str, ...]
+) -> None:
+    """Draw tapes: latencies, lengths, throughput, the timeline, lateness, goodput.
+
+    Several tapes are overlaid or stand below each other, at most six. Prints the names of the files. What a tape has
+    no data for is left out, and said. The plots, in their order: input_output_lengths, request_latency,
+    time_to_first_token, token_latency_by_position, ttft_by_input_length, timeline, throughput, latency_cdf, lateness,
+    itl_by_position, goodput.
+    """
+    from ..measure.slo import parse_slo
+    from ..report.plots import FORMATS, draw_plots, require_matplotlib
+    from ..tape.read import open_tape
+
+    require_matplotlib()
+    files = draw_plots(
+        [open_tape(tape) for tape in tapes],
+        directory or (tapes[0] / "plots" if len(tapes) == 1 else Path("plots")),
+        formats=FORMATS if format_ == "both" else (format_,),
+        only=only or None,
+        slos=[parse_slo(slo) for slo in slos],
+        on_note=lambda note: click.echo(f"note: {note}", err=True),
+    )
+    for file in files:
+        click.echo(str(file))

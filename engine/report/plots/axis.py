@@ -1,0 +1,76 @@
+"""Axes of latencies and lengths: which scale fits the samples, and how numbers are written beside them."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LOG_FROM: Final = 15.0
+"""Samples whose largest is so many times the smallest are shown on a log axis."""
+LEAST_MS: Final = 1e-3
+"""Where a log axis of ms ends: a microsecond."""
+
+
+def number(value: float) -> str:
+    """A number in as few digits as a reader needs: 3 of them below a thousand, all above."""
+    if not np.isfinite(value):
+        return "failed"
+    size = abs(value)
+    if size >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 or not value else f"{value:.2g}"
+
+
+def tick(value: float, _place: int | None = None) -> str:
+    """A tick's label: 0.001, 50, 1,000."""
+    return f"{value:,.10g}"
+
+
+def round_ticks(most: int, *, whole: bool = False) -> MaxNLocator:
+    """Ticks at round numbers: 1, 2 or 5 times a power of ten."""
+    return MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole)
+
+
+def limits(samples: Iterable[Floats]) -> tuple[float, float, bool]:
+    """Lowest and highest positive sample with some room, and whether a log axis fits them.
+
+    Args:
+        samples: In the axis's unit; what is not finite is left out. What is 0 or less counts on a linear axis alone.
+    """
+    whole = np.concatenate([np.asarray(part, np.float64).ravel() for part in samples] or [np.empty(0)])
+    whole = whole[np.isfinite(whole)]
+    positive = whole[whole > 0]
+    if not len(positive):
+        return 0.0, 1.0, False
+    low, high = float(positive.min()), float(positive.max())
+    if high / low >= LOG_FROM:
+        return low / 1.15, high * 1.15, True
+    low = min(low, float(whole.min()))
+    # From zero, unless that would squeeze all samples into a corner.
+    room = max((high - low) * 0.08, high * 0.02)
+    return (0.0 if low < 0.6 * high else max(low - room, 0.0)), high + room, False
+
+
+def set_scale(axes: Axes, which: Literal["x", "y"], low: float, high: float, log: bool) -> None:
+    """Gives an axis its limits and ticks in plain numbers."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if log:
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+        decades = np.log10(high / low)
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades <= 3.2 else (1.0,), numticks=30))
+        axis.set_minor_locator(
+            NullLocator() if decades > 6 else LogLocator(subs=tuple(np.arange(1.0, 10.0)), numticks=100)
+        )
+        axis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_major_locator(round_ticks(8))
+    axis.set_major_formatter(FuncFormatter(tick))
+    if which == "x":
+        axes.set_xlim(low, high)
+    else:
+        axes.set_ylim(low, high)

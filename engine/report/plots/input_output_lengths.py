@@ -1,0 +1,79 @@
+"""Input against output sequence length: a heat map of the requests that ended well."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow.compute as pc
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from .axis import LOG_FROM, set_scale
+from .bins import length_edges
+from .page import HEAT, colour_bar, heat_norm, legend_above, panels
+from .run import Run
+
+Floats = NDArray[np.float64]
+
+TITLE: Final = "Input against output sequence length, tokens"
+MOST_CELLS: Final = 40
+"""Along an axis; fewer where there are few requests."""
+
+
+def lengths(run: Run) -> tuple[Floats, Floats]:
+    """Input and output tokens of the requests that ended well and have both."""
+    main = run.main
+    both = pc.and_(pc.is_valid(main["input_tokens"]), pc.greater(pc.fill_null(main["output_tokens"], 0), 0))
+    chosen = main.filter(pc.and_(both, pc.equal(main["outcome"], "ok")))
+    return (
+        chosen["input_tokens"].to_numpy().astype(np.float64),
+        chosen["output_tokens"].to_numpy().astype(np.float64),
+    )
+
+
+def heat(inputs: Floats, outputs: Floats) -> tuple[Floats, Floats, Floats]:
+    """Requests in each cell, and the cells' edges.
+
+    Returns:
+        Counts (inputs x outputs), edges of the inputs, edges of the outputs.
+    """
+    cells = int(np.clip(np.sqrt(len(inputs)), 10, MOST_CELLS))
+    edges = [length_edges(values, cells, _is_log(values)) for values in (inputs, outputs)]
+    counts, x, y = np.histogram2d(inputs, outputs, (edges[0], edges[1]))
+    return counts, x, y
+
+
+def missing(run: Run) -> str | None:
+    """Why there is nothing to draw."""
+    return None if len(lengths(run)[0]) else "no request that ended well has input and output tokens"
+
+
+def draw(figure: Figure, runs: Sequence[Run]) -> str:
+    """Draws it; returns what the samples are."""
+    said = []
+    found = [lengths(run) for run in runs]
+    whole = [np.concatenate([pair[i] for pair in found]) for i in (0, 1)]
+    for axes, run, (inputs, outputs) in zip(panels(figure, runs), runs, found, strict=True):
+        counts, x, y = heat(inputs, outputs)
+        shown = np.ma.masked_equal(counts.T, 0)
+        mesh = axes.pcolormesh(x, y, shown, cmap=HEAT, norm=heat_norm(float(counts.max())), rasterized=True)
+        colour_bar(figure, axes, mesh, "requests in the cell")
+        for values, line, name in ((inputs, axes.axvline, "input"), (outputs, axes.axhline, "output")):
+            middle = float(np.median(values))
+            style = "--" if name == "input" else ":"
+            line(middle, color="#000000", lw=1.6, ls=style, label=f"median {name} {middle:,.0f}")
+        for which, values in (("x", whole[0]), ("y", whole[1])):
+            edges = length_edges(values, MOST_CELLS, _is_log(values))
+            low, high = float(edges[0]), float(edges[-1])
+            room = 0.0 if _is_log(values) else (high - low) * 0.03 + 1.0
+            set_scale(axes, which, max(low - room, 0.5 if _is_log(values) else 0.0), high + room, _is_log(values))  # type: ignore[arg-type]
+        axes.set_ylabel("output tokens" + (", log scale" if _is_log(whole[1]) else ""))
+        legend_above(axes)
+        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{len(inputs):,} requests that ended well")
+        last = axes
+    last.set_xlabel("input tokens" + (", log scale" if _is_log(whole[0]) else ""))
+    return "; ".join(said) + "."
+
+
+def _is_log(lengths: Floats) -> bool:
+    return bool(lengths.max() / max(float(lengths.min()), 1.0) >= LOG_FROM)

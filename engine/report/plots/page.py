@@ -1,0 +1,152 @@
+"""The page that every plot is drawn on: its title, what the samples are, the axes, and what ran; and the files.
+
+Figures are made without pyplot: no display is needed and nothing is kept between them.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, Final
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from .axis import tick
+from .run import Run
+
+# The palette of Okabe and Ito (Color Universal Design, 2008), which people of all kinds of colour vision tell apart.
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#E69F00"
+GREEN: Final = "#009E73"
+RED: Final = "#D55E00"
+PURPLE: Final = "#CC79A7"
+SKY: Final = "#56B4E9"
+GREY: Final = "#6B6B6B"
+PALE: Final = "#E4E4E4"
+OF_RUNS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#000000")
+"""One colour for each of several tapes; failures are RED and nothing else is."""
+
+WIDTH_IN: Final = 10.0
+DPI: Final = 150
+MOST_MARKERS: Final = 2000
+"""Above it a layer of an SVG is a picture."""
+HEAT: Final = "viridis_r"
+"""For densities; it rises in lightness alone too."""
+_LINE_IN: Final = 0.17
+_STYLE: Final[Any] = {  # matplotlib's own type of it is another in each version
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#444444",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "savefig.dpi": DPI,
+    "figure.dpi": DPI,
+    "svg.hashsalt": "tokentape",  # else the ids of an SVG are new each time
+    "svg.fonttype": "path",
+    "path.simplify": True,
+}
+
+
+def save(
+    title: str,
+    draw: Callable[[Figure, Sequence[Run]], str],
+    runs: Sequence[Run],
+    path: Path,
+    formats: Sequence[str],
+) -> list[Path]:
+    """Draws one plot and writes it in each format.
+
+    Args:
+        title: With the unit.
+        draw: Puts the runs into the figure, and returns what the samples are.
+        runs: At least one, none of them without data.
+        path: Without its ending.
+        formats: png, svg.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc of the user's would change what is said below
+        matplotlib.rcParams.update(_STYLE)
+        layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.05)
+        figure = Figure(figsize=(WIDTH_IN, 6.0), layout=layout)
+        said = wrap(draw(figure, runs), 128)
+        ran = [line for run in runs for line in wrap(run.footer, 150)[:2]]
+        height = float(figure.get_figheight())
+        top, bottom = 0.5 + _LINE_IN * 1.15 * len(said) + 0.08, 0.12 + _LINE_IN * len(ran)
+        layout.set(rect=(0.008, bottom / height, 0.984, 1 - (top + bottom) / height))
+        figure.text(0.02, 1 - 0.14 / height, title, fontsize=15, fontweight="bold", va="top")
+        for place, line in enumerate(said):
+            y = 1 - (0.5 + _LINE_IN * 1.15 * place) / height
+            figure.text(0.02, y, line, fontsize=9.5, color="#444444", va="top")
+        for place, line in enumerate(reversed(ran)):
+            figure.text(0.02, (0.1 + _LINE_IN * place) / height, line, fontsize=7.5, color=GREY, va="bottom")
+        files = [path.with_name(f"{path.name}.{format_}") for format_ in formats]
+        for file in files:
+            # No date and no version in the file: the same tape gives the same bytes.
+            metadata = {"Software": None} if file.suffix == ".png" else {"Date": None, "Creator": "tokentape"}
+            figure.savefig(file, format=file.suffix[1:], metadata=metadata)
+    return files
+
+
+def panels(figure: Figure, runs: Sequence[Run], height_in: float = 6.0) -> list[Axes]:
+    """One axes for each run, below each other with one x axis, each with its run's name when there are several."""
+    if len(runs) > 1:
+        figure.set_figheight(2.0 + 2.6 * len(runs))
+    else:
+        figure.set_figheight(height_in)
+    made: list[Axes] = list(figure.subplots(len(runs), 1, sharex=True, squeeze=False)[:, 0])
+    if len(runs) > 1:
+        for axes, run in zip(made, runs, strict=True):
+            axes.set_title(run.name, loc="right", fontsize=10, fontweight="bold")
+    return made
+
+
+def legend_above(axes: Axes, columns: int = 4) -> None:
+    """A legend over the axes, where it covers no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles,
+            labels,
+            loc="lower left",
+            bbox_to_anchor=(-0.005, 1.0),
+            ncols=min(columns, len(handles)),
+            borderaxespad=0.2,
+            handlelength=1.6,
+            columnspacing=1.6,
+        )
+
+
+def colour_bar(figure: Figure, axes: Axes, mesh: QuadMesh, what: str) -> None:
+    """A bar that says what the colours of a density are, in plain numbers."""
+    bar = figure.colorbar(mesh, ax=axes, pad=0.02)
+    log = isinstance(mesh.norm, LogNorm)
+    bar.set_label(what + (", log scale" if log else ""))
+    if log:
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        bar.ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(tick))
+
+
+def heat_norm(most: float) -> Normalize:
+    """The colours of counts from 1 to `most`: in ratios where there are many."""
+    return LogNorm(1, most) if most > 50 else Normalize(1, max(most, 2))
+
+
+def shade_warmup(axes: Axes, runs: Sequence[Run]) -> None:
+    """Greys the time before the main phase."""
+    ends = [run.warmup_end_s for run in runs if run.warmup_end_s is not None]
+    if ends:
+        axes.axvspan(0, max(ends), color="#000000", alpha=0.08, lw=0, label="warm-up")

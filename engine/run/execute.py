@@ -1,0 +1,219 @@
+"""Sending a plan and sealing what came back: what every kind of run does alike."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..endpoints import Endpoint
+from ..errors import UserError
+from ..plan import Plan
+from ..tape import Tape, TapeWriter
+from ..tape.seal import TokenCounts
+from ..tokenizer import TokenCounter
+from .bodies import Composer, LiveComposer
+from .channel import Setup
+from .controller import Controller, Status
+from .headers import redact
+from .host import clock_pair, host
+from .options import SendOptions
+from .records import Constants
+from .simulated import simulated_server
+from .target import Target
+
+FEED_LIMIT = 16 << 20
+"""Bytes of requests that wait in a worker, ready to be sent."""
+
+IDLE_TIMEOUT_NS = 4_000_000_000
+"""Pooled connections are given up before the server does it: llama.cpp and uvicorn close after 5.0 s."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that is decided before the first request leaves.
+
+    Attributes:
+        plan: What is sent, and when.
+        endpoint: What the events of its responses mean.
+        targets: Where to: the plan's rows say which (Plan.server).
+        composer: Makes the requests.
+        constants: What rows of the tape share; its epoch is the tape's.
+        epoch: The clock pair of that epoch.
+        facts: Of the manifest: what this kind of run has to tell beside what all tell.
+        connections: A worker may have so many open.
+        go_on_after_failure: Requests that follow one that failed are sent all the same.
+    """
+
+    plan: Plan
+    endpoint: Endpoint
+    targets: Sequence[Target]
+    composer: Composer
+    constants: Constants
+    epoch: Mapping[str, int]
+    facts: Mapping[str, Any]
+    connections: int
+    go_on_after_failure: bool = False
+
+
+def execute(
+    job: Job,
+    out: Path,
+    options: SendOptions,
+    *,
+    command: Sequence[str],
+    on_status: Callable[[Status], None],
+    on_note: Callable[[str], None],
+) -> "Execution":
+    """Send a plan; returns when each of its rows has its row in the tape's journal.
+
+    Args:
+        job: What to send, and where to.
+        out: Where the tape will lie.
+        options: How.
+        command: The command line, for the manifest.
+        on_status: Called some times a second while requests are sent.
+        on_note: Called with each thing that the user should know.
+
+    Raises:
+        Interrupted: The user interrupted twice; the journal can be recovered.
+        UserError: The workers could not be started, or the tape could not be written.
+    """
+    epoch = job.epoch
+    manifest = _manifest(job, options, command)
+    writer = TapeWriter(out, manifest, epoch_mono_ns=epoch["mono_ns"], epoch_unix_ns=epoch["unix_ns"])
+    controller = Controller(
+        job.plan,
+        _setup(job, options),
+        [target.route() for target in job.targets],
+        job.composer,
+        job.constants,
+        writer,
+        workers=options.workers,
+        grace_ns=options.grace_ns,
+        keep_bodies=options.keep_bodies,
+        on_status=on_status,
+        on_note=on_note,
+    )
+    try:
+        controller.run()
+    except BaseException:
+        writer.close()  # the journal stays, and is nobody's: it can be recovered
+        raise
+    return Execution(writer, controller, job, options)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A run whose last response has come, its tape not yet sealed."""
+
+    writer: TapeWriter
+    controller: Controller
+    job: Job
+    options: SendOptions
+
+    def seal(self) -> Tape:
+        """Count the tokens that have to be counted, and make the tape of the journal."""
+        options, controller, epoch = self.options, self.controller, self.job.epoch
+        counts = None if options.tokenizer is None else _count_tokens(self.writer, Path(options.tokenizer))
+        outcome = {
+            "start_ns": controller.start_ns - epoch["mono_ns"],
+            "stopped_by_user": controller.was_stopped,
+            "problems": controller.problems,
+            "clocks": [dict(epoch), clock_pair()],
+            "workers": controller.worker_facts(),
+            "tokenizer": options.tokenizer,
+            "finished_unix_ns": time.time_ns(),
+        }
+        return self.writer.seal(counts=counts, keep_bodies=options.keep_bodies, **outcome)
+
+
+@contextmanager
+def server_of(options: SendOptions) -> Iterator[str]:
+    """The server's URL: the user's, or that of the simulator, which lives as long as the context."""
+    if options.url is not None:
+        yield options.url
+        return
+    with simulated_server(options.simulator) as url:
+        yield url
+
+
+def check_free(out: Path) -> None:
+    """A tape overwrites nothing.
+
+    Raises:
+        UserError: Something is there, or nothing can be made there.
+    """
+    try:
+        taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be made: {error.strerror}; give another name with --out") from None
+    if taken:
+        raise UserError(f"{out} exists; name another with --out, or remove it")
+
+
+def _count_tokens(writer: TapeWriter, directory: Path) -> TokenCounts:
+    """Counts the tokens of every response text, after the run."""
+    counter = TokenCounter(directory)
+    ids: list[int] = []
+    counts: list[int] = []
+    for request_ids, texts in writer.texts():
+        told = [(int(row), text) for row, text in zip(request_ids, texts, strict=True) if text is not None]
+        ids += [row for row, _ in told]
+        counts += counter.count([text for _, text in told])
+    order = np.argsort(np.array(ids, np.int64), kind="stable")
+    return TokenCounts(np.array(ids, np.int64)[order], np.array(counts, np.int32)[order])
+
+
+def _setup(job: Job, options: SendOptions) -> Setup:
+    live = isinstance(job.composer, LiveComposer)
+    return Setup(
+        route=job.targets[0].route(),
+        fields=dict(job.endpoint.fields),
+        types=dict(job.endpoint.types),
+        connect_timeout_ns=options.connect_timeout_ns,
+        read_timeout_ns=options.read_timeout_ns,
+        idle_timeout_ns=IDLE_TIMEOUT_NS,
+        horizon_ns=options.preopen_ns,
+        spin_ns=options.spin_ns,
+        feed_limit=FEED_LIMIT // options.workers,
+        max_connections=job.connections,
+        reuse=options.reuse,
+        stamps=options.kernel_stamps,
+        keep_text=options.keep_bodies or options.tokenizer is not None or live,
+        needs_end=job.endpoint.needs_end,
+        follows=job.plan.parent is not None,
+        floors=job.plan.floors,
+        live_history=live,
+        go_on_after_failure=job.go_on_after_failure,
+        lines=job.endpoint.framing == "ndjson" and options.stream,
+    )
+
+
+def _manifest(job: Job, options: SendOptions, command: Sequence[str]) -> dict[str, Any]:
+    plan, target = job.plan, job.targets[0]
+    facts = dict(job.facts)
+    return {
+        "role": "client",
+        "command": redact(command, options.headers),
+        "options": options.shown(),
+        "target": {**target.facts(), "model": job.constants.model},
+        "targets": [each.facts() for each in job.targets],
+        **facts,
+        "plan": {
+            "sha256": plan.digest,
+            "rows": len(plan),
+            "span_ns": plan.span_ns,
+            "seed": options.seed,
+            "input_tokens": int(plan.input_tokens.sum(dtype="i8")),
+            "output_tokens": int(plan.output_tokens.sum(dtype="i8")),
+            "input_lengths": "exact" if job.constants.exact_inputs else "estimated",
+            **facts.get("plan", {}),
+        },
+        "host": host(),
+        "clocks": [dict(job.epoch)],
+        "workers": [],
+    }
