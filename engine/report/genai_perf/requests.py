@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .... import __version__
 from ...tape.read import Tape
 from .responses import response_texts
 from .stamps import Stamps
@@ -88,7 +89,7 @@ def write_requests(
             }
             file.write(separator + json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
             separator = ",\n"
-        tail = {"version": "tokentape", "service_kind": "openai", "endpoint": path}
+        tail = {"version": f"tokentape {__version__}", "service_kind": "openai", "endpoint": path}
         file.write(f'\n],"window_boundaries":[]}}],{json.dumps(tail)[1:]}\n')
     return bodies.written
 
