@@ -46,7 +46,7 @@ link_names()
 
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
-PARSERS = ("json", "http1", "sse", "event")
+PARSERS = ("json", "http1", "sse", "ndjson", "event")
 SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
@@ -54,13 +54,14 @@ SERVER = (
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 REACTOR = (
-    *("reactor", "conn", "tls", "tls_library", "transport"),
+    *("reactor", "columns", "schedule", "feed", "outbox", "stream", "conn", "transport"),
     *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]),
 )
+TLS = ("tls", "tls_library")
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "feed", "outbox", "stream", *REACTOR),
-    "server": ("json", "columns", "listener", "tls", "tls_library", *SERVER),
+    "reactor": (*PARSERS, *TLS, *REACTOR),
+    "server": ("json", "columns", "listener", *TLS, *SERVER),
     "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
 setup(

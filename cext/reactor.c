@@ -225,7 +225,7 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
         return NULL;
     }
     r->shared = (stream_shared){.dialect = config->dialect, .columns = &r->columns, .keep_text = config->keep_text,
-                                .needs_end = config->needs_end};
+                                .needs_end = config->needs_end, .lines = config->lines};
     r->now_ns = clock_mono_ns();
     r->offset_ns = clock_offset_ns();
     r->next_tick_ns = r->now_ns + TICK_NS;
