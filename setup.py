@@ -38,6 +38,7 @@ def extension(name: str, *parts: str) -> Extension:
         depends=[str(path.relative_to(ROOT)) for path in (ROOT / "cext").glob("*.h")],
         extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", *extra],
         extra_link_args=extra[:1],
+        libraries=["dl"],  # dlopen is in libc only since glibc 2.34
     )
 
 
@@ -45,18 +46,22 @@ link_names()
 
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
-PARSERS = ("json", "http1", "sse", "event")
+PARSERS = ("json", "http1", "sse", "ndjson", "event")
 SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
-REACTOR = ("reactor", *(f"reactor_{part}" for part in ["supply", "pool", "send", "receive", "end", "report"]))
+REACTOR = (
+    *("reactor", "columns", "schedule", "feed", "outbox", "stream", "conn", "transport"),
+    *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]),
+)
+TLS = ("tls", "tls_library")
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "conn", "feed", "outbox", "stream", *REACTOR),
-    "server": ("json", "columns", "listener", *SERVER),
+    "reactor": (*PARSERS, *TLS, *REACTOR),
+    "server": ("json", "columns", "listener", *TLS, *SERVER),
     "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
 setup(

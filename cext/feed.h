@@ -23,7 +23,9 @@ typedef struct {
 typedef struct feed_item {
     struct feed_item *next;
     int64_t row;
+    int64_t released_ns;    /* the taker's: since when a cap lets it go; 0: none held it */
     size_t length;
+    bool missed;            /* likewise: it came after it had been due */
     char bytes[];
 } feed_item;
 

@@ -16,7 +16,7 @@ static void check_timeouts(reactor *r, conn *c) {
     int64_t silent = r->now_ns - c->active_ns;
     char text[96];
     if (c->state == CONN_CONNECTING && r->now_ns - c->opened_ns > r->config.connect_timeout_ns) {
-        snprintf(text, sizeof text, "no connection after %.3g s", (double)r->config.connect_timeout_ns / 1e9);
+        snprintf(text, sizeof text, "%s after %.3g s", transport_lack(&c->line), (double)r->config.connect_timeout_ns / 1e9);
         end_handshake(r, c, text);
     } else if (c->state == CONN_BUSY && silent > r->config.read_timeout_ns) {
         snprintf(text, sizeof text, "the server sent nothing for %.3g s", (double)r->config.read_timeout_ns / 1e9);
@@ -42,6 +42,8 @@ static void sweep(reactor *r) {
 static void tick(reactor *r) {
     r->next_tick_ns = r->now_ns + TICK_NS;
     sweep(r);
+    if (send_is_over(r))
+        send_stop(r);
     send_prepare(r);
     if (++r->ticks % STATUS_TICKS == 0) {
         report_flush_records(r);
@@ -53,11 +55,13 @@ static void tick(reactor *r) {
 /* Nothing but this timer wakes us when no socket does: it must be armed whenever reactor_run returns. */
 static void arm_timer(reactor *r, bool at_once) {
     int64_t wake = at_once ? r->now_ns : r->next_tick_ns;
-    if (!r->blocked && !r->starving) {
+    if (!send_is_held(r)) {
         int64_t due = schedule_next_at(&r->plan);
         if (due != SCHEDULE_NEVER && due - r->config.spin_ns < wake)
             wake = due - r->config.spin_ns;
     }
+    if (cancel_next_at(r) < wake)
+        wake = cancel_next_at(r);
     if (wake == r->armed_ns)
         return;
     struct itimerspec spec = {.it_value = {.tv_sec = wake / TT_NS_PER_S, .tv_nsec = wake % TT_NS_PER_S}};
@@ -102,14 +106,14 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
          * latest that of the next tick, ends every wait. */
         int timeout_ms = r->now_ns < leave_ns ? -1 : 0;
         if (r->feed_ready || r->wanted_ready ||
-            (r->config.spin_ns && !r->blocked && !r->starving &&
-             schedule_next_at(&r->plan) - r->now_ns <= r->config.spin_ns))
+            (r->config.spin_ns && !send_is_held(r) && schedule_next_at(&r->plan) - r->now_ns <= r->config.spin_ns))
             timeout_ms = 0;
         arm_timer(r, false);
         int n = epoll_wait(r->epfd, r->events, TURN_EVENTS, timeout_ms);
         sample_clocks(r);
         int64_t begin_ns = r->now_ns;
         send_due(r);
+        cancel_due(r);
         for (int i = 0; i < n; i++) {
             void *who = r->events[i].data.ptr;
             if (i + 1 < n)
@@ -122,6 +126,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
                 r->wanted_ready = true;
             else
                 receive_ready(r, who, r->events[i].events);
+            cancel_due(r);
         }
         if (r->now_ns >= r->next_tick_ns)
             tick(r);
@@ -178,8 +183,26 @@ void reactor_begin(reactor *r, int64_t start_ns) {
 
 int reactor_fd(const reactor *r) { return r->epfd; }
 
-reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
-                     const schedule_links *links) {
+/* Copies what of the rows is not the schedule's. 0; -1 memory out; -2 a time of cancellation that is none. */
+static int take_rows(reactor *r, const reactor_rows *rows) {
+    size_t size = (size_t)(rows->count ? rows->count : 1) * sizeof(int64_t);
+    r->rows = rows->count;
+    r->request_ids = malloc(size);
+    r->cancel_after_ns = rows->cancel_after_ns ? malloc(size) : NULL;
+    if (!r->request_ids || (rows->cancel_after_ns && !r->cancel_after_ns))
+        return -1;
+    for (int64_t row = 0; row < rows->count; row++) {
+        r->request_ids[row] = rows->request_ids[row];
+        if (!rows->cancel_after_ns)
+            continue;
+        if (rows->cancel_after_ns[row] < -1)
+            return -2;
+        r->cancel_after_ns[row] = rows->cancel_after_ns[row];
+    }
+    return 0;
+}
+
+reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
     reactor *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
@@ -187,12 +210,12 @@ reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const 
     r->feed.fd = -1;
     r->epfd = epoll_create1(EPOLL_CLOEXEC);
     r->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    r->buffer = malloc(READ_BUFFER);
-    r->request_ids = malloc((size_t)(rows ? rows : 1) * sizeof *request_ids);
+    r->buffers = malloc(sizeof *r->buffers);
     outbox_init(&r->outbox, config->channel_fd);
-    r->rows = rows;
-    int bad = schedule_init(&r->plan, due_ns, rows, links);
-    if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffer || !r->request_ids || !columns_init(&r->columns) ||
+    int bad = take_rows(r, rows);
+    if (!bad)
+        bad = schedule_init(&r->plan, rows->due_ns, rows->count, rows->links, rows->slots);
+    if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffers || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
         !pool_watch(r, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
         !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !supply_prepare(r)) {
@@ -201,10 +224,8 @@ reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const 
         errno = error;
         return NULL;
     }
-    if (rows)
-        memcpy(r->request_ids, request_ids, (size_t)rows * sizeof *request_ids);
     r->shared = (stream_shared){.dialect = config->dialect, .columns = &r->columns, .keep_text = config->keep_text,
-                                .needs_end = config->needs_end};
+                                .needs_end = config->needs_end, .lines = config->lines};
     r->now_ns = clock_mono_ns();
     r->offset_ns = clock_offset_ns();
     r->next_tick_ns = r->now_ns + TICK_NS;
@@ -242,8 +263,10 @@ void reactor_free(reactor *r) {
     free(r->parked);
     schedule_free(&r->plan);
     free(r->request_ids);
+    free(r->cancel_after_ns);
+    free(r->cancels);
     free(r->conns);
     free(r->records);
-    free(r->buffer);
+    free(r->buffers);
     free(r);
 }

@@ -5,8 +5,12 @@
  * object. reactor_run() stays for up to `budget_ns`, waiting in its own epoll: so a busy run pays for the outer loop once
  * in many events, and the outer loop is never kept waiting for longer than that.
  *
- * Memory: a connection is about 1 KB, plus the cut line or event that it waits to complete; requests ahead of their time are bounded
+ * Memory: a connection is about 1 KB (10 KB under TLS), plus the cut line or event that it waits to complete; requests ahead of their time are bounded
  * by `feed_limit`, measurements on their way by OUTBOX_LIMIT; bodies kept for a second try by RETAIN_LIMIT.
+ *
+ * Load is controlled in three ways beside due times. Slots make it a closed loop (schedule.h). Caps hold back what is due while
+ * too many requests are under way, or without their first token; order is kept, and the record says when the cap let it go. From
+ * stop_ns on nothing begins any more; what is under way goes on.
  *
  * A request that meets a dead pooled connection (closed by the server while it was idle, before one byte of response) is sent once more on a
  * fresh one, and the record says so (retries). */
@@ -16,14 +20,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "event.h"
 #include "schedule.h"
+#include "transport.h"
 
 typedef struct {
-    struct sockaddr_storage address;
-    socklen_t address_length;
+    transport_route route;       /* what it points to outlives the reactor */
     int channel_fd;              /* feed in, outbox out; non-blocking use, stays the caller's */
     const event_dialect *dialect;/* outlives the reactor */
     int64_t connect_timeout_ns, read_timeout_ns;
@@ -33,12 +36,24 @@ typedef struct {
     size_t feed_limit;           /* bytes of requests that wait in the worker */
     uint32_t max_connections;    /* open at once; further requests wait, and are late */
     bool reuse;                  /* pool connections */
-    bool stamps;                 /* use the kernel's receive stamps */
-    bool keep_text, needs_end;   /* stream.h */
+    bool keep_text, needs_end, lines;   /* stream.h */
     int wanted_fd;               /* followers' requests come in here, after they were asked for (OUTBOX_WANTS) */
     bool live_history;           /* a follower's request is written from the reply before it: ask only after that */
     bool go_on_after_failure;    /* what follows a failed request is sent all the same */
+    uint32_t max_in_flight;      /* what is due waits while so many requests are under way; 0: no such cap */
+    uint32_t max_prefilling;     /* likewise, so many that neither have a token nor have ended */
+    int64_t stop_ns;             /* after the start: no request begins later; 0: never */
 } reactor_config;
+
+/* What is sent, and when. */
+typedef struct {
+    int64_t count;
+    const int64_t *due_ns;         /* schedule.h */
+    const int64_t *request_ids;    /* the tape's */
+    const int64_t *cancel_after_ns;/* the client closes the connection so long after the request was sent; -1: never. NULL: none is cancelled */
+    const schedule_links *links;   /* NULL: no row follows another */
+    const schedule_slots *slots;   /* NULL: no closed loop */
+} reactor_rows;
 
 #define LATENESS_BUCKETS 128
 
@@ -53,6 +68,8 @@ typedef struct {
     int64_t blocked;             /* requests that were due while all connections were taken */
     int64_t clock_steps;         /* times the wall clock jumped against the monotonic one */
     int64_t waited_ns;           /* time spent waiting for the controller to read */
+    int64_t held;                /* requests that a cap held back when they were due */
+    int64_t left;                /* rows that had not begun when sending was stopped */
     int64_t done;                /* 1: the last frame */
     uint32_t lateness[LATENESS_BUCKETS];   /* counts by lateness_bucket() */
 } reactor_status;
@@ -69,10 +86,9 @@ static inline uint32_t lateness_bucket(int64_t lateness_ns) {
 
 typedef struct reactor reactor;
 
-/* NULL with errno set: descriptors or memory are out, or EINVAL: due times negative or not ascending, or links that
- * schedule_init refuses. links may be NULL. Copies the arrays. */
-reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
-                     const schedule_links *links);
+/* NULL with errno set: descriptors or memory are out, or EINVAL: what schedule_init refuses, or a cancel_after_ns below -1.
+ * Copies the arrays. */
+reactor *reactor_new(const reactor_config *config, const reactor_rows *rows);
 void reactor_free(reactor *r);
 
 /* The epoll descriptor to watch for reading. */

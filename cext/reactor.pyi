@@ -30,10 +30,23 @@ class Reactor:
         floors: A follower is not due before its own due_ns either.
         live_history: Ask for a follower's request only after the end of what it follows.
         go_on_after_failure: Send what follows a failed request all the same.
+        tunnel: The CONNECT request that opens a tunnel through the proxy at ``address``; empty: there is none.
+        tls_host: Speak TLS with a server whose certificate must be for this name or address. None: plain.
+        ca_file: The certificates to trust (PEM) instead of the system's.
+        store_file, store_dir: Where the system's may lie beside where OpenSSL looks.
+        insecure: Trust any certificate.
+        max_in_flight: What is due waits while so many requests are under way; 0: there is no such cap.
+        max_prefilling: Likewise while so many have neither a token nor an end.
+        stop_ns: No request begins later than this after the start, and what has not begun is left; 0: never.
+        cancel_after_ns: The connection of each row is closed so long after the request was sent; -1: never.
+        slot_opens_ns: A closed loop of so many slots: when each opens, in ns after the start, ascending. A row that
+            follows none is then due when a slot is free; the slot is free again when that row, and all that follows
+            it, has ended.
+        lines: Streams are lines of JSON, whatever Content-Type they come with.
 
     Raises:
-        ValueError: The due times are not ascending, or the arrays differ in length.
-        OSError: Descriptors or memory are out.
+        ValueError: Due times or openings are not ascending, or the arrays differ in length.
+        OSError: Descriptors or memory are out; there is no OpenSSL; ``ca_file`` holds no certificates.
     """
 
     def __init__(
@@ -62,6 +75,18 @@ class Reactor:
         floors: bool = False,
         live_history: bool = False,
         go_on_after_failure: bool = False,
+        tunnel: bytes = b"",
+        tls_host: bytes | None = None,
+        ca_file: bytes | None = None,
+        store_file: bytes | None = None,
+        store_dir: bytes | None = None,
+        insecure: bool = False,
+        max_in_flight: int = 0,
+        max_prefilling: int = 0,
+        stop_ns: int = 0,
+        cancel_after_ns: memoryview[int] | None = None,
+        slot_opens_ns: memoryview[int] | None = None,
+        lines: bool = False,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""
@@ -77,6 +102,20 @@ class Reactor:
 
     def cancel(self) -> None:
         """End every open stream as cancelled."""
+
+def check_tls(
+    host: bytes,
+    *,
+    ca_file: bytes | None = None,
+    store_file: bytes | None = None,
+    store_dir: bytes | None = None,
+    insecure: bool = False,
+) -> None:
+    """Find out whether a `Reactor` could speak TLS with these.
+
+    Raises:
+        OSError: There is no OpenSSL, or ``ca_file`` holds no certificates: what it says is for people.
+    """
 
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when its parent dies."""

@@ -28,11 +28,35 @@ cdef extern from "schedule.h" nogil:
         const int64_t *think_ns
         bint floors
         int64_t ahead_ns
+    ctypedef struct schedule_slots:
+        const int64_t *opens_ns
+        int64_t count
+
+cdef extern from "tls.h" nogil:
+    enum: TLS_ERROR_BYTES
+    ctypedef struct tls_context:
+        pass
+    ctypedef struct tls_client_options:
+        const char *host
+        const char *ca_file
+        const char *store_file
+        const char *store_dir
+        bint insecure
+    tls_context *tls_client(const tls_client_options *options, char *why)
+    void tls_context_free(tls_context *context)
+
+cdef extern from "transport.h" nogil:
+    ctypedef struct transport_route:
+        sockaddr_storage address
+        uint32_t address_length
+        bint stamps
+        const char *tunnel
+        size_t tunnel_length
+        tls_context *tls
 
 cdef extern from "reactor.h" nogil:
     ctypedef struct reactor_config:
-        sockaddr_storage address
-        uint32_t address_length
+        transport_route route
         int channel_fd
         const event_dialect *dialect
         int64_t connect_timeout_ns
@@ -43,16 +67,25 @@ cdef extern from "reactor.h" nogil:
         size_t feed_limit
         uint32_t max_connections
         bint reuse
-        bint stamps
         bint keep_text
         bint needs_end
+        bint lines
         int wanted_fd
         bint live_history
         bint go_on_after_failure
+        uint32_t max_in_flight
+        uint32_t max_prefilling
+        int64_t stop_ns
+    ctypedef struct reactor_rows:
+        int64_t count
+        const int64_t *due_ns
+        const int64_t *request_ids
+        const int64_t *cancel_after_ns
+        const schedule_links *links
+        const schedule_slots *slots
     ctypedef struct reactor:
         pass
-    reactor *reactor_new(const reactor_config *config, const int64_t *due_ns, const int64_t *request_ids, int64_t rows,
-                         const schedule_links *links)
+    reactor *reactor_new(const reactor_config *config, const reactor_rows *rows)
     void reactor_free(reactor *r)
     int reactor_fd(const reactor *r)
     void reactor_begin(reactor *r, int64_t start_ns)
@@ -61,25 +94,56 @@ cdef extern from "reactor.h" nogil:
     void reactor_cancel(reactor *r)
 
 
+cdef const char *text_or_null(bytes text):
+    if text is None:
+        return NULL
+    return text
+
+
+cdef tls_context *client_context(bytes host, bytes ca_file, bytes store_file, bytes store_dir, bint insecure) except NULL:
+    cdef tls_client_options options
+    cdef char why[TLS_ERROR_BYTES]
+    options.host = host
+    options.ca_file = text_or_null(ca_file)
+    options.store_file = text_or_null(store_file)
+    options.store_dir = text_or_null(store_dir)
+    options.insecure = insecure
+    cdef tls_context *context = tls_client(&options, why)
+    if context is NULL:
+        raise OSError((<bytes>why).decode("utf-8", "replace"))
+    return context
+
+
+def check_tls(bytes host, *, bytes ca_file=None, bytes store_file=None, bytes store_dir=None, bint insecure=False):
+    tls_context_free(client_context(host, ca_file, store_file, store_dir, insecure))
+
+
 cdef class Reactor:
     cdef reactor *ptr
-    cdef Dialect dialect        # the reactor reads it: kept alive here
+    cdef Dialect dialect        # the reactor reads these: kept alive here
+    cdef bytes tunnel
+    cdef tls_context *tls
 
     def __cinit__(self, const int64_t[::1] due_ns, const int64_t[::1] request_ids, *, bytes address, int channel_fd,
                   Dialect dialect, int64_t connect_timeout_ns, int64_t read_timeout_ns, int64_t idle_timeout_ns,
                   int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
                   bint keep_text, bint needs_end, const int64_t[::1] parent=None, const int64_t[::1] think_ns=None,
                   int wanted_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
-                  bint go_on_after_failure=False):
+                  bint go_on_after_failure=False, bytes tunnel=b"", bytes tls_host=None, bytes ca_file=None,
+                  bytes store_file=None, bytes store_dir=None, bint insecure=False,
+                  uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
+                  const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False):
         cdef reactor_config config
+        cdef reactor_rows plan
         cdef schedule_links links
+        cdef schedule_slots slots
         if due_ns.shape[0] != request_ids.shape[0]:
             raise ValueError(f"{due_ns.shape[0]} due times for {request_ids.shape[0]} requests")
-        if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.address):
+        if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.route.address):
             raise ValueError("the socket address is too long")
         memset(&config, 0, sizeof(config))
-        memcpy(&config.address, PyBytes_AS_STRING(address), PyBytes_GET_SIZE(address))
-        config.address_length = <uint32_t>PyBytes_GET_SIZE(address)
+        memcpy(&config.route.address, PyBytes_AS_STRING(address), PyBytes_GET_SIZE(address))
+        config.route.address_length = <uint32_t>PyBytes_GET_SIZE(address)
         config.channel_fd = channel_fd
         config.dialect = <const event_dialect *>dialect.ptr
         config.connect_timeout_ns = connect_timeout_ns
@@ -90,14 +154,36 @@ cdef class Reactor:
         config.feed_limit = feed_limit
         config.max_connections = max_connections
         config.reuse = reuse
-        config.stamps = stamps
+        config.route.stamps = stamps
+        self.tunnel = tunnel
+        config.route.tunnel = PyBytes_AS_STRING(tunnel) if tunnel else NULL
+        config.route.tunnel_length = PyBytes_GET_SIZE(tunnel)
         config.keep_text = keep_text
         config.needs_end = needs_end
+        config.lines = lines
         config.wanted_fd = wanted_fd
         config.live_history = live_history
         config.go_on_after_failure = go_on_after_failure
+        config.max_in_flight = max_in_flight
+        config.max_prefilling = max_prefilling
+        config.stop_ns = stop_ns
         self.dialect = dialect
         cdef int64_t rows = due_ns.shape[0]
+        memset(&plan, 0, sizeof(plan))
+        plan.count = rows
+        plan.links = &links
+        plan.slots = &slots
+        if rows:
+            plan.due_ns = &due_ns[0]
+            plan.request_ids = &request_ids[0]
+        if cancel_after_ns is not None and rows:
+            if cancel_after_ns.shape[0] != rows:
+                raise ValueError(f"{cancel_after_ns.shape[0]} times of cancellation for {rows} requests")
+            plan.cancel_after_ns = &cancel_after_ns[0]
+        memset(&slots, 0, sizeof(slots))
+        if slot_opens_ns is not None and slot_opens_ns.shape[0]:
+            slots.opens_ns = &slot_opens_ns[0]
+            slots.count = slot_opens_ns.shape[0]
         memset(&links, 0, sizeof(links))
         links.floors = floors
         links.ahead_ns = ahead_ns
@@ -106,14 +192,19 @@ cdef class Reactor:
                 raise ValueError(f"{parent.shape[0]} parents and {think_ns.shape[0]} think times for {rows} requests")
             links.parent = &parent[0]
             links.think_ns = &think_ns[0]
-        self.ptr = reactor_new(&config, &due_ns[0] if rows else NULL, &request_ids[0] if rows else NULL, rows, &links)
+        if tls_host is not None:
+            self.tls = client_context(tls_host, ca_file, store_file, store_dir, insecure)
+        config.route.tls = self.tls
+        self.ptr = reactor_new(&config, &plan)
         if self.ptr is NULL:
             if errno == EINVAL:
-                raise ValueError("due times must be ascending and not below 0, and a parent must stand above its row")
+                raise ValueError("due times and slots' openings must be ascending and not below 0, a parent must stand above its "
+                                 "row, and a time of cancellation must be -1 or more")
             raise OSError(errno, f"the reactor cannot start: {os.strerror(errno)}")
 
     def __dealloc__(self):
         reactor_free(self.ptr)
+        tls_context_free(self.tls)
 
     def fileno(self):
         return reactor_fd(self.ptr)

@@ -7,12 +7,12 @@
 
 /* What follows a request is due from now on, or never. */
 static void follow(reactor *r, const request_record *record, int64_t row) {
-    if (!r->plan.parent || r->stopped)
+    if (r->stopped)
         return;
     if (record->outcome == OUTCOME_OK || r->config.go_on_after_failure)
         schedule_ended(&r->plan, row, record->end_ns);
     else
-        schedule_give_up(&r->plan, row);
+        schedule_give_up(&r->plan, row, record->end_ns);
 }
 
 void end_request(reactor *r, conn *c) {
@@ -20,8 +20,9 @@ void end_request(reactor *r, conn *c) {
     if (r->plan.parent && r->config.live_history)
         report_flush_records(r);         /* the controller writes what follows from this reply */
     follow(r, &c->stream.record, c->row);
+    cap_ended(r, c->prefilling, c->stream.record.end_ns);
+    cancel_forget(r, c);
     r->status.finished++;
-    r->status.active--;
     r->status.succeeded += c->stream.record.outcome == OUTCOME_OK;
     pool_release_item(r, c);
     c->assigned = false;
@@ -41,11 +42,12 @@ void end_unassigned(reactor *r, feed_item *item, uint8_t retries, const conn *fa
     s.record.connect_start_ns = failed ? failed->opened_ns : r->now_ns;
     s.record.connection_id = failed ? failed->id : -1;
     s.record.retries = retries;
+    s.record.released_ns = item->released_ns;
     stream_fail(&s, why, r->now_ns, text);
     report_request(r, &s);
     follow(r, &s.record, item->row);
+    cap_ended(r, true, s.record.end_ns);
     r->status.finished++;
-    r->status.active--;
     stream_free(&s);
     free(item);
 }
@@ -67,6 +69,7 @@ void end_broken(reactor *r, conn *c, int error) {
         int64_t row = c->row;
         c->item = NULL;
         r->retained -= c->length;
+        cancel_forget(r, c);
         pool_drop(r, c);
         conn *fresh = pool_open(r);
         if (fresh)
@@ -79,14 +82,19 @@ void end_broken(reactor *r, conn *c, int error) {
     if (!error && silent)
         error = c->error;
     bool reset = error == ECONNRESET || error == EPIPE;
-    char text[128];
-    if (error && !reset)
+    bool cut = !error && !silent && transport_was_cut(&c->line);   /* its end may be anybody's */
+    char text[TRANSPORT_TEXT + 32];
+    if (error == EPROTO)
+        snprintf(text, sizeof text, "the connection broke: %s", transport_reason(&c->line));
+    else if (error && !reset)
         snprintf(text, sizeof text, "the connection broke: %s", strerror(error));
+    else if (cut)
+        snprintf(text, sizeof text, "the server cut the connection without closing TLS (no close_notify)");
     else
         snprintf(text, sizeof text, "the server %s the connection %s", reset ? "reset" : "closed",
                  !silent ? "before the response was complete"
                  : c->sent < c->length ? "before the request was sent" : "without a response");
-    if (error)
+    if (error || cut)
         stream_fail(s, silent ? OUTCOME_PROTOCOL_ERROR : OUTCOME_TRUNCATED, r->now_ns, text);
     else
         stream_closed(s, &r->shared, r->now_ns, text);

@@ -3,8 +3,10 @@
  *   reactor.c           life, loop, timer, housekeeping
  *   reactor_supply.c    the bytes of the requests, by row, as the controller delivers them
  *   reactor_pool.c      the connections: opened, idle, closed
+ *   reactor_cap.c       whether what is due may go
  *   reactor_send.c      what is due finds its connection and is written
  *   reactor_receive.c   what comes back is stamped and read
+ *   reactor_cancel.c    requests that the client gives up after a time
  *   reactor_end.c       how a request ends, and what follows it
  *   reactor_report.c    records, events and status on their way to the controller */
 #ifndef TT_REACTOR_INTERNAL_H
@@ -19,12 +21,12 @@
 #include "reactor.h"
 #include "schedule.h"
 #include "stream.h"
+#include "transport.h"
 
-#define READ_BUFFER 65536
 #define TURN_EVENTS 256
 #define STEP_NS TT_NS_PER_MS              /* the two clocks moved apart by more: somebody set the wall clock */
 
-/*  opened            handshake done          assigned          response whole
+/*  opened      open (transport.h)            assigned          response whole
  *     CONNECTING ────────▶ IDLE ───────────────▶ BUSY ────────────▶ IDLE or DEAD
  *     A request that finds no idle connection waits, in order, for the first that comes free or is made; as many
  *     handshakes are under way as requests wait. Only a second try is bound to its CONNECTING connection: it must be a fresh one.
@@ -33,14 +35,17 @@ typedef enum { CONN_CONNECTING, CONN_IDLE, CONN_BUSY, CONN_DEAD } conn_state;
 
 typedef struct conn {
     stream stream;
-    int fd;
+    transport line;
     conn_state state;
     bool assigned;
     bool pooled;                /* the request found it idle: the server may have closed it meanwhile */
+    bool prefilling;            /* its request has no token yet */
     int error;                  /* errno of a send that failed while a response may still wait to be read */
     int32_t id, served;
     uint32_t index;             /* in reactor.conns */
-    int64_t opened_ns, connected_ns, active_ns;
+    int64_t opened_ns, active_ns;
+    int64_t cancel_at_ns;       /* SCHEDULE_NEVER: not at all */
+    uint32_t cancel_place;      /* in reactor.cancels */
     feed_item *item;            /* the request; NULL once it cannot be sent again */
     size_t sent, length;        /* bytes of the request: taken by the kernel, in all */
     int64_t row;
@@ -62,13 +67,19 @@ struct reactor {
     feed_item **ready;          /* by row: a follower's request that is here */
     uint8_t *parked;            /* by row: due, but its request is not here yet */
     int64_t parked_count, rows;
+    int64_t *cancel_after_ns;   /* by row; NULL: none is cancelled */
+    conn **cancels;             /* a heap of the connections whose requests will be cancelled, the first one first */
+    uint32_t cancel_count, cancel_capacity;
+    int64_t prefilling;         /* requests under way without a token */
+    int64_t room_ns;            /* when the latest cap that held something back had room again */
     outbox outbox;
     event_columns columns;
     stream_shared shared;
     int epfd, timerfd;
     int64_t armed_ns, next_tick_ns, now_ns, offset_ns;
     bool distrust_stamps;       /* in this turn: the wall clock has just moved */
-    bool feed_ready, feed_full, wanted_ready, blocked, starving, stopped, done;
+    bool feed_ready, feed_full, wanted_ready, stopped, done;
+    bool blocked, capped, starving;   /* what is due waits: for a connection to come free, for a cap, for its bytes */
     conn **conns;
     uint32_t conn_count, conn_capacity, sweep_at;
     conn_list idle;             /* pooled; the one used last comes first, so that the others can grow old and go */
@@ -82,7 +93,7 @@ struct reactor {
     uint32_t records_rows, ticks;
     int64_t busy_ns;
     reactor_status status;
-    char *buffer;
+    transport_buffers *buffers;
     struct epoll_event events[TURN_EVENTS];
 };
 
@@ -109,9 +120,21 @@ void pool_drop(reactor *r, conn *c);
 void pool_bury(reactor *r);
 bool pool_watch(reactor *r, int fd, uint32_t events, void *tag);
 
+/* reactor_cap.c */
+/* Is there no room for one more request under the caps? */
+bool cap_is_reached(const reactor *r);
+/* A request begins: it counts from now on. Sets item->released_ns. */
+void cap_count(reactor *r, feed_item *item);
+/* It has its first token. */
+void cap_first_token(reactor *r, conn *c);
+/* It has ended; `prefilling`: without a token. */
+void cap_ended(reactor *r, bool prefilling, int64_t end_ns);
+
 /* reactor_send.c */
 /* Everything that is due. */
 void send_due(reactor *r);
+/* Is something held back, though it may be due? */
+static inline bool send_is_held(const reactor *r) { return r->blocked || r->capped || r->starving; }
 /* Opens connections for what is in sight. */
 void send_prepare(reactor *r);
 /* Idle connections go to the requests that wait. */
@@ -122,12 +145,30 @@ feed_item *send_take_waiting(reactor *r);
 void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries);
 /* Writes what the kernel has not taken yet. */
 void send_more(reactor *r, conn *c);
-/* Nothing more is sent. */
+/* Nothing more begins. */
 void send_stop(reactor *r);
+/* Is it later than stop_ns? */
+static inline bool send_is_over(const reactor *r) {
+    return r->config.stop_ns && !r->stopped && r->plan.start_ns != SCHEDULE_NEVER && r->now_ns - r->plan.start_ns > r->config.stop_ns;
+}
 
 /* reactor_receive.c */
 /* epoll has reported a connection. */
 void receive_ready(reactor *r, conn *c, uint32_t mask);
+/* Reads what has arrived. Where epoll has reported the connection, `mask` says what; else 0. */
+void receive_all(reactor *r, conn *c, uint32_t mask);
+
+/* reactor_cancel.c */
+/* The request on this connection was sent at sent_ns: it is cancelled in its time, if it is to be. */
+void cancel_later(reactor *r, conn *c, int64_t sent_ns);
+/* It ended before. */
+void cancel_forget(reactor *r, conn *c);
+/* Ends those whose time has come, with all that has arrived for them until now. */
+void cancel_due(reactor *r);
+/* When the next one's time comes, or SCHEDULE_NEVER. */
+static inline int64_t cancel_next_at(const reactor *r) {
+    return r->cancel_count ? r->cancels[0]->cancel_at_ns : SCHEDULE_NEVER;
+}
 
 /* reactor_end.c */
 /* The record is settled: it is handed over, and what follows is due from now on, or never. */
@@ -142,6 +183,8 @@ void end_handshake(reactor *r, conn *c, const char *text);
 void end_broken(reactor *r, conn *c, int error);
 
 /* reactor_report.c */
+/* A measurement that cannot be kept must not be lost in silence: the worker ends, the controller reports it. */
+_Noreturn void report_out_of_memory(void);
 void report_request(reactor *r, stream *s);
 void report_flush_records(reactor *r);
 void report_flush_events(reactor *r, bool all);

@@ -3,9 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "conn.h"
 
 static void list_first(conn_list *list, conn *c) {
     c->previous = NULL;
@@ -65,7 +62,7 @@ void pool_drop(reactor *r, conn *c) {
     if (c->list)
         pool_unlist(c);
     pool_release_item(r, c);
-    close(c->fd);
+    transport_close(&c->line);
     stream_free(&c->stream);
     conn *last = r->conns[--r->conn_count];
     r->conns[c->index] = last;
@@ -104,14 +101,15 @@ conn *pool_open(reactor *r) {
     else if (!(c = malloc(sizeof *c)))
         return NULL;
     memset(c, 0, sizeof *c);
+    c->cancel_at_ns = SCHEDULE_NEVER;
     stream_init(&c->stream);
     c->opened_ns = c->active_ns = clock_mono_ns();
-    c->fd = conn_dial((const struct sockaddr *)&r->config.address, r->config.address_length, r->config.stamps);
-    struct epoll_event watch = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
-    if (c->fd < 0 || epoll_ctl(r->epfd, EPOLL_CTL_ADD, c->fd, &watch) < 0) {
-        int error = c->fd < 0 ? -c->fd : errno;
-        if (c->fd >= 0)
-            close(c->fd);
+    int error = -transport_open(&c->line, &r->config.route);
+    if (!error && !pool_watch(r, c->line.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, c)) {
+        error = errno;
+        transport_close(&c->line);
+    }
+    if (error) {
         c->next = r->spare;
         r->spare = c;
         errno = error == ENFILE || error == ENOBUFS ? EMFILE : error;

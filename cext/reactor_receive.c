@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "conn.h"
-
 /* The read's stamp on CLOCK_MONOTONIC: the kernel's when it is there and can be true. */
 static int64_t arrival(reactor *r, stream *s, int64_t stamp_unix_ns, int64_t read_ns) {
     if (stamp_unix_ns && !r->distrust_stamps) {
@@ -30,10 +28,10 @@ static void completed(reactor *r, conn *c, size_t left) {
     send_waiting(r);
 }
 
-static void receive(reactor *r, conn *c, uint32_t mask) {
+void receive_all(reactor *r, conn *c, uint32_t mask) {
     for (;;) {
-        int64_t stamp;
-        int64_t n = conn_receive(c->fd, r->buffer, READ_BUFFER, &stamp);
+        transport_read read;
+        int64_t n = transport_receive(&c->line, r->buffers, &read);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;
         r->now_ns = clock_mono_ns();
@@ -48,7 +46,11 @@ static void receive(reactor *r, conn *c, uint32_t mask) {
         c->active_ns = r->now_ns;
         size_t left;
         stream *s = &c->stream;
-        switch (stream_bytes(s, &r->shared, r->buffer, (size_t)n, arrival(r, s, stamp, r->now_ns), r->now_ns, &left)) {
+        stream_result result =
+            stream_bytes(s, &r->shared, read.bytes, (size_t)n, arrival(r, s, read.stamp_ns, r->now_ns), r->now_ns, &left);
+        if (c->prefilling && s->record.first_token_ns)
+            cap_first_token(r, c);
+        switch (result) {
         case STREAM_MORE:
             if (c->item && c->sent == c->length)
                 pool_release_item(r, c);
@@ -65,33 +67,41 @@ static void receive(reactor *r, conn *c, uint32_t mask) {
             return;
         send_due(r);
         /* Edge-triggered: a short read has emptied the socket, unless the peer's close waits behind the data. */
-        if (c->state == CONN_DEAD || (n < READ_BUFFER && !(mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))))
+        if (c->state == CONN_DEAD || (!read.more && !(mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))))
             return;
     }
+}
+
+/* A step towards a connection that can be used. */
+static void open_further(reactor *r, conn *c, uint32_t mask) {
+    if (c->line.step == TRANSPORT_CONNECTING && !(mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+        return;
+    char text[TRANSPORT_TEXT];
+    bool open = transport_advance(&c->line, &r->config.route, r->buffers, text);
+    r->now_ns = clock_mono_ns();
+    if (text[0])
+        end_handshake(r, c, text);
+    else if (open && c->assigned) {
+        c->state = CONN_BUSY;
+        send_more(r, c);
+    } else if (open) {
+        pool_unlist(c);
+        pool_idle(r, c);
+        send_waiting(r);
+    }
+    if (r->config.route.tls)
+        send_due(r);                     /* a handshake takes up to a millisecond, and many may come in one turn */
 }
 
 void receive_ready(reactor *r, conn *c, uint32_t mask) {
     if (c->state == CONN_DEAD)
         return;
     if (c->state == CONN_CONNECTING) {
-        if (!(mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+        open_further(r, c, mask);
+        if (c->state == CONN_CONNECTING)
             return;
-        int error = conn_error(c->fd);
-        if (error) {
-            end_handshake(r, c, strerror(error));
-            return;
-        }
-        c->connected_ns = clock_mono_ns();
-        if (c->assigned) {
-            c->state = CONN_BUSY;
-            send_more(r, c);
-        } else {
-            pool_unlist(c);
-            pool_idle(r, c);
-            send_waiting(r);
-        }
     } else if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_more(r, c);
     if (c->state != CONN_DEAD && mask & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        receive(r, c, mask);
+        receive_all(r, c, mask);
 }

@@ -6,8 +6,7 @@
 
 #define RECORDS_FLUSH 65536
 
-static void out_of_memory(void) {
-    /* A measurement that cannot be kept must not be lost in silence: the worker ends, the controller reports it. */
+void report_out_of_memory(void) {
     fputs("tokentape: the worker is out of memory\n", stderr);
     abort();
 }
@@ -17,7 +16,7 @@ void report_flush_records(reactor *r) {
         return;
     outbox_frame *frame = outbox_frame_new(OUTBOX_REQUESTS, r->records_rows, r->records_length);
     if (!frame)
-        out_of_memory();
+        report_out_of_memory();
     memcpy(outbox_payload(frame), r->records, r->records_length);
     outbox_queue(&r->outbox, frame);
     r->records_length = 0;
@@ -37,7 +36,7 @@ void report_request(reactor *r, stream *s) {
         size_t capacity = (r->records_length + total) * 2;
         char *grown = realloc(r->records, capacity);
         if (!grown)
-            out_of_memory();
+            report_out_of_memory();
         r->records = grown;
         r->records_capacity = capacity;
     }
@@ -53,11 +52,11 @@ void report_request(reactor *r, stream *s) {
 
 void report_flush_events(reactor *r, bool all) {
     if (all && !columns_close_block(&r->columns))
-        out_of_memory();
+        report_out_of_memory();
     event_block *block;
     while ((block = columns_take(&r->columns))) {
         if (!outbox_queue_events(&r->outbox, block))
-            out_of_memory();
+            report_out_of_memory();
         columns_recycle(&r->columns, block);
     }
 }
@@ -74,7 +73,7 @@ void report_status(reactor *r) {
     status->done = r->done;
     outbox_frame *frame = outbox_frame_new(OUTBOX_STATUS, 1, sizeof *status);
     if (!frame)
-        out_of_memory();
+        report_out_of_memory();
     memcpy(outbox_payload(frame), status, sizeof *status);
     outbox_queue(&r->outbox, frame);
     status->longest_turn_ns = 0;
@@ -83,7 +82,7 @@ void report_status(reactor *r) {
 void report_wants(reactor *r, const int64_t *rows, int64_t count) {
     outbox_frame *frame = outbox_frame_new(OUTBOX_WANTS, (uint32_t)count, (size_t)count * sizeof *rows);
     if (!frame)
-        out_of_memory();
+        report_out_of_memory();
     memcpy(outbox_payload(frame), rows, (size_t)count * sizeof *rows);
     outbox_queue(&r->outbox, frame);
     r->reserved += count;

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "conn.h"
-
 #define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
 #define RETAIN_LIMIT (64u << 20)
 
@@ -15,11 +13,13 @@ void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries)
     record->connection_reused = c->served > 0;
     record->connect_start_ns = c->opened_ns;
     record->retries = retries;
+    record->released_ns = item->released_ns;
     c->item = item;
     c->length = item->length;
     c->sent = 0;
     c->row = row;
     c->assigned = true;
+    c->prefilling = true;
     c->pooled = c->state == CONN_IDLE;
     c->active_ns = r->now_ns;
     r->retained += item->length;
@@ -52,11 +52,13 @@ void send_waiting(reactor *r) {
 
 void send_more(reactor *r, conn *c) {
     request_record *record = &c->stream.record;
-    if (!record->connected_ns)
-        record->connected_ns = c->connected_ns;
+    if (!record->connected_ns) {
+        record->connected_ns = c->line.connected_ns;
+        record->tls_ns = c->line.tls_ns;
+    }
     while (c->sent < c->length) {
-        int64_t before = clock_mono_ns();
-        int64_t n = conn_write(c->fd, c->item->bytes + c->sent, c->length - c->sent);
+        int64_t before;
+        int64_t n = transport_write(&c->line, c->item->bytes + c->sent, c->length - c->sent, &before);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;                      /* EPOLLOUT brings us back */
         if (n == -EPIPE || n == -ECONNRESET) {
@@ -79,6 +81,7 @@ void send_more(reactor *r, conn *c) {
         c->active_ns = before;
     }
     record->sent_end_ns = clock_mono_ns();
+    cancel_later(r, c, record->sent_end_ns);
     if (r->plan.parent && !r->config.live_history) {
         int64_t rows[64], count = schedule_want_early(&r->plan, c->row, rows, 64);
         if (count)
@@ -89,7 +92,7 @@ void send_more(reactor *r, conn *c) {
 }
 
 void send_stop(reactor *r) {
-    schedule_stop(&r->plan);
+    r->status.left += schedule_stop(&r->plan) + r->parked_count;
     r->parked_count = 0;
     r->reserved = 0;
     r->stopped = true;
@@ -97,9 +100,11 @@ void send_stop(reactor *r) {
     r->feed_ready = true;
 }
 
+static bool is_follower(const reactor *r, int64_t row) { return r->plan.parent && r->plan.parent[row] >= 0; }
+
 /* A root whose request is not here holds up those behind it, in the plan's order; a follower holds up nobody. True: go on. */
 static bool is_missing(reactor *r, int64_t row) {
-    if (r->plan.parent && r->plan.parent[row] >= 0) {
+    if (is_follower(r, row)) {
         schedule_pop(&r->plan);
         r->parked[row] = 1;
         r->parked_count++;
@@ -122,13 +127,13 @@ static bool can_send(reactor *r) {
     if (!must_wait(r) || r->opening.count > r->waiting_count || pool_open(r))
         return true;
     r->connect_errno = errno;
-    return errno != EMFILE || !r->conn_count;
+    return (errno != EMFILE && errno != EAGAIN) || !r->conn_count;   /* EAGAIN: a Unix socket's backlog is full */
 }
 
 /* Sends it, or has it wait for a connection that is being made. */
 static void send_or_wait(reactor *r, feed_item *item) {
-    r->status.active++;
-    if (r->reserved)
+    cap_count(r, item);
+    if (r->reserved && (!r->plan.slots || is_follower(r, item->row)))
         r->reserved--;
     if (r->connect_errno)
         end_unassigned(r, item, 0, NULL, OUTCOME_CONNECT_ERROR, strerror(r->connect_errno));
@@ -149,12 +154,20 @@ static void send_or_wait(reactor *r, feed_item *item) {
 }
 
 void send_due(reactor *r) {
-    while (!r->blocked && schedule_next_at(&r->plan) <= r->now_ns) {
+    while (!r->blocked && !r->capped && schedule_next_at(&r->plan) <= r->now_ns) {
+        if (send_is_over(r)) {
+            send_stop(r);
+            return;
+        }
         schedule_step step = schedule_peek(&r->plan);
         if (step.kind == SCHEDULE_WANT) {
             schedule_pop(&r->plan);
             report_wants(r, &step.row, 1);
             continue;
+        }
+        if (cap_is_reached(r)) {
+            r->capped = true;
+            return;
         }
         feed_item *item = supply_take(r, step.row);
         if (!item) {
@@ -179,7 +192,10 @@ void send_prepare(reactor *r) {
     if (r->stopped)
         return;
     r->reserved += schedule_come_into_sight(&r->plan, r->now_ns, r->config.horizon_ns);
-    while ((int64_t)r->idle.count + r->opening.count < r->reserved && r->opening.count < PREOPEN_AT_ONCE)
+    int64_t wanted = r->reserved + schedule_slots_in_sight(&r->plan, r->now_ns, r->config.horizon_ns);
+    if (r->config.max_in_flight && wanted > r->config.max_in_flight - r->status.active)
+        wanted = r->config.max_in_flight - r->status.active;
+    while ((int64_t)r->idle.count + r->opening.count < wanted && r->opening.count < PREOPEN_AT_ONCE)
         if (!pool_open(r))
             return;                      /* the request that needs it will meet the error, and tell */
 }

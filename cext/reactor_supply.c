@@ -50,6 +50,7 @@ void supply_read_wanted(reactor *r) {
         r->ready[row] = item;
         if (r->parked[row]) {            /* it had been due before */
             r->parked[row] = 0;
+            item->missed = true;
             r->parked_count--;
             schedule_again(&r->plan, row);
         }

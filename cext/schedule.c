@@ -57,7 +57,71 @@ static int link_rows(schedule *plan, const schedule_links *links) {
     return 0;
 }
 
-int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links) {
+/* When the earliest free slot came free or opens. */
+static int64_t slot_at(const schedule *plan) {
+    int64_t at = plan->opened < plan->slots ? plan->opens_ns[plan->opened] : SCHEDULE_NEVER;
+    if (plan->free_count && plan->free_ns[plan->free_first] < at)
+        at = plan->free_ns[plan->free_first];
+    return at;
+}
+
+/* The next root is due as soon as a slot is. */
+static void offer_slot(schedule *plan) {
+    if (plan->next < plan->rows)
+        plan->due_ns[plan->next] = slot_at(plan);
+}
+
+/* The root that leaves takes the slot that made it due. */
+static void take_slot(schedule *plan) {
+    if (plan->free_count && plan->free_ns[plan->free_first] == slot_at(plan)) {
+        plan->free_first = (plan->free_first + 1) % plan->slots;
+        plan->free_count--;
+    } else if (++plan->opened > plan->slots_seen)
+        plan->slots_seen = plan->opened;
+}
+
+/* So many rows of a session have ended or been given up, the last of them at end_ns. */
+static void leave_slot(schedule *plan, int64_t row, int64_t count, int64_t end_ns) {
+    if (!plan->slots)
+        return;
+    if (plan->root) {
+        int64_t *open = &plan->open_rows[plan->root[row]];
+        *open -= count;
+        if (*open)
+            return;
+    }
+    plan->free_ns[(plan->free_first + plan->free_count++) % plan->slots] = end_ns - plan->start_ns;
+    offer_slot(plan);
+}
+
+/* Each session's root, and how many rows it has. */
+static bool count_sessions(schedule *plan) {
+    plan->root = malloc(((size_t)plan->rows + 1) * sizeof *plan->root);
+    plan->open_rows = calloc((size_t)plan->rows + 1, sizeof *plan->open_rows);
+    if (!plan->root || !plan->open_rows)
+        return false;
+    for (int64_t row = 0; row < plan->rows; row++) {
+        plan->root[row] = is_root(plan, row) ? row : plan->root[plan->parent[row]];
+        plan->open_rows[plan->root[row]]++;
+    }
+    return true;
+}
+
+static int make_slots(schedule *plan, const schedule_slots *slots) {
+    for (int64_t slot = 0; slot < slots->count; slot++)
+        if (slots->opens_ns[slot] < (slot ? slots->opens_ns[slot - 1] : 0))
+            return -2;
+    plan->opens_ns = copied(slots->opens_ns, slots->count);
+    plan->free_ns = malloc((size_t)slots->count * sizeof *plan->free_ns);
+    if (!plan->opens_ns || !plan->free_ns || (plan->parent && !count_sessions(plan)))
+        return -1;
+    plan->slots = slots->count;
+    for (int64_t row = 0; row < plan->rows; row++)
+        plan->due_ns[row] = SCHEDULE_NEVER;
+    return 0;
+}
+
+int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links, const schedule_slots *slots) {
     bool linked = links && links->parent;
     *plan = (schedule){.rows = rows, .start_ns = SCHEDULE_NEVER, .left = rows};
     int64_t last = 0;
@@ -73,6 +137,8 @@ int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const sch
         return -1;
     int bad = linked ? link_rows(plan, links) : 0;
     skip_followers(plan, &plan->next);
+    if (!bad && slots && slots->count && !(bad = make_slots(plan, slots)))
+        offer_slot(plan);
     return bad;
 }
 
@@ -85,6 +151,10 @@ void schedule_free(schedule *plan) {
     free(plan->child);
     free(plan->wanted);
     free(plan->heap);
+    free(plan->opens_ns);
+    free(plan->free_ns);
+    free(plan->root);
+    free(plan->open_rows);
     *plan = (schedule){.start_ns = SCHEDULE_NEVER};
 }
 
@@ -133,6 +203,10 @@ void schedule_pop(schedule *plan) {
         if (plan->seen < plan->next)
             plan->seen = plan->next;
         plan->left--;
+        if (plan->slots) {
+            take_slot(plan);
+            offer_slot(plan);
+        }
         return;
     }
     schedule_step step = heap_pop(plan);
@@ -149,7 +223,7 @@ void schedule_again(schedule *plan, int64_t row) {
 }
 
 int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns) {
-    if (plan->start_ns == SCHEDULE_NEVER)
+    if (plan->start_ns == SCHEDULE_NEVER || plan->slots)
         return 0;
     int64_t limit = now_ns - plan->start_ns + horizon_ns, count = 0;
     for (;;) {
@@ -159,6 +233,16 @@ int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon
         plan->seen++;
         count++;
     }
+}
+
+int64_t schedule_slots_in_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns) {
+    if (plan->start_ns == SCHEDULE_NEVER)
+        return 0;
+    int64_t limit = now_ns - plan->start_ns + horizon_ns;
+    while (plan->slots_seen < plan->slots && plan->opens_ns[plan->slots_seen] < limit)
+        plan->slots_seen++;
+    int64_t coming = plan->slots_seen - plan->opened, rows = plan->rows - plan->next;
+    return coming < rows ? coming : rows;
 }
 
 int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_t room) {
@@ -176,6 +260,7 @@ int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_
 }
 
 void schedule_ended(schedule *plan, int64_t row, int64_t end_ns) {
+    leave_slot(plan, row, 1, end_ns);
     if (!plan->parent)
         return;
     for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++) {
@@ -190,13 +275,19 @@ void schedule_ended(schedule *plan, int64_t row, int64_t end_ns) {
     }
 }
 
-int64_t schedule_give_up(schedule *plan, int64_t row) {
+static int64_t count_below(const schedule *plan, int64_t row) {
     if (!plan->parent)
         return 0;
     int64_t count = plan->first_child[row + 1] - plan->first_child[row];
-    plan->left -= count;
     for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++)
-        count += schedule_give_up(plan, plan->child[i]);
+        count += count_below(plan, plan->child[i]);
+    return count;
+}
+
+int64_t schedule_give_up(schedule *plan, int64_t row, int64_t end_ns) {
+    int64_t count = count_below(plan, row);
+    plan->left -= count;
+    leave_slot(plan, row, count + 1, end_ns);
     return count;
 }
 

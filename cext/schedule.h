@@ -1,14 +1,18 @@
-/* schedule.h: which request is due, from an absolute int64 schedule. Pure: the caller reads the clock.
+/* schedule.h: which request is due, from an absolute int64 schedule or when a slot is free. Pure: the caller reads the clock.
  *
  * A row is a root, due at a time that is known before the start, or it follows another row: it is due a think time after that
  * one's end, and with `floors` not before its own recorded time. Due times are relative to a start that is set once
  * (schedule_begin). Rows are handed out when they are due, never early; roots in order, never skipping one.
  *
+ * With slots it is a closed loop: a root is due when a slot is free, whatever its own time says. A slot opens at its time; the
+ * root that is due first takes it, and it is free again from the moment when that one, and all that follows it, has ended or been
+ * given up. So the due time of a root is the instant when its slot came free, and as many sessions are under way as slots are open.
+ *
  * What a follower sends is not at hand before it is needed: a step of the kind SCHEDULE_WANT comes `ahead_ns` before its due
  * time, so that the caller can ask for it.
  *
- * A second cursor runs ahead of the roots' and says how many come into sight, so that connections can be opened before
- * they are needed. */
+ * A second cursor runs ahead of the roots' (or of the slots' openings) and says how many come into sight, so that connections can
+ * be opened before they are needed. */
 #ifndef TT_SCHEDULE_H
 #define TT_SCHEDULE_H
 
@@ -27,7 +31,8 @@ typedef struct {
 } schedule_step;
 
 typedef struct {
-    int64_t *due_ns;       /* relative to start_ns; of a follower SCHEDULE_NEVER until what it follows has ended */
+    int64_t *due_ns;       /* relative to start_ns; of a follower SCHEDULE_NEVER until what it follows has ended, and with slots
+                              of a root until one is free */
     int64_t rows;
     int64_t start_ns;      /* SCHEDULE_NEVER until schedule_begin */
     int64_t next;          /* root that is sent next */
@@ -39,6 +44,10 @@ typedef struct {
     uint8_t *wanted;       /* 1: the caller has asked for it */
     schedule_step *heap;   /* steps of followers, the earliest first; at most one a row */
     int64_t heap_count;
+    /* of slots; NULL when there are none */
+    int64_t *opens_ns, *free_ns;   /* when each opens; a ring: since when each one that was given back is free */
+    int64_t slots, opened, slots_seen, free_first, free_count;
+    int64_t *root, *open_rows;     /* with followers: the root of each row; by root: rows that may still be under way */
 } schedule;
 
 /* What followers follow. */
@@ -49,9 +58,15 @@ typedef struct {
     int64_t ahead_ns;
 } schedule_links;
 
-/* Copies the arrays. links may be NULL. 0; -1 memory out; -2 a due time is negative or a root's below that of the one before; -3 a
- * parent is not a row below its follower, or a think time is negative. */
-int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links);
+/* A closed loop. */
+typedef struct {
+    const int64_t *opens_ns;   /* relative to the start, ascending */
+    int64_t count;             /* 0: no slots, due times decide */
+} schedule_slots;
+
+/* Copies the arrays. links and slots may be NULL. 0; -1 memory out; -2 a due time is negative or a root's below that of the one
+ * before, and likewise of slots; -3 a parent is not a row below its follower, or a think time is negative. */
+int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links, const schedule_slots *slots);
 void schedule_free(schedule *plan);
 
 /* Row 0's due time becomes start_ns + due_ns[0], on the caller's clock. */
@@ -81,18 +96,21 @@ void schedule_pop(schedule *plan);
 /* A follower that was handed out could not be sent: its step comes again. */
 void schedule_again(schedule *plan, int64_t row);
 
-/* How many roots became due before now + horizon since the last call. */
+/* How many roots became due before now + horizon since the last call; with slots 0. */
 int64_t schedule_come_into_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns);
+
+/* How many slots that nobody has held yet open before now + horizon, and there are roots for. */
+int64_t schedule_slots_in_sight(schedule *plan, int64_t now_ns, int64_t horizon_ns);
 
 /* A row's followers that will be due so soon after its end that they must be asked for now: writes at most `room` of them and
  * returns how many. They are marked as asked for. */
 int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_t room);
 
-/* A row ended at end_ns (absolute): its followers' steps begin. */
+/* A row ended at end_ns (absolute): its followers' steps begin; where it was the last of its slot, that is free. */
 void schedule_ended(schedule *plan, int64_t row, int64_t end_ns);
 
-/* What follows a row, and what follows that, will never be due. Returns how many rows. */
-int64_t schedule_give_up(schedule *plan, int64_t row);
+/* Likewise, but what follows it, and what follows that, will never be due. Returns how many rows. */
+int64_t schedule_give_up(schedule *plan, int64_t row, int64_t end_ns);
 
 /* Nothing is due any more. Returns how many rows were left. */
 int64_t schedule_stop(schedule *plan);

@@ -233,6 +233,28 @@ static void *run(void *argument) {
 
 /* ---- life ------------------------------------------------------------------------ */
 
+/* What TLS needs, where it is wanted. */
+static bool prepare_tls(server *s, const char **error) {
+    static char why[TLS_ERROR_BYTES];
+    if (!s->config.certificate_file)
+        return true;
+    s->cipher_buffer = malloc(READ_BYTES);
+    if (!s->cipher_buffer)
+        return false;
+    s->tls = tls_server(s->config.certificate_file, s->config.key_file, why);
+    if (!s->tls) {
+        *error = why;
+        errno = EPROTO;
+    }
+    return s->tls;
+}
+
+static int open_listener(server *s, const char **error) {
+    if (s->config.unix_path[0])
+        return listener_open_unix(s->config.unix_path, error);
+    return listener_open(s->config.host, &s->port, error);
+}
+
 server *server_new(const server_config *config, const char **error) {
     server *s = calloc(1, sizeof *s);
     *error = "out of memory";
@@ -245,14 +267,15 @@ server *server_new(const server_config *config, const char **error) {
     listener_raise_open_files();
     if (getrandom(&s->nonce, sizeof s->nonce, 0) != sizeof s->nonce)
         s->nonce = (uint64_t)clock_unix_ns();
-    s->read_buffer = malloc(READ_BYTES);
+    s->read_buffer = malloc(READ_BYTES + TLS_HELD);
     s->scratch = malloc(SCRATCH_BYTES);
     s->now_ns = clock_mono_ns();
     s->accepting = true;
     cache_init(&s->cache, config->cache_blocks);
     s->metrics.has_cache = config->cache_blocks;
     bool ready = s->read_buffer && s->scratch && heap_reserve(&s->heap, 256) && columns_init(&s->columns) &&
-                 ask_reader_init(&s->reader, config->cache_blocks ? config->block_tokens : 0) && (s->listen_fd = listener_open(config->host, &s->port, error)) >= 0;
+                 ask_reader_init(&s->reader, config->cache_blocks ? config->block_tokens : 0) && prepare_tls(s, error) &&
+                 (s->listen_fd = open_listener(s, error)) >= 0;
     if (ready) {
         *error = "cannot make an epoll set";
         s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -284,6 +307,15 @@ bool server_start(server *s) {
     return s->started;
 }
 
+static void stop_listening(server *s) {
+    if (s->listen_fd < 0)
+        return;
+    if (s->config.unix_path[0])
+        unlink(s->config.unix_path);
+    close(s->listen_fd);
+    s->listen_fd = -1;
+}
+
 void server_stop(server *s) {
     if (!s->started)
         return;
@@ -292,15 +324,15 @@ void server_stop(server *s) {
         perror("tokentape: eventfd");   /* the loop looks by itself every 100 ms */
     pthread_join(s->thread, NULL);
     s->started = false;
-    close(s->listen_fd);
-    s->listen_fd = -1;
+    stop_listening(s);
 }
 
 void server_free(server *s) {
     if (!s)
         return;
     server_stop(s);
-    int fds[] = {s->listen_fd, s->epoll_fd, s->wake_fd};
+    stop_listening(s);
+    int fds[] = {s->epoll_fd, s->wake_fd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -311,6 +343,8 @@ void server_free(server *s) {
     free(s->rows);
     free(s->read_buffer);
     free(s->scratch);
+    free(s->cipher_buffer);
+    tls_context_free(s->tls);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

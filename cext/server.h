@@ -53,6 +53,8 @@ typedef enum {
 typedef struct {
     char host[64];               /* a numeric IPv4 or IPv6 address */
     uint16_t port;               /* 0: any */
+    char unix_path[108];         /* listen at this Unix socket instead; empty: at host and port */
+    const char *certificate_file, *key_file;   /* PEM: speak TLS; NULL: plain. Read by server_new alone */
     char model[SERVER_MODEL_BYTES];  /* of /v1/models, and of requests that name none; no quotes or backslashes */
     uint64_t seed;
     draw_law ttft, itl;
@@ -102,7 +104,7 @@ typedef struct {
 
 typedef struct server server;
 
-/* NULL with *error (static text) and errno: cannot listen (EADDRINUSE, EACCES, ...), or memory out. */
+/* NULL with *error (text of static storage) and errno: cannot listen (EADDRINUSE, EACCES, ...), no TLS (EPROTO), or memory out. */
 server *server_new(const server_config *config, const char **error);
 uint16_t server_port(const server *s);
 bool server_start(server *s);

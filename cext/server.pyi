@@ -120,7 +120,7 @@ class Server:
     The arguments are explained with `SimulatorConfig`, which has defaults and checks for them.
 
     Raises:
-        OSError: It cannot listen; the errno says why.
+        OSError: It cannot listen; the errno says why. EPROTO: TLS cannot be spoken, the message says why.
         ValueError: A setting is out of its range.
     """
 
@@ -164,6 +164,9 @@ class Server:
         truth: bool,
         prefix_cache: int = 0,
         block_tokens: int = 512,
+        unix_path: bytes = b"",
+        certificate_file: bytes | None = None,
+        key_file: bytes | None = None,
     ) -> None: ...
     @property
     def port(self) -> int:

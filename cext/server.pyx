@@ -3,7 +3,7 @@
 import os
 from collections import namedtuple
 
-from libc.errno cimport errno
+from libc.errno cimport ENAMETOOLONG, EPROTO, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -59,6 +59,9 @@ cdef extern from "server.h" nogil:
     ctypedef struct server_config:
         char *host
         uint16_t port
+        char *unix_path
+        const char *certificate_file
+        const char *key_file
         char *model
         uint64_t seed
         draw_law ttft, itl
@@ -169,7 +172,8 @@ cdef class Server:
         int tokens_per_chunk, int reasoning_tokens, int64_t headers_ns, int64_t keepalive_ns, bint interim,
         uint32_t split_bytes, uint32_t close_after, int64_t idle_close_ns, str fault, int fault_after,
         double fault_share, uint16_t fault_status, int64_t retry_after_s, bint truth,
-        uint32_t prefix_cache=0, uint32_t block_tokens=512,
+        uint32_t prefix_cache=0, uint32_t block_tokens=512, bytes unix_path=b"", bytes certificate_file=None,
+        bytes key_file=None,
     ):
         cdef server_config config
         cdef const char *error = NULL
@@ -201,10 +205,17 @@ cdef class Server:
         config.fault_share, config.fault_status = fault_share, fault_status
         config.retry_after_s, config.truth = retry_after_s, truth
         config.cache_blocks, config.block_tokens = prefix_cache, block_tokens
+        if len(unix_path) > 107:
+            raise OSError(ENAMETOOLONG, f"a Unix socket's path has at most 107 bytes")
+        memcpy(config.unix_path, <const char *>unix_path, len(unix_path))
+        if certificate_file is not None and key_file is not None:
+            config.certificate_file, config.key_file = certificate_file, key_file
         self.ptr = server_new(&config, &error)
         if self.ptr is NULL:
             code = errno
-            raise OSError(code, f"{error.decode()} at {host}:{port}: {os.strerror(code)}")
+            if code == EPROTO:
+                raise OSError(code, error.decode("utf-8", "replace"))
+            raise OSError(code, f"{error.decode()} at {unix_path.decode() or f'{host}:{port}'}: {os.strerror(code)}")
 
     def __dealloc__(self):
         if self.ptr is not NULL:

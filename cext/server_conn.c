@@ -7,6 +7,8 @@
 
 #include "server_internal.h"
 
+static bool flush(server *s, conn *c);
+
 /* ---- life ----------------------------------------------------------------------- */
 
 static void wait_idle(server *s, conn *c) {
@@ -24,8 +26,14 @@ void conn_open(server *s, int fd) {
     c->heap_index = UINT32_MAX;
     c->number = (int32_t)(s->stats.connections & INT32_MAX);
     c->watched = EPOLLIN;
+    if (s->tls && !(c->tls = tls_new(s->tls))) {
+        free(c);
+        close(fd);
+        return;
+    }
     request_init(&c->request);
     if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = c}) != 0) {
+        tls_free(c->tls);
         free(c);
         close(fd);
         return;
@@ -51,7 +59,9 @@ void conn_close(server *s, conn *c, bool reset) {
     request_reset(&c->request);
     free(c->held);
     free(c->out);
+    tls_free(c->tls);
     c->held = c->out = NULL;
+    c->tls = NULL;
     c->phase = CONN_DEAD;
     if (c->previous)
         c->previous->next = c->next;
@@ -69,6 +79,10 @@ void conn_close(server *s, conn *c, bool reset) {
 /* Ends our direction and discards what the peer still sends: closing with unread bytes would be a reset, which
  * can overtake the answer. */
 void conn_linger(server *s, conn *c) {
+    if (c->tls && c->answer.fault != FAULT_CUT) {   /* a cut says no goodbye */
+        tls_close(c->tls);
+        flush(s, c);
+    }
     if (c->peer_closed || shutdown(c->fd, SHUT_WR) != 0) {
         conn_close(s, c, false);
         return;
@@ -89,8 +103,8 @@ void conn_watch(server *s, conn *c, uint32_t events) {
 
 /* ---- reading -------------------------------------------------------------------- */
 
-/* One read, with the kernel's stamp of its last byte where there is one. */
-static ssize_t receive(server *s, conn *c, char *buffer, size_t room) {
+/* One read of the socket, with the kernel's stamp of its last byte where there is one. */
+static ssize_t receive_raw(server *s, conn *c, char *buffer, size_t room) {
     union { char bytes[CMSG_SPACE(sizeof(struct timespec))]; struct cmsghdr align; } control;
     struct iovec part = {.iov_base = buffer, .iov_len = room};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
@@ -111,6 +125,24 @@ static ssize_t receive(server *s, conn *c, char *buffer, size_t room) {
             }
         }
     return got;
+}
+
+/* One read into read_buffer. -1 with EAGAIN: nothing for the application came with it. */
+static ssize_t receive(server *s, conn *c) {
+    if (!c->tls)
+        return receive_raw(s, c, s->read_buffer, READ_BYTES);
+    ssize_t raw = receive_raw(s, c, s->cipher_buffer, READ_BYTES);
+    if (raw <= 0)
+        return raw;
+    size_t got;
+    tls_state state = tls_receive(c->tls, s->cipher_buffer, (size_t)raw, s->read_buffer, READ_BYTES + TLS_HELD, &got);
+    bool sent = flush(s, c);
+    if (got)
+        return (ssize_t)got;
+    if (state == TLS_CLOSED)
+        return 0;
+    errno = state == TLS_FAILED || !sent ? EPROTO : EAGAIN;
+    return -1;
 }
 
 static bool hold(conn *c, const char *bytes, size_t length) {
@@ -161,7 +193,7 @@ void conn_read_held(server *s, conn *c) {
 }
 
 void conn_readable(server *s, conn *c) {
-    ssize_t got = receive(s, c, s->read_buffer, READ_BYTES);
+    ssize_t got = receive(s, c);
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR)
             conn_close(s, c, false);
@@ -186,7 +218,8 @@ void conn_readable(server *s, conn *c) {
 
 /* ---- writing -------------------------------------------------------------------- */
 
-ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length) {
+/* As much as the kernel takes now; what is left waits for conn_writable. -1: broken. */
+static ssize_t send_raw(server *s, conn *c, const char *bytes, size_t length) {
     size_t sent = 0;
     size_t piece = s->config.split_bytes ? s->config.split_bytes : length;
     while (sent < length) {
@@ -211,6 +244,24 @@ ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length) {
     return (ssize_t)sent;
 }
 
+/* Sends what TLS has encrypted. false: broken. */
+static bool flush(server *s, conn *c) {
+    const char *out;
+    size_t waiting = tls_out(c->tls, &out);
+    if (!waiting)
+        return true;
+    ssize_t sent = send_raw(s, c, out, waiting);
+    if (sent > 0)
+        tls_sent(c->tls, (size_t)sent);
+    return sent >= 0;
+}
+
+ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length) {
+    if (!c->tls)
+        return send_raw(s, c, bytes, length);
+    return tls_write(c->tls, bytes, length) && flush(s, c) ? (ssize_t)length : -1;
+}
+
 bool conn_send_all(server *s, conn *c, const char *bytes, size_t length) {
     ssize_t sent = 0;
     if (!c->out && (sent = conn_send(s, c, bytes, length)) < 0)
@@ -228,6 +279,13 @@ bool conn_send_all(server *s, conn *c, const char *bytes, size_t length) {
 }
 
 void conn_writable(server *s, conn *c) {
+    const char *cipher;
+    if (c->tls && !flush(s, c)) {
+        conn_close(s, c, false);
+        return;
+    }
+    if (c->tls && tls_out(c->tls, &cipher))
+        return;
     if (c->out) {
         ssize_t sent = conn_send(s, c, c->out + c->out_sent, c->out_length - c->out_sent);
         if (sent < 0) {

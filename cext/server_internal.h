@@ -18,6 +18,7 @@
 #include "server_cache.h"
 #include "server_http.h"
 #include "server_metrics.h"
+#include "tls.h"
 
 #define NEVER INT64_MAX
 #define READ_BYTES (256u << 10)
@@ -71,6 +72,7 @@ typedef struct conn {
     size_t held_length;
     char *out;                      /* what the kernel did not take yet, owned */
     size_t out_length, out_sent;
+    tls *tls;                       /* NULL: none */
     server_answer answer;
     struct conn *previous, *next;   /* of all connections; next alone: of the dead */
 } conn;
@@ -96,6 +98,8 @@ struct server {
     server_metrics metrics;
     server_stats stats;             /* the loop's own; copied to `shared` under the lock */
     char *read_buffer, *scratch;
+    tls_context *tls;               /* NULL: plain */
+    char *cipher_buffer;            /* with it: what is read, before read_buffer */
 
     pthread_mutex_t lock;           /* guards what follows, and columns but for its open block */
     event_columns columns;
@@ -117,7 +121,8 @@ void conn_due(server *s, conn *c);
 void conn_close(server *s, conn *c, bool reset);
 void conn_linger(server *s, conn *c);
 void conn_watch(server *s, conn *c, uint32_t events);
-/* Bytes that the kernel took; -1: the connection is broken. */
+/* Bytes that the kernel took; -1: the connection is broken. Under TLS all are taken and encrypted, and what of that the kernel
+ * does not take blocks the connection. */
 ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length);
 /* Sends, and keeps what the kernel does not take. false: the connection is broken, or memory out. */
 bool conn_send_all(server *s, conn *c, const char *bytes, size_t length);

@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .fields import BadRows
+from .reorder import reordered
 from .sessions import check_parents, number_turns, remap_parents
 from .stats import quantisation
-from .table import TRACE_SCHEMA, Rounding, Trace
+from .table import TRACE_SCHEMA, Rounding, Trace, one_array
 
 _CROWD = 5_000_000  # input tokens per second that no recorded service has taken
 _LONELY_NS = 600 * 10**9  # mean time between requests that is longer than in any recorded service
@@ -44,7 +46,7 @@ def assemble(
     block_tokens: int | None = None,
     block_rounding: Rounding = "ceil",
     notes: Sequence[str] = (),
-    skipped_rows: int = 0,
+    bad: BadRows | None = None,
 ) -> Trace:
     """Build a trace from the good rows of a file.
 
@@ -56,19 +58,20 @@ def assemble(
         input_tokens: Lengths, as checked by the reader.
         output_tokens: Likewise.
         source_row: Record numbers.
-        optional: Arrow arrays of nullable columns of TRACE_SCHEMA that the format has.
+        optional: Arrow arrays of nullable columns of TRACE_SCHEMA that the format has. They are taken out of
+            it, so that they need not be held twice where rows are sorted.
         parent: For each row the index, in the order given here, of the row that it follows, -1 for none. None:
             each turn of a ``session_id`` follows the one that arrived before it.
         block_tokens: See Trace.
         block_rounding: See Trace.
         notes: What the reader has to say; the general notes come after them.
-        skipped_rows: Bad rows left out.
+        bad: Knows the bad rows that were left out.
 
     Raises:
         TraceError: Rows follow each other in a circle.
     """
     said = list(notes)
-    columns: dict[str, Any] = dict(optional or {})
+    columns: dict[str, Any] = {} if optional is None else optional
     columns |= {"input_tokens": input_tokens, "output_tokens": output_tokens, "source_row": source_row}
     rows = len(arrival_ns)
     order = np.arange(rows)
@@ -76,12 +79,12 @@ def assemble(
     if late:
         order = np.argsort(arrival_ns, kind="stable")
         arrival_ns = arrival_ns[order]
-        taken: Any = pa.array(order)
-        columns = {
-            name: values.take(taken) if isinstance(values, (pa.Array, pa.ChunkedArray)) else values[order]
-            for name, values in columns.items()
-        }
+        for name in list(columns):
+            values = columns.pop(name)  # the old rows go as soon as they are in their new order
+            columns[name] = values[order] if isinstance(values, np.ndarray) else reordered(values, order)
         said.append(f"{rows_text(late)} out of order {'was' if late == 1 else 'were'} sorted by arrival")
+    if "block_ids" in columns:
+        columns["block_ids"] = one_array(columns["block_ids"])
     origin_ns = int(arrival_ns[0])
     arrival_ns = arrival_ns - origin_ns
     columns["arrival_ns"] = arrival_ns
@@ -103,7 +106,8 @@ def assemble(
         block_tokens=block_tokens,
         block_rounding=block_rounding,
         notes=tuple(said),
-        skipped_rows=skipped_rows,
+        skipped_rows=0 if bad is None else bad.count + bad.torn,
+        bad_rows=() if bad is None else tuple(map(str, bad.errors)),
         origin_ns=origin_ns,
     )
 

@@ -65,15 +65,15 @@ class BlockLists:
         return np.fromiter((dense.setdefault(block, len(dense)) for block in ids), np.int32, total)
 
     def array(self, source: str) -> Any:
-        """All rows as list<int32>, null where a row has no list; they are let go.
+        """All rows as list<int32>, null where a row has no list, in chunks that are the batches; they are let go.
 
         Raises:
             TraceError: There are more than one list column holds.
         """
-        lengths = np.concatenate(self._lengths) if self._lengths else np.zeros(0, np.int64)
-        flat = np.concatenate(self._flat) if self._flat else np.zeros(0, np.int32)
-        self._flat.clear()
-        return list_array(source, flat, lengths)
+        _check_total(source, sum(map(len, self._flat)))
+        lists = [list_array(source, flat, lengths) for flat, lengths in zip(self._flat, self._lengths, strict=True)]
+        self._flat, self._lengths = [], []
+        return pa.chunked_array(lists, pa.list_(pa.int32()))
 
 
 def list_array(source: str, flat: NDArray[np.int32], lengths: NDArray[np.int64]) -> Any:
@@ -82,15 +82,18 @@ def list_array(source: str, flat: NDArray[np.int32], lengths: NDArray[np.int64])
     Raises:
         TraceError: There are more values than offsets of 32 bits reach.
     """
-    if len(flat) > INT32_MAX:
-        problem = f"has {len(flat):,} block ids; a trace holds up to {INT32_MAX:,}. Split the file"
-        raise TraceError(source, problem)
+    _check_total(source, len(flat))
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(np.maximum(lengths, 0), out=offsets[1:])
     missing = lengths < 0
     arrays: Any = (pa.array(offsets), pa.array(flat))
     mask: Any = pa.array(missing) if missing.any() else None
     return pa.ListArray.from_arrays(*arrays, mask=mask)
+
+
+def _check_total(source: str, ids: int) -> None:
+    if ids > INT32_MAX:
+        raise TraceError(source, f"has {ids:,} block ids; a trace holds up to {INT32_MAX:,}. Split the file")
 
 
 def due_blocks(tokens: Any, size: int, rounding: Rounding) -> Any:

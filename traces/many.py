@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from .blocks import INT32_MAX
 from .errors import TraceError
+from .fields import NAMED_ROWS
 from .sessions import number_turns, old_parents, remap_parents
-from .table import TRACE_SCHEMA, Trace
+from .table import TRACE_SCHEMA, Trace, one_array
 
 _KINDS = {".json", ".jsonl", ".ndjson", ".csv", ".parquet"}
 _PACKED = {".gz", ".zst"}
@@ -112,6 +113,7 @@ def read_many(source: str, files: Sequence[Path], read_one: Callable[[Path], Tra
         notes=(*notes, *said),
         skipped_rows=sum(trace.skipped_rows for trace in traces),
         origin_ns=origin,
+        bad_rows=tuple(row for trace in traces for row in trace.bad_rows)[:NAMED_ROWS],
     )
 
 
@@ -130,7 +132,7 @@ def _merged(source: str, traces: Sequence[Trace], origin_ns: int) -> pa.Table:
         parent = pa.array(parents + rows, pa.int64(), mask=parents < 0)
         table = _put(_put(table, "arrival_ns", pa.array(arrival)), "parent", parent)
         table = _put(table, "session_id", _own_names(table["session_id"], trace.source, names))
-        blocks: Any = table["block_ids"].combine_chunks()
+        blocks: Any = one_array(table["block_ids"])
         flat = blocks.flatten().to_numpy()
         if len(flat):
             if ids + int(flat.max()) > INT32_MAX:

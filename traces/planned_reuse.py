@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from .table import Trace
+from .table import Trace, one_array
 
 _ROWS_AT_ONCE = 1 << 14
 
@@ -38,9 +37,9 @@ def planned_reuse(trace: Trace) -> PlannedReuse | None:
     """
     if not trace.block_tokens:
         return None
-    column: Any = trace.table["block_ids"].combine_chunks()
+    column: Any = one_array(trace.table["block_ids"])
     inputs = trace.table["input_tokens"].to_numpy().astype(np.int64)
-    numbers: Any = pa.chunked_array([column.flatten()]).combine_chunks().dictionary_encode().indices.to_numpy()
+    numbers: Any = column.flatten().dictionary_encode().indices.to_numpy()
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
     ends = np.cumsum(lengths)
     known = blocks = tokens = 0

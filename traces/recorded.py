@@ -29,6 +29,7 @@ class Recorded:
         model: As recorded.
         text: The prompt's text.
         body: The request's body, JSON.
+        headers: Of the request, as the trace's column has them.
         estimated: Whether a length was worked out from a text.
     """
 
@@ -42,6 +43,7 @@ class Recorded:
     model: str | None = None
     text: str | None = None
     body: bytes | None = None
+    headers: str | None = None
     estimated: bool = False
 
 
@@ -82,13 +84,7 @@ def recorded_trace(
             f"{rows_text(estimated)} with text and no recorded length: "
             "lengths are estimated at 4 bytes of UTF-8 per token"
         )
-    optional: dict[str, Any] = {}
-    for column in ("think_ns", "session_id", "model", "text", "body"):
-        values = [getattr(request, column.replace("session_id", "session")) for request in requests]
-        optional[column] = pa.array(values, TRACE_SCHEMA.field(column).type)
-    del values
-    for request in requests:
-        request.text = request.body = None  # Arrow has them now: they are most of the memory
+    optional = _nullable(requests)
     return assemble(
         source=bad.source,
         format=format,
@@ -100,11 +96,28 @@ def recorded_trace(
         optional=optional,
         parent=np.array([-1 if r.follows is None else r.follows for r in requests], np.int64),
         notes=said,
-        skipped_rows=bad.count + bad.torn,
+        bad=bad,
     )
 
 
+_NULLABLE = {"session_id": "session"} | {name: name for name in ("think_ns", "model", "text", "body", "headers")}
+_CHUNK_ROWS = 4096
 _MOST_BYTES = 2**31 - 1  # what one Arrow array of int32 offsets holds
+
+
+def _nullable(requests: Sequence[Recorded]) -> dict[str, Any]:
+    """The nullable columns. Texts and bodies, most of the memory, go from the requests to Arrow a few at a time."""
+    optional: dict[str, Any] = {}
+    for column, attribute in _NULLABLE.items():
+        chunks = []
+        for first in range(0, len(requests), _CHUNK_ROWS):
+            some = requests[first : first + _CHUNK_ROWS]
+            chunks.append(pa.array([getattr(request, attribute) for request in some], TRACE_SCHEMA.field(column).type))
+            if column in ("text", "body"):
+                for request in some:
+                    setattr(request, attribute, None)
+        optional[column] = pa.chunked_array(chunks)
+    return optional
 
 
 def follow_sessions(requests: Sequence[Recorded]) -> None:

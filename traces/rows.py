@@ -25,6 +25,7 @@ _NULLABLE = {
     "session_id": pa.string(),
     "think_ns": pa.int64(),
     "model": pa.string(),
+    "headers": pa.string(),
     "body": pa.binary(),
     "text": pa.string(),
 }
@@ -133,7 +134,13 @@ class Rows:
             elif chunks:
                 chunks.append(np.full(rows, NONE))
         for name, kind in _NULLABLE.items():
-            self._nullable[name].append(pa.array(columns[name], kind) if name in columns else pa.nulls(rows, kind))
+            arrays = self._nullable[name]
+            if name in columns:
+                if not arrays and before:
+                    arrays.append(pa.nulls(before, kind))
+                arrays.append(pa.array(columns[name], kind))
+            elif arrays:
+                arrays.append(pa.nulls(rows, kind))
         ids = columns.get("block_ids")
         if ids is None:
             ids = [None] * rows
@@ -176,13 +183,15 @@ class Rows:
         source = self._bad.source
         said: list[str] = []
         numbers = {name: self._column(name) for name in _NUMBERS if self._numbers[name] or name not in _LINKS}
-        nullable = {name: pa.chunked_array(chunks, _NULLABLE[name]) for name, chunks in self._nullable.items()}
+        optional: dict[str, Any] = {}
+        for name, kind in _NULLABLE.items():
+            arrays, self._nullable[name] = self._nullable[name], []
+            column = pa.chunked_array(arrays, kind)
+            if column.null_count < len(column):
+                optional[name] = column
         bare = np.concatenate(self._bare or [np.zeros(0, np.bool_)])
         if len(bare) and not named_unit:
             self._check_epoch(numbers, unit_ns, stamp_field)
-        optional: dict[str, Any] = {
-            name: column for name, column in nullable.items() if column.null_count < len(column)
-        }
         if not bare.all():
             optional["block_ids"] = self._blocks.array(source)
             if bare.any():
@@ -210,16 +219,16 @@ class Rows:
             source=source,
             format=format,
             digest=digest,
-            arrival_ns=numbers["arrival_ns"],
-            input_tokens=numbers["input_tokens"],
-            output_tokens=numbers["output_tokens"],
-            source_row=numbers["source_row"],
+            arrival_ns=numbers.pop("arrival_ns"),
+            input_tokens=numbers.pop("input_tokens"),
+            output_tokens=numbers.pop("output_tokens"),
+            source_row=numbers.pop("source_row"),
             optional=optional,
             parent=parent,
             block_tokens=block_tokens,
             block_rounding=block_rounding,
             notes=[*said, *notes],
-            skipped_rows=self._bad.count + self._bad.torn,
+            bad=self._bad,
         )
 
     def _column(self, name: str) -> NDArray[np.int64]:

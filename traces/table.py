@@ -20,6 +20,7 @@ TRACE_SCHEMA = pa.schema(
         pa.field("think_ns", pa.int64()),  # between the parent's end and this request; null: not recorded
         pa.field("model", pa.string()),
         pa.field("path", pa.string()),  # of the recorded body's URL
+        pa.field("headers", pa.string()),  # of the recorded body, without secrets: a JSON object of names and values
         pa.field("body", pa.binary()),  # a recorded request, JSON
         pa.field("text", pa.string()),  # a recorded prompt, where there is no body
         pa.field("token_ids", pa.list_(pa.int32())),  # a recorded prompt in tokens of the model's vocabulary
@@ -45,6 +46,7 @@ class Trace:
         notes: What a user should know about the trace, one sentence each.
         transforms: What was done to it since it was read, in order, as in ``speed(2)``.
         skipped_rows: Bad rows left out when reading.
+        bad_rows: What is wrong with the first few of them, one sentence each.
         origin_ns: The first arrival on the file's own clock, as nanoseconds: since 1970 where it was a date, else
             since whatever the file counts from.
     """
@@ -59,6 +61,7 @@ class Trace:
     transforms: tuple[str, ...] = ()
     skipped_rows: int = 0
     origin_ns: int = 0
+    bad_rows: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -69,11 +72,18 @@ class Trace:
         return int(self.table["arrival_ns"][-1].as_py()) if len(self) else 0
 
 
+def one_array(column: Any) -> Any:
+    """A column as one array, copied only where it is in several chunks; combine_chunks copies one chunk too."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def table_digest(table: pa.Table) -> str:
     """SHA-256 in hex of a table's names and values, whatever its chunks, offsets or Arrow's version."""
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
-        array: Any = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        array = one_array(column)
         kind = "list" if pa.types.is_list(column.type) else column.type  # the name of a list's child may differ
         digest.update(f"\0{name}\0{kind}\0{len(column)}\0".encode())
         _update(digest, array)

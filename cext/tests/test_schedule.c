@@ -5,7 +5,7 @@
 static void test_never_early_never_skipping(void) {
     const int64_t due[] = {0, 0, 10, 10, 25};
     schedule plan;
-    CHECK_NUMBER(schedule_init(&plan, due, 5, NULL), 0);
+    CHECK_NUMBER(schedule_init(&plan, due, 5, NULL, NULL), 0);
     CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
     schedule_begin(&plan, 1000);
     static const struct { int64_t now; int64_t sent; } table[] = {{999, 0}, {1000, 2}, {1009, 2}, {1010, 4}, {1024, 4}, {1025, 5}};
@@ -21,7 +21,7 @@ static void test_never_early_never_skipping(void) {
 static void test_sight(void) {
     const int64_t due[] = {0, 5, 100, 200};
     schedule plan;
-    schedule_init(&plan, due, 4, NULL);
+    schedule_init(&plan, due, 4, NULL, NULL);
     CHECK_NUMBER(schedule_come_into_sight(&plan, 0, 1000), 0);   /* it has not begun */
     schedule_begin(&plan, 0);
     CHECK_NUMBER(schedule_come_into_sight(&plan, 0, 6), 2);
@@ -36,7 +36,7 @@ static void test_sight(void) {
 static void test_stop(void) {
     const int64_t due[] = {1, 2, 3};
     schedule plan;
-    schedule_init(&plan, due, 3, NULL);
+    schedule_init(&plan, due, 3, NULL, NULL);
     schedule_begin(&plan, 0);
     schedule_pop(&plan);
     CHECK_NUMBER(schedule_stop(&plan), 2);
@@ -47,11 +47,11 @@ static void test_stop(void) {
 
 static void test_refused(void) {
     schedule plan;
-    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){3, 2}, 2, NULL), -2);
+    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){3, 2}, 2, NULL, NULL), -2);
     schedule_free(&plan);
-    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){-1}, 1, NULL), -2);
+    CHECK_NUMBER(schedule_init(&plan, (const int64_t[]){-1}, 1, NULL, NULL), -2);
     schedule_free(&plan);
-    CHECK_NUMBER(schedule_init(&plan, NULL, 0, NULL), 0);
+    CHECK_NUMBER(schedule_init(&plan, NULL, 0, NULL, NULL), 0);
     schedule_begin(&plan, 0);
     CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
     schedule_free(&plan);
@@ -74,7 +74,7 @@ static void test_followers(void) {
     schedule plan;
     schedule_links links = {.parent = PARENT, .think_ns = THINK, .ahead_ns = 100};
     int64_t wanted[4];
-    CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links), 0);
+    CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links, NULL), 0);
     schedule_begin(&plan, 1000);
     CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 60), 2);        /* the roots alone */
     check_step(&plan, 1000, 0, SCHEDULE_SEND);
@@ -103,18 +103,88 @@ static void test_floors_and_giving_up(void) {
     schedule_links links = {.parent = PARENT, .think_ns = THINK, .floors = true};
     const int64_t parent[] = {-1, 0, 1, 0, 3};
     links.parent = parent;
-    CHECK_NUMBER(schedule_init(&plan, due, 5, &links), 0);
+    CHECK_NUMBER(schedule_init(&plan, due, 5, &links, NULL), 0);
     schedule_begin(&plan, 0);
     schedule_pop(&plan);
     schedule_ended(&plan, 0, 100);
     check_step(&plan, 500, 1, SCHEDULE_WANT);                          /* recorded later than end + think */
     check_step(&plan, 500, 1, SCHEDULE_SEND);
-    CHECK_NUMBER(schedule_give_up(&plan, 1), 1);
+    CHECK_NUMBER(schedule_give_up(&plan, 1, 0), 1);
     check_step(&plan, 1100, 3, SCHEDULE_WANT);
     check_step(&plan, 1100, 3, SCHEDULE_SEND);
     CHECK_NUMBER(plan.left, 1);
-    CHECK_NUMBER(schedule_give_up(&plan, 3), 1);
+    CHECK_NUMBER(schedule_give_up(&plan, 3, 0), 1);
     CHECK_NUMBER(plan.left, 0);
+    schedule_free(&plan);
+}
+
+static void test_slots(void) {
+    schedule plan;
+    const int64_t opens[] = {0, 30};
+    schedule_slots slots = {opens, 2};
+    CHECK_NUMBER(schedule_init(&plan, (const int64_t[5]){0}, 5, NULL, &slots), 0);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 0, 1000), 0);          /* it has not begun */
+    schedule_begin(&plan, 1000);
+    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 1000), 0);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 30), 1);
+    check_step(&plan, 1000, 0, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 30), 0);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 31), 1);
+    CHECK_NUMBER(schedule_next_at(&plan), 1030);                       /* the other slot opens */
+    schedule_ended(&plan, 0, 1010);
+    check_step(&plan, 1010, 1, SCHEDULE_SEND);                         /* the first is free before that */
+    CHECK_NUMBER(schedule_due(&plan, 1), 1010);
+    check_step(&plan, 1030, 2, SCHEDULE_SEND);
+    CHECK_NUMBER(schedule_slots_in_sight(&plan, 1030, 1000), 0);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER && plan.left == 2);
+    CHECK_NUMBER(schedule_give_up(&plan, 2, 1040), 0);
+    schedule_ended(&plan, 1, 1041);
+    check_step(&plan, 1040, 3, SCHEDULE_SEND);
+    check_step(&plan, 1041, 4, SCHEDULE_SEND);
+    schedule_ended(&plan, 3, 1050);
+    CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER && plan.left == 0);
+    schedule_free(&plan);
+}
+
+/* 0 with 1, 2 and 3 below it, and 4. */
+static void test_a_slot_is_held_by_all_that_follows(void) {
+    schedule plan;
+    const int64_t opens[] = {0};
+    schedule_slots slots = {opens, 1};
+    schedule_links links = {.parent = PARENT, .think_ns = THINK};
+    for (int failing = 0; failing < 2; failing++) {
+        CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links, &slots), 0);
+        schedule_begin(&plan, 0);
+        check_step(&plan, 0, 0, SCHEDULE_SEND);
+        schedule_ended(&plan, 0, 100);
+        check_step(&plan, 110, 1, SCHEDULE_WANT);
+        check_step(&plan, 110, 1, SCHEDULE_SEND);
+        if (failing)
+            CHECK_NUMBER(schedule_give_up(&plan, 1, 200), 1);
+        else {
+            schedule_ended(&plan, 1, 200);
+            check_step(&plan, 200, 2, SCHEDULE_WANT);
+            check_step(&plan, 200, 2, SCHEDULE_SEND);
+            schedule_ended(&plan, 2, 300);
+        }
+        check_step(&plan, 1100, 3, SCHEDULE_WANT);
+        check_step(&plan, 1100, 3, SCHEDULE_SEND);
+        CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
+        schedule_ended(&plan, 3, 1200);
+        check_step(&plan, 1200, 4, SCHEDULE_SEND);
+        CHECK_NUMBER(plan.left, 0);
+        schedule_free(&plan);
+    }
+}
+
+static void test_slots_refused(void) {
+    schedule plan;
+    const int64_t descending[] = {3, 2}, negative[] = {-1, 2};
+    schedule_slots slots = {descending, 2};
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, NULL, &slots), -2);
+    schedule_free(&plan);
+    slots.opens_ns = negative;
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, NULL, &slots), -2);
     schedule_free(&plan);
 }
 
@@ -122,16 +192,19 @@ static void test_links_refused(void) {
     schedule plan;
     const int64_t ahead[] = {-1, 2, 0}, negative[] = {0, -1, 0};
     schedule_links links = {.parent = ahead, .think_ns = THINK};
-    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links), -3);
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links, NULL), -3);
     schedule_free(&plan);
     links = (schedule_links){.parent = PARENT, .think_ns = negative};
-    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links), -3);
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links, NULL), -3);
     schedule_free(&plan);
 }
 
 int main(void) {
     test_followers();
     test_floors_and_giving_up();
+    test_slots();
+    test_a_slot_is_held_by_all_that_follows();
+    test_slots_refused();
     test_links_refused();
     test_never_early_never_skipping();
     test_sight();

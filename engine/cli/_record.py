@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..run.recorder import Recorder, RecordOptions
 from ..units import duration_ns, size_bytes
 from ._serve import announce
+from .listen import parse_listen
 
 LOOK_EVERY_S = 0.1
 
@@ -75,21 +76,6 @@ def _wait_for_open(recorder: Recorder, selector: selectors.DefaultSelector, grac
         stats = recorder.stats()
         if stats.at_ns > asked_ns + 10**8 and stats.open_connections == 0:
             return
-
-
-def parse_listen(text: str) -> tuple[str, int]:
-    """Address and port of ``127.0.0.1:8080``, ``[::1]:8080``, ``:8080`` or ``8080``.
-
-    Raises:
-        UserError: It is none of these.
-    """
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not port.isdecimal() or int(port) > 65535:
-        raise UserError(f"--listen {text!r}: write HOST:PORT, as in 127.0.0.1:8080")
-    if host == "localhost":
-        host = "127.0.0.1"
-    return host or ("0.0.0.0" if ":" in text else "127.0.0.1"), int(port)
 
 
 def parse_rotation(texts: tuple[str, ...]) -> tuple[int | None, int | None]:

@@ -11,11 +11,14 @@ import click
 
 from ..errors import UserError
 from ..run.simulator import Simulator, SimulatorConfig
+from .listen import parse_listen
 
 
 def run_server(given: dict[str, Any]) -> None:
     """Serve until SIGINT, SIGTERM, or the end of the parent that was named; then seal the tape."""
     truth, announce_fd, parent_pid = (given.pop(name) for name in ("truth", "announce_fd", "parent_pid"))
+    if listen := given.pop("listen"):
+        given["host"], given["port"] = parse_listen(listen)
     parent_fd = None if parent_pid is None else _watch(parent_pid)
     # Signals are caught before anyone can know that we listen, and wake the selector.
     waker, woken = socket.socketpair()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ..measure.dialects.summary import DialectSummary
     from ..measure.summary import Summary
 
 type_format = click.Choice(["table", "json", "csv"])
@@ -58,3 +59,19 @@ def print_summaries(summaries: Sequence["Summary"], format_: str) -> None:
             if place:
                 click.echo()
             print_summary(summary, sys.stdout)
+
+
+def print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
+    """Prints what other tools would say on standard output, in their tables, or as JSON or CSV of one form for all."""
+    from ..report.dialect_export import dialects_csv, dialects_json
+    from ..report.dialect_table import print_dialect
+
+    if format_ == "json":
+        click.echo(dialects_json(summaries), nl=False)
+    elif format_ == "csv":
+        click.echo(dialects_csv(summaries), nl=False)
+    else:
+        for place, summary in enumerate(summaries):
+            if place:
+                click.echo()
+            print_dialect(summary, sys.stdout)

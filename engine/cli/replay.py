@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import print_summaries, summary_options
+from .transport_options import transport_options, transport_settings
 
 if TYPE_CHECKING:
     from ..run.options import ReplayOptions
@@ -18,7 +19,9 @@ EXIT_INTERRUPTED = 130
 
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
-@click.option("--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL.")
+@click.option(
+    "--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET."
+)
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
@@ -84,8 +87,7 @@ EXIT_INTERRUPTED = 130
     default=True,
     help="Ask for exactly the recorded output lengths; some servers refuse the field.  [default: ignore-eos]",
 )
-@click.option("--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for every request.")
-@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the API key.")
+@transport_options
 @click.option("--connect-timeout", default="10s", show_default=True, help="For a connection to be made.")
 @click.option("--read-timeout", default="300s", show_default=True, help="For a stream to be silent.")
 @click.option("--grace", default="30s", show_default=True, help="For open streams to end after Ctrl-C.")
@@ -95,7 +97,6 @@ EXIT_INTERRUPTED = 130
 @click.option(
     "--spin", default="0", show_default=True, help="Poll this long before each due time: less late, more CPU."
 )
-@click.option("--reuse/--no-reuse", default=True, help="Keep connections for further requests.  [default: reuse]")
 @click.option("--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]")
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
 @summary_options
@@ -139,12 +140,13 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
         spin_ns=_duration_ns(given, "spin"),
         think=given["think"] if given["think"] in ("recorded", "none") else _duration_ns(given, "think"),
         go_on_after_failure=given["on_failure"] == "continue",
+        **transport_settings(given),
         **{
             name: given[name]
             for name in (
                 "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
                 "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
-                "stream", "usage", "ignore_eos", "headers", "api_key_env", "reuse", "kernel_stamps", "keep_bodies",
+                "stream", "usage", "ignore_eos", "kernel_stamps", "keep_bodies",
             )
         },
     )  # fmt: skip

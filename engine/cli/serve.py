@@ -13,6 +13,10 @@ def _choice(*names: str) -> click.Choice[str]:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=int, default=8000, show_default=True, help="0 has one chosen.")
+@click.option("--listen", metavar="HOST:PORT", help="Both in one, as in [::1]:8000.")
+@click.option("--uds", metavar="PATH", help="Listen at a Unix socket instead.")
+@click.option("--tls-cert", metavar="FILE", help="Speak TLS, with this certificate and its chain (PEM).")
+@click.option("--tls-key", metavar="FILE", help="The certificate's key (PEM).")
 @click.option("--model", default="simulated", show_default=True, help="Served at /v1/models; other names are echoed.")
 @click.option("--ttft", default="50ms", show_default=True, metavar="LAW",
               help="To the first token: 50ms, uniform:40ms:60ms, normal:50ms:5ms, lognormal:50ms:10ms.")  # fmt: skip

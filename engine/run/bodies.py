@@ -19,9 +19,16 @@ BATCH_BYTES = 65536
 
 
 class Composer:
-    """Makes the HTTP request of any row of a plan. Pure: the same row gives the same bytes in every process."""
+    """Makes the HTTP request of any row of a plan. Pure: the same row gives the same bytes in every process.
 
-    def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: bytes) -> None:
+    Args:
+        plan: Whose rows are asked for.
+        prompts: What they say.
+        body: How it is wrapped.
+        head: Gives a row's head, up to the value of ``Content-Length``.
+    """
+
+    def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes]) -> None:
         self._prompts, self._body, self._head = prompts, body, head
         self._completion = Completion(body)
         self._output_tokens = plan.output_tokens.tolist()
@@ -36,7 +43,7 @@ class Composer:
     def request(self, row: int) -> bytes:
         """Head and body of a row."""
         body = self.body(row)
-        return b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
+        return b"%b%d\r\n\r\n%b" % (self._head(row), len(body), body)
 
 
 class LiveComposer(Composer):
@@ -49,7 +56,7 @@ class LiveComposer(Composer):
     forgotten with its last turn.
     """
 
-    def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: bytes) -> None:
+    def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes]) -> None:
         super().__init__(plan, prompts, body, head)
         assert plan.parent is not None
         self._parent = plan.parent.tolist()

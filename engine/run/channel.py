@@ -6,6 +6,7 @@ This module is imported by workers: it needs nothing but the standard library.
 """
 
 import json
+import os
 import socket
 import struct
 from dataclasses import asdict, dataclass
@@ -14,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ...cext.parsers import Kind, Role
 
-SETUP_HEADER = struct.Struct("<QQ")
-"""Bytes of the setup's JSON, number of rows; then the JSON, the due times and the request ids (int64 each), and with
-``follows`` the parents and the think times."""
+SETUP_HEADER = struct.Struct("<Q")
+"""Bytes of the JSON that follows: the setup, and the names and lengths of the int64 columns that come after it."""
 
 FEED_HEADER = struct.Struct("<qq")
 """Row of the shard, bytes of its request."""
@@ -33,10 +33,29 @@ READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
 
 
 @dataclass(frozen=True)
+class Route:
+    """How a worker comes to its server; see ``Reactor`` for the meaning of most fields."""
+
+    address: str  # struct sockaddr, in hex
+    shown: str  # the same for people
+    tunnel: str = ""
+    tls_host: str | None = None
+    ca_file: str | None = None
+    store_file: str | None = None
+    store_dir: str | None = None
+    insecure: bool = False
+
+
+def encoded(text: str | None) -> bytes | None:
+    """A name or a path as the kernel and OpenSSL take it."""
+    return None if text is None else os.fsencode(text)
+
+
+@dataclass(frozen=True)
 class Setup:
     """What a worker is told before the start; see ``Reactor`` for the meaning of most fields."""
 
-    address: str  # struct sockaddr, in hex
+    route: Route
     fields: "dict[str, Role]"
     types: "dict[str, Kind]"
     connect_timeout_ns: int
@@ -54,27 +73,51 @@ class Setup:
     floors: bool
     live_history: bool
     go_on_after_failure: bool
+    max_in_flight: int = 0
+    max_prefilling: int = 0
+    stop_ns: int = 0
+    lines: bool = False  # streams are lines of JSON
 
 
-def send_setup(channel: socket.socket, setup: Setup, *columns: Any) -> None:
-    """The controller's first words. The columns are buffers of int64 of one length: due times, request ids, and with
-    ``setup.follows`` parents and think times."""
-    text = json.dumps(asdict(setup)).encode()
-    channel.sendall(SETUP_HEADER.pack(len(text), len(columns[0])))
-    channel.sendall(text)
-    for column in columns:
+def send_setup(
+    channel: socket.socket,
+    setup: Setup,
+    due_ns: Any,
+    request_ids: Any,
+    parent: Any = None,
+    think_ns: Any = None,
+    *,
+    cancel_after_ns: Any = None,
+    slot_opens_ns: Any = None,
+) -> None:
+    """The controller's first words. The columns are buffers of int64, or None where the run has none: what ``Reactor``
+    takes under these names, with a value per row of the shard but for ``slot_opens_ns``, which has one per slot."""
+    columns = {
+        "due_ns": due_ns,
+        "request_ids": request_ids,
+        "parent": parent,
+        "think_ns": think_ns,
+        "cancel_after_ns": cancel_after_ns,
+        "slot_opens_ns": slot_opens_ns,
+    }
+    given = {name: column for name, column in columns.items() if column is not None}
+    lengths = {name: len(column) for name, column in given.items()}
+    text = json.dumps({"setup": asdict(setup), "columns": lengths}).encode()
+    channel.sendall(SETUP_HEADER.pack(len(text)) + text)
+    for column in given.values():
         channel.sendall(memoryview(column).cast("B") if len(column) else b"")
 
 
-def receive_setup(channel: socket.socket) -> tuple[Setup, list["memoryview[int]"]]:
-    """The setup and its columns, as a worker reads them.
+def receive_setup(channel: socket.socket) -> tuple[Setup, dict[str, "memoryview[int]"]]:
+    """The setup and the columns that came with it, by name, as a worker reads them.
 
     Raises:
         EOFError: The controller went away.
     """
-    length, rows = SETUP_HEADER.unpack(_receive(channel, SETUP_HEADER.size))
-    setup = Setup(**json.loads(_receive(channel, length)))
-    return setup, [memoryview(_receive(channel, rows * 8)).cast("q") for _ in range(4 if setup.follows else 2)]
+    (length,) = SETUP_HEADER.unpack(_receive(channel, SETUP_HEADER.size))
+    told = json.loads(_receive(channel, length))
+    columns = {name: memoryview(_receive(channel, rows * 8)).cast("q") for name, rows in told["columns"].items()}
+    return Setup(**told["setup"] | {"route": Route(**told["setup"]["route"])}), columns
 
 
 def _receive(channel: socket.socket, length: int) -> bytearray:

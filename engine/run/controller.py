@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..plan import Plan, Shard, shard_links, shards
 from ..tape import TapeWriter
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
-from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Route, Setup, send_setup
 from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
@@ -98,7 +98,7 @@ class Controller:
     Args:
         plan: What to send.
         setup: What workers are told, but for what is of their shards.
-        addresses: Of the run's servers: ``struct sockaddr`` in hex.
+        routes: To the run's servers.
         composer: Makes the requests.
         constants: What all rows of the tape share. Its epoch is the tape's.
         writer: The open tape.
@@ -113,7 +113,7 @@ class Controller:
         self,
         plan: Plan,
         setup: Setup,
-        addresses: Sequence[str],
+        routes: Sequence[Route],
         composer: Composer,
         constants: Constants,
         writer: TapeWriter,
@@ -125,7 +125,7 @@ class Controller:
         on_note: Callable[[str], None],
     ) -> None:
         self._plan, self._setup, self._composer = plan, setup, composer
-        self._addresses = addresses
+        self._routes = routes
         self._constants, self._writer = constants, writer
         self._on_status, self._on_note = on_status, on_note
         self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
@@ -199,7 +199,7 @@ class Controller:
             return False
 
     def _setup_of(self, shard: Shard) -> Setup:
-        return replace(self._setup, address=self._addresses[shard.server])
+        return replace(self._setup, route=self._routes[shard.server])
 
     def _spawn(self, number: int, shard: Shard) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -267,7 +267,8 @@ class Controller:
         elif type_ == REQUESTS:
             finished = unpack_requests(bytes(frame), rows)
             self._seen[finished.records["request_id"]] = True
-            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns)
+            shown = self._routes[worker.shard.server].shown
+            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns, shown)
             self._writer.requests(batch)
             if isinstance(self._composer, LiveComposer):
                 for row, text in zip(finished.records["request_id"].tolist(), finished.texts, strict=True):

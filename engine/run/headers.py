@@ -2,27 +2,28 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ... import __version__
+from ...traces.headers import CREDENTIALS, SHORTEST_SECRET
 from ..errors import UserError
 from .target import Target
 
 SET_BY_US = ("content-length", "transfer-encoding", "host", "connection")
-CREDENTIALS = ("auth", "key", "token", "cookie", "secret", "password")
-"""A header whose name holds one of these holds a secret."""
-
-SHORTEST_SECRET = 8
 
 
-def request_headers(headers: Iterable[str], api_key_env: str | None) -> list[tuple[str, str]]:
+def request_headers(
+    headers: Iterable[str], api_key_env: str | None, api_key_file: str | None = None
+) -> list[tuple[str, str]]:
     """The user's headers and key.
 
     Args:
         headers: Each as ``Name: value``.
         api_key_env: The environment variable that holds the key.
+        api_key_file: The file that holds it.
 
     Raises:
-        UserError: A header has no colon or a forbidden character; the variable is not set.
+        UserError: A header has no colon or a forbidden character; there is no key where it should be, or two.
     """
     pairs = []
     for place, header in enumerate(headers, 1):
@@ -36,16 +37,38 @@ def request_headers(headers: Iterable[str], api_key_env: str | None) -> list[tup
         if name.lower() in SET_BY_US:
             raise UserError(f"the header {name!r} is set by the program itself; leave it out")
         pairs.append((name, value))
-    if api_key_env is not None:
-        key = os.environ.get(api_key_env, "").strip()
-        if not key:
-            raise UserError(f"the environment variable {api_key_env} holds no key; set it, or leave out --api-key-env")
+    if api_key_env is not None and api_key_file is not None:
+        raise UserError("--api-key-env and --api-key-file both give a key; leave one out")
+    source = api_key_env if api_key_file is None else api_key_file
+    if source is not None:
+        option = "--api-key-env" if api_key_file is None else "--api-key-file"
+        key = _key_of_environment(source) if api_key_file is None else _key_of_file(source)
         if any(name.lower() == "authorization" for name, _ in pairs):
-            raise UserError("--api-key-env and --header Authorization both give a key; leave one out")
+            raise UserError(f"{option} and --header Authorization both give a key; leave one out")
         if not key.isascii() or not key.isprintable():
-            raise UserError(f"the key in {api_key_env} holds characters that HTTP does not allow")
+            raise UserError(f"the key in {source} holds characters that HTTP does not allow")
         pairs.append(("Authorization", f"Bearer {key}"))
     return pairs
+
+
+def _key_of_environment(name: str) -> str:
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise UserError(f"the environment variable {name} holds no key; set it, or leave out --api-key-env")
+    return key
+
+
+def _key_of_file(name: str) -> str:
+    try:
+        lines = Path(name).read_text("utf-8").split("\n", 2)
+    except OSError as error:
+        raise UserError(f"--api-key-file {name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"--api-key-file {name} is no text") from None
+    key = lines[0].strip()
+    if not key or any(line.strip() for line in lines[1:]):
+        raise UserError(f"--api-key-file {name}: one line with the key is expected, and nothing else")
+    return key
 
 
 def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: bool) -> bytes:
@@ -59,13 +82,14 @@ def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: boo
         "Accept": "text/event-stream" if stream else "application/json",
         "Accept-Encoding": "identity",
         "Content-Type": "application/json",
+        **target.proxy_headers,
     }
     given = list(headers)
     taken = {name.lower() for name, _ in given}
-    lines = [f"POST {target.path} HTTP/1.1"]
+    lines = [f"POST {target.request_target(target.path)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in own.items() if name.lower() not in taken]
     lines += [f"{name}: {value}" for name, value in given]
-    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode("ascii")
+    return ("\r\n".join(lines) + "\r\nContent-Length: ").encode("latin-1")
 
 
 def redact(command: Sequence[str], headers: Sequence[str]) -> list[str]:

@@ -24,6 +24,10 @@ class SendOptions:
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
         api_key_env: The environment variable that holds the key.
+        api_key_file: The file that holds it instead.
+        cacert: A file of certificates (PEM) to trust instead of the system's.
+        insecure: Trust any certificate.
+        proxy: Go through the proxy that the environment names, as curl would.
         connect_timeout_ns, read_timeout_ns: A silence that is longer fails the request.
         grace_ns: How long open streams may go on after the end of sending.
         preopen_ns: Connections are opened this long before they are needed.
@@ -46,6 +50,10 @@ class SendOptions:
     ignore_eos: bool = True
     headers: Sequence[str] = ()
     api_key_env: str | None = None
+    api_key_file: str | None = None
+    cacert: str | None = None
+    insecure: bool = False
+    proxy: bool = True
     connect_timeout_ns: int = 10_000 * MS
     read_timeout_ns: int = 300_000 * MS
     grace_ns: int = 30_000 * MS

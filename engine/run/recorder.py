@@ -61,6 +61,8 @@ def find_server(url: str) -> tuple[Target, str | None]:
         UserError: It is no http URL of a server's root, or the host has no address.
     """
     target = find_target(url, "/v1/chat/completions")
+    if target.scheme != "http" or target.unix is not None:
+        raise UserError(f"{url}: a recorder passes requests on over plain http alone; give the server's http port")
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.path.strip("/") or parts.query:
         raise UserError(

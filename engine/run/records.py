@@ -14,8 +14,10 @@ from ..tape.schema import END_MARKERS, OUTCOMES, PHASES, PROBES, REQUESTS, event
 from .explain import error_text, status_text
 
 TIMES = (
+    "released_ns",
     "connect_start_ns",
     "connected_ns",
+    "tls_ns",
     "sent_ns",
     "sent_end_ns",
     "headers_ns",
@@ -23,6 +25,7 @@ TIMES = (
     "first_token_ns",
     "last_token_ns",
     "end_ns",
+    "first_visible_ns",
 )
 
 RECORD = np.dtype(
@@ -66,6 +69,8 @@ STATUS = np.dtype(
                 "blocked",
                 "clock_steps",
                 "waited_ns",
+                "held",
+                "left",
                 "done",
             )
         ),
@@ -155,7 +160,9 @@ def _nullable(values: NDArray[Any], absent: int, type_: pa.DataType) -> pa.Array
     return pa.array(values, mask=mask).cast(type_)
 
 
-def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int) -> pa.RecordBatch:
+def request_batch(
+    finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int, address: str | None = None
+) -> pa.RecordBatch:
     """Finished requests as rows of the tape; their token counts are those of the events, until the tape is sealed."""
     records = finished.records
     n = len(records)
@@ -189,6 +196,7 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["response_id"] = pa.array(finished.ids, pa.string())
     columns["connection_id"] = pa.array(records["connection_id"])
     columns["connection_reused"] = pa.array(records["connection_reused"] == 1)
+    columns["address"] = pa.array([address] * n, pa.string())
     columns["retries"] = pa.array(records["retries"].astype(np.int16))
     return pa.RecordBatch.from_pydict(columns, schema=_schema_of(columns))
 

@@ -20,11 +20,12 @@ from ..tokenizer import load_tokenizer, template_overhead
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
-from .headers import request_head, request_headers, secrets
+from .headers import request_headers, secrets
+from .heads import Heads
 from .host import clock_pair
 from .options import ReplayOptions
 from .records import Constants
-from .target import Target, find_target, join_path, reachable, served_model
+from .target import Target, find_target, join_path, reachable, served_model, transport_of
 from .verbatim import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
 
 
@@ -61,7 +62,7 @@ def replay(
         raise UserError("--history live needs --endpoint chat, and --sessions closed or hybrid")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
-    headers = request_headers(options.headers, options.api_key_env)
+    headers = request_headers(options.headers, options.api_key_env, options.api_key_file)
     check_free(out)
     trace = traces.read(
         trace_path,
@@ -91,7 +92,9 @@ def replay(
         on_note(warning)
     with server_of(options) as url:
         timeout_s = options.connect_timeout_ns / 1e9
-        target = reachable(find_target(url, endpoint.path), timeout_s)
+        target = reachable(find_target(url, endpoint.path, transport_of(options)), timeout_s)
+        for note in target.notes():
+            on_note(note)
         whole = has_paths(plan.trace) and not plan.trace.table["body"].null_count
         model = options.model or ("" if whole else served_model(target, headers, timeout_s))
         recorded = recorded_requests(plan.trace, endpoint, model, options.model) if has_paths(plan.trace) else None
@@ -105,7 +108,7 @@ def replay(
             target.url,
             epoch["mono_ns"],
             exact_inputs=prompts.exact and (options.tokenizer is not None or form == "token_ids"),
-            secrets=secrets(headers),
+            secrets=(*secrets(headers), *target.secrets),
         )
         if recorded is not None:
             constants = _of_recorded(constants, recorded, target, endpoint)
@@ -148,17 +151,10 @@ def _composer(
     stream: bool,
     options: ReplayOptions,
 ) -> Composer:
-    head = request_head(target, headers, stream)
+    heads = Heads(plan.trace, target, headers, stream, recorded, _base_path(target, _endpoint(options.endpoint)))
     if recorded is None:
-        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, head)
-    return RecordedComposer(
-        *(plan, prompts, body, head),
-        recorded=recorded,
-        target=target,
-        base_path=_base_path(target, _endpoint(options.endpoint)),
-        headers=headers,
-        model=options.model,
-    )
+        return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, heads)
+    return RecordedComposer(plan, prompts, body, heads, options.model)
 
 
 def _base_path(target: Target, endpoint: Endpoint) -> str:

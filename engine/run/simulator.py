@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import socket
 import time
 from dataclasses import dataclass, fields
@@ -109,6 +110,8 @@ class SimulatorConfig:
         prefix_cache: Blocks of an LRU cache of prompts' prefixes; 0: there is none. With it the usage tells the cached
             tokens, and TTFT is the draw times the share of the prompt that is not cached.
         block_tokens: Of one such block.
+        uds: Listen at a Unix socket with this path instead of at host and port.
+        tls_cert, tls_key: Speak TLS with this certificate (with its chain) and its key, PEM files.
     """
 
     host: str = "127.0.0.1"
@@ -147,6 +150,9 @@ class SimulatorConfig:
     retry_after_s: int | None = 1
     prefix_cache: int = 0
     block_tokens: int = 512
+    uds: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 def _within(config: SimulatorConfig, name: str, least: int, most: int) -> None:
@@ -174,7 +180,8 @@ def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
     if not config.model or len(config.model.encode()) > MODEL_BYTES or set(config.model) & set('"\\\n\r\t'):
         raise UserError(f"model {config.model!r}: 1 to {MODEL_BYTES} bytes without quotes and backslashes are expected")
     settings = {field.name: getattr(config, field.name) for field in fields(config)}
-    del settings["headers"], settings["keepalive"], settings["idle_close"]
+    for name in ("headers", "keepalive", "idle_close", "uds", "tls_cert", "tls_key"):
+        del settings[name]
     return settings | {
         "host": _numeric(config.host),
         "ttft": parse_law(config.ttft),
@@ -184,6 +191,9 @@ def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
         "idle_close_ns": 0 if config.idle_close is None else duration_ns(config.idle_close),
         "retry_after_s": -1 if config.retry_after_s is None else config.retry_after_s,
         "truth": truth,
+        "unix_path": os.fsencode(config.uds or ""),
+        "certificate_file": None if config.tls_cert is None else os.fsencode(config.tls_cert),
+        "key_file": None if config.tls_key is None else os.fsencode(config.tls_key),
     }
 
 
@@ -196,14 +206,26 @@ def _numeric(host: str) -> str:
 
 
 def _listen(config: SimulatorConfig, truth: bool) -> Server:
-    place = f"{config.host}:{config.port}"
+    place = config.uds or f"{config.host}:{config.port}"
+    if (config.tls_cert is None) != (config.tls_key is None):
+        raise UserError("a certificate and its key go together: give both --tls-cert and --tls-key")
+    if config.uds is not None and config.tls_cert is not None:
+        raise UserError("TLS is not spoken at a Unix socket; leave out --uds, or --tls-cert and --tls-key")
     settings = _core_settings(config, truth)
     try:
         return Server(**settings)
     except OSError as error:
         match error.errno:
+            case errno.EADDRINUSE if config.uds is not None:
+                advice = "there is such a file already; give another --uds, or remove it"
+            case errno.ENOENT if config.uds is not None:
+                advice = "its folder is not there"
+            case errno.EPROTO | errno.ENAMETOOLONG:
+                raise UserError(error.strerror or str(error)) from None
             case errno.EADDRINUSE:
                 advice = "the port is in use; give another --port, or 0 to have one chosen"
+            case errno.EACCES if config.uds is not None:
+                advice = "its folder may not be written to"
             case errno.EACCES:
                 advice = "the port may not be used; ports from 1024 on are free to all"
             case errno.EADDRNOTAVAIL:
@@ -252,8 +274,10 @@ class Simulator:
     @property
     def url(self) -> str:
         """The server's root."""
+        if self.config.uds is not None:
+            return f"unix:{self.config.uds}"
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        return f"http://{host}:{self.port}"
+        return f"{'http' if self.config.tls_cert is None else 'https'}://{host}:{self.port}"
 
     def stats(self) -> Stats:
         """Its counters, at most 100 ms old."""

@@ -1,7 +1,7 @@
 """A tape's recorded bodies, sent again byte for byte to the paths that they went to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,8 +13,6 @@ from ..endpoints import ENDPOINTS, Body, Endpoint
 from ..errors import UserError
 from ..plan import Plan
 from .bodies import Composer
-from .headers import request_head
-from .target import Target, join_path
 
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = " \t\r\n"
@@ -101,34 +99,18 @@ def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
 
 
 class RecordedComposer(Composer):
-    """Sends recorded bodies to the paths that they went to; rows without a body are composed.
+    """Sends recorded bodies as they are; rows without a body are composed.
 
     Args:
         plan, prompts, body, head: As Composer has them.
-        recorded: Of the plan's trace.
-        target: Where to.
-        base_path: What stands before the APIs' paths in the user's URL.
-        headers: Of every request.
         model: Put into bodies instead of their own; None leaves them.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        prompts: Prompts,
-        body: Body,
-        head: bytes,
-        *,
-        recorded: Recorded,
-        target: Target,
-        base_path: str,
-        headers: list[tuple[str, str]],
-        model: str | None,
+        self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes], model: str | None
     ) -> None:
         super().__init__(plan, prompts, body, head)
-        self._recorded, self._model = recorded, model
-        self._target, self._base_path, self._headers = target, base_path, headers
-        self._heads: dict[tuple[str, bool], bytes] = {}
+        self._model = model
 
     def body(self, row: int) -> bytes:
         """The recorded body of a row, or a composed one."""
@@ -136,17 +118,6 @@ class RecordedComposer(Composer):
         if recorded is None:
             return super().body(row)
         return recorded if self._model is None else with_model(recorded, self._model)
-
-    def request(self, row: int) -> bytes:
-        """Head and body of a row."""
-        if self._prompts.body(row) is None:
-            return super().request(row)
-        body = self.body(row)
-        key = self._recorded.paths[row], self._recorded.streams[row]
-        if key not in self._heads:
-            path = join_path(self._base_path, key[0])
-            self._heads[key] = request_head(replace(self._target, path=path), self._headers, key[1])
-        return b"%b%d\r\n\r\n%b" % (self._heads[key], len(body), body)
 
 
 def with_model(body: bytes, model: str) -> bytes:

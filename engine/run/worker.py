@@ -5,6 +5,7 @@ writes no file and collects no garbage.
 """
 
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import uvloop
 
 from ...cext.parsers import Dialect
 from ...cext.reactor import Reactor, die_with_parent, wake_exactly
-from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
+from .channel import CANCEL, COMMAND, GO, READY, STOP, encoded, receive_setup
 
 AHEAD_NS = 100_000_000
 """How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""
@@ -32,11 +33,23 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
     channel = socket.socket(fileno=channel_fd)
     control = socket.socket(fileno=control_fd)
     setup, columns = receive_setup(channel)
-    parent, think_ns = columns[2:] or (None, None)
+    route = setup.route
+    if route.tls_host is not None:
+        importlib.import_module("ssl")  # so that the core finds the OpenSSL that Python has, where it has its own
     reactor = Reactor(
-        columns[0],
-        columns[1],
-        address=bytes.fromhex(setup.address),
+        columns["due_ns"],
+        columns["request_ids"],
+        parent=columns.get("parent"),
+        think_ns=columns.get("think_ns"),
+        cancel_after_ns=columns.get("cancel_after_ns"),
+        slot_opens_ns=columns.get("slot_opens_ns"),
+        address=bytes.fromhex(route.address),
+        tunnel=route.tunnel.encode("ascii"),
+        tls_host=encoded(route.tls_host),
+        ca_file=encoded(route.ca_file),
+        store_file=encoded(route.store_file),
+        store_dir=encoded(route.store_dir),
+        insecure=route.insecure,
         channel_fd=channel_fd,
         dialect=Dialect(setup.fields, setup.types),
         connect_timeout_ns=setup.connect_timeout_ns,
@@ -50,15 +63,17 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
-        parent=parent,
-        think_ns=think_ns,
+        lines=setup.lines,
         wanted_fd=wanted_fd,
         ahead_ns=AHEAD_NS,
         floors=setup.floors,
         live_history=setup.live_history,
         go_on_after_failure=setup.go_on_after_failure,
+        max_in_flight=setup.max_in_flight,
+        max_prefilling=setup.max_prefilling,
+        stop_ns=setup.stop_ns,
     )
-    for column in columns:
+    for column in columns.values():
         column.release()
     loop = uvloop.new_event_loop()
 

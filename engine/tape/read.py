@@ -69,6 +69,14 @@ class Tape:
         """
         yield from self._groups("events", columns, dictionary=[] if words else ["kind"])
 
+    def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """A table of this version's columns, a row group at a time, in the order of its files.
+
+        Raises:
+            UserError: As for `read`.
+        """
+        yield from self._groups(table, columns)
+
     def _groups(self, table: str, columns: Sequence[str] | None, dictionary: Sequence[str] = ()) -> Iterator[pa.Table]:
         listed = {entry["path"]: entry for entry in self.manifest["files"]}
         for file in self.files(table):

@@ -52,14 +52,17 @@ REQUESTS: Final = pa.schema(
         _field("url", pa.string()),
         _field("scheduled_ns", pa.int64()),
         _field("arrival?", pa.string()),  # open: due at its recorded time; closed: after the end of what it follows
+        _field("released_ns?", pa.int64()),  # it was due and waited until then for a cap to let it go; null: it did not
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
+        _field("tls_ns?", pa.int64()),  # end of the TLS handshake
         _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived
         _field("sent_ns?", pa.int64()),  # first byte handed to the kernel
         _field("sent_end_ns?", pa.int64()),
         _field("headers_ns?", pa.int64()),
         _field("first_event_ns?", pa.int64()),
         _field("first_token_ns?", pa.int64()),
+        _field("first_visible_ns?", pa.int64()),  # the first output that is neither reasoning nor a tool call
         _field("last_token_ns?", pa.int64()),
         _field("end_ns?", pa.int64()),
         _field("started_at", pa.timestamp("us", tz="UTC")),  # sent_ns, or scheduled_ns where nothing was sent
@@ -86,6 +89,7 @@ REQUESTS: Final = pa.schema(
         _field("response_id?", pa.string()),  # the server's id
         _field("connection_id", pa.int32()),  # -1: none was made
         _field("connection_reused", pa.bool_()),
+        _field("address?", pa.string()),  # where connections went: of the server, or of the proxy before it
         _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
     ]
 )

@@ -153,14 +153,26 @@ def test_a_recorded_run_is_replayed_byte_for_byte(
         api.completions.create(model="c", prompt="once", max_tokens=3)
     (tape,) = proxy.stop()
     got: list[tuple[str, bytes]] = []
+    heads: list[dict[str, str]] = []
 
     def capture(exchange: Any) -> None:
         while request := exchange.request():
             head, _, body = request.partition(b"\r\n\r\n")
             got.append((head.split()[1].decode(), body))
+            fields = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
+            heads.append({name.lower(): value for name, _, value in fields})
             exchange.respond(b'{"id":"r","choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{}}')
 
-    again = replayed(tape.path, raw_server(capture).url, out="again.tape", model=None, keep_bodies=True)
+    server = raw_server(capture)
+    again = replayed(
+        tape.path, server.url, out="again.tape", model=None, keep_bodies=True, headers=["X-Stainless-Lang: mine"]
+    )
+    kept = [json.loads(row["request_headers"]) for row in tape.read("bodies").sort_by("request_id").to_pylist()]
+    for head, row in zip(heads, kept, strict=True):
+        own = {"host": server.url.removeprefix("http://"), "accept-encoding": "identity", "x-stainless-lang": "mine"}
+        theirs = {name.lower(): value for name, value in row.items()}
+        assert theirs["user-agent"].startswith("OpenAI/Python")
+        assert head == theirs | own | {"content-length": head["content-length"]}
     recorded = tape.read("bodies").sort_by("request_id")["request_body"].to_pylist()
     assert [body for _, body in got] == recorded
     assert [path for path, _ in got] == ["/v1/chat/completions"] * 6 + ["/v1/embeddings", "/v1/completions"]

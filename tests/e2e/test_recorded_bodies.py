@@ -25,6 +25,31 @@ def test_a_batch_is_sent_byte_for_byte(tmp_path: Path, simulator: Any, replayed:
     assert set(tape.requests["output_tokens"].to_pylist()) == {4}
 
 
+def test_a_batch_line_may_have_headers(tmp_path: Path, raw_server: Any, replayed: Any) -> None:
+    heads: list[bytes] = []
+
+    def capture(exchange: Any) -> None:
+        while request := exchange.request():
+            heads.append(request.partition(b"\r\n\r\n")[0])
+            exchange.respond(b'{"id":"r","choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{}}')
+
+    lines = [
+        {
+            "custom_id": str(place),
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {"model": "m", "messages": []},
+        }
+        | ({"headers": {"X-Tenant": f"t{place}", "Authorization": "Bearer sk-of-theirs"}} if place else {})
+        for place in range(3)
+    ]
+    trace = tmp_path / "batch.jsonl"
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    replayed(trace, raw_server(capture).url, headers=["Authorization: Bearer ours"])
+    told = sorted(line for head in heads for line in head.split(b"\r\n") if line.startswith((b"X-T", b"Auth")))
+    assert told == [b"Authorization: Bearer ours"] * 3 + [b"X-Tenant: t1", b"X-Tenant: t2"]
+
+
 def test_messages_of_spans_become_whole_requests(tmp_path: Path, simulator: Any, replayed: Any) -> None:
     spans = [
         {

@@ -59,12 +59,33 @@ def test_burstgpt_version_1(write: Write) -> None:
 def test_burstgpt_version_1_2_has_sessions(write: Write) -> None:
     lines = ("1.5,s1,3,GPT-4,10,2,12,log", "2,,1,GPT-4,10,2,12,log", "9,s1,3,GPT-4,30,2,32,log")
     trace = read(write(V12 + "\n".join(lines)))
-    table = trace.table.select(["session_id", "turn", "parent"])
+    table = trace.table.select(["session_id", "turn", "parent", "think_ns"])
     assert [tuple(row.values()) for row in table.to_pylist()] == [
-        ("s1", 0, None),
-        (None, 0, None),
-        ("s1", 1, 0),
+        ("s1", 0, None, None),
+        (None, 0, None, None),
+        ("s1", 1, 0, 4_500_000_000),
     ]
+
+
+@pytest.mark.parametrize("total", ["2", "x"], ids=["the quick way", "the careful way"])
+def test_burstgpt_tells_think_times_from_what_answers_took(write: Write, total: str) -> None:
+    lines = [
+        "20,a,,GPT-4,10,2,12,log",  # after an answer at 16
+        "0,a,10,GPT-4,10,2,12,log",
+        "14,a,2,GPT-4,10,2,12,log",
+        "30,a,0,GPT-4,10,2,12,log",  # nobody knows how long the answer before took
+        "5,b,9,GPT-4,10,2,12,log",
+        "7,b,1,GPT-4,10,2,12,log",  # before that answer was there
+    ]
+    bad = [] if total == "2" else ["8,b,1,GPT-4,x,2,12,log"]
+    trace = read(write(V12 + "\n".join(lines + bad)), skip_bad_rows=True)
+    assert trace.table["think_ns"].to_pylist() == [None, None, 0, 4 * 10**9, 4 * 10**9, None]
+    assert trace.table["parent"].to_pylist() == [None, None, 1, 0, 3, 4]
+
+
+def test_burstgpt_refuses_an_elapsed_time_that_is_none(write: Write) -> None:
+    with pytest.raises(TraceError, match=r"row 2, field 'Elapsed time': -1 is negative"):
+        read(write(V12 + "0,a,1,GPT-4,10,2,12,log\n1,a,-1,GPT-4,10,2,12,log\n"))
 
 
 def test_burstgpt_says_that_its_timestamps_are_whole_seconds(write: Write) -> None:

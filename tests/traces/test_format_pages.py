@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tokentape.traces import read
+from tokentape.traces import TraceError, read
+from tokentape.traces.model import generate, read_model
 
 Write = Callable[[bytes | str], Path]
 
@@ -23,6 +24,20 @@ def test_the_example_of_a_page_is_of_its_format(write: Write, page: Path) -> Non
     example = EXAMPLE.search(page.read_text())
     assert example is not None
     assert read(write(example[1])).format == page.stem
+
+
+def test_the_example_of_servegen_s_page_is_a_model(tmp_path: Path) -> None:
+    page = (FOLDER / "servegen.md").read_text()
+    windows, lengths = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "chunk-0-trace.csv").write_text(windows)
+    (tmp_path / "chunk-0-dataset.json").write_text(lengths)
+    trace = generate(read_model(tmp_path), duration_ns=1_200 * 10**9, rate_rps=2, seed=1)
+    assert 2_000 < len(trace) < 2_800
+    early = trace.table["arrival_ns"].to_numpy() < 600 * 10**9
+    assert set(trace.table["input_tokens"].to_numpy()[early]) == {45, 46}
+    assert set(trace.table["output_tokens"].to_numpy()[~early]) == {120}
+    with pytest.raises(TraceError, match="tokentape trace generate"):
+        read(tmp_path)
 
 
 def test_pages_name_a_command_and_are_in_the_table() -> None:

@@ -22,7 +22,7 @@ def test_csv(write: Write) -> None:
     path = write('ts,n_in,n_out,who,q,pause,took,ids,m\n5.5,130,3,a,"x, y",,2000,"[1, 2]",big\n9,64,4,a,z,0.25,,1,\n')
     trace = read(path, mapping=MORE)
     assert (trace.format, trace.block_tokens, trace.block_rounding) == ("mapped", 64, "floor")
-    assert trace.table.drop_columns(["token_ids", "body", "path", "turn", "source_row"]).to_pylist() == [
+    assert trace.table.drop_columns(["token_ids", "body", "path", "headers", "turn", "source_row"]).to_pylist() == [
         {
             "arrival_ns": 0,
             "input_tokens": 130,

@@ -35,6 +35,7 @@ def test_a_row_as_published(mooncake: Put) -> None:
         "think_ns": None,
         "model": None,
         "path": None,
+        "headers": None,
         "body": None,
         "text": None,
         "token_ids": None,

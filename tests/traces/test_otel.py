@@ -100,6 +100,7 @@ def test_every_layout_gives_the_same_trace(write: Write) -> None:
         "model": "gpt-4",
         "body": '{"messages":[{"role":"user","content":"What is the capital of Fränce?"}]}'.encode(),
         "path": None,
+        "headers": None,
         "text": None,
         "token_ids": None,
         "source_row": 2,

@@ -1,8 +1,9 @@
 """BurstGPT's CSV (CC-BY-4.0), versions 1 and 1.2.
 
 ``Timestamp`` in whole seconds from the start, ``Model``, ``Request tokens``, ``Response tokens``,
-``Total tokens``, ``Log Type``; 1.2 adds ``Session ID`` and ``Elapsed time``. Columns are taken by name. A
-request without response tokens had failed.
+``Total tokens``, ``Log Type``; 1.2 adds ``Session ID`` and ``Elapsed time``, the seconds until the answer was there,
+which tell how long a session's user took for the next turn. Columns are taken by name. A request without response
+tokens had failed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..delimited import records, require_columns, split_header, typed_columns
 from ..errors import TraceError
 from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
 from ..files import read_whole
+from ..sessions import number_turns
 from ..table import Trace
 
 NAME = "burstgpt"
@@ -26,6 +28,7 @@ LOOKS = "CSV with Timestamp (s), Model, Request tokens, Response tokens"
 
 _NEEDED = ("Timestamp", "Model", "Request tokens", "Response tokens")
 _SESSION = "Session ID"
+_ELAPSED = "Elapsed time"
 _S = 10**9
 
 
@@ -36,6 +39,7 @@ class _Columns(NamedTuple):
     row: NDArray[np.int64]
     model: Any  # string arrays
     session: Any
+    elapsed_ns: NDArray[np.int64] | None  # -1: not recorded
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -59,8 +63,9 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     names, body = split_header(data)
     require_columns(source, names, _NEEDED)
-    if names.count(_SESSION) > 1:
-        require_columns(source, names, (_SESSION,))
+    for name in (_SESSION, _ELAPSED):
+        if names.count(name) > 1:
+            require_columns(source, names, (name,))
     bad = BadRows(source, skip=skip_bad_rows)
     columns = _plain(names, body) or _careful(names, body, bad)
     notes = bad.notes(len(columns.row))
@@ -69,6 +74,8 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     optional = {"model": columns.model}
     if columns.session is not None:
         optional["session_id"] = columns.session
+        if columns.elapsed_ns is not None:
+            optional["think_ns"] = _think_ns(columns.arrival_ns, columns.session, columns.elapsed_ns)
     return assemble(
         source=source,
         format=NAME,
@@ -79,13 +86,13 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         source_row=columns.row,
         optional=optional,
         notes=notes,
-        skipped_rows=bad.count,
+        bad=bad,
     )
 
 
 def _plain(names: list[str], body: bytes) -> _Columns | None:
     """All rows through Arrow; None when one needs a closer look."""
-    texts = ("Model", _SESSION) if _SESSION in names else ("Model",)
+    texts = ("Model", *(name for name in (_SESSION, _ELAPSED) if name in names))
     columns = typed_columns(names, body, integers=_NEEDED[2:], texts=texts, nanos=_NEEDED[:1])
     if columns is None:
         return None
@@ -93,12 +100,20 @@ def _plain(names: list[str], body: bytes) -> _Columns | None:
     if arrival.max() > MAX_NS or max(request.max(), response.max()) > MAX_TOKENS:
         return None
     model, session = (columns[name].to_pylist() if name in texts else None for name in ("Model", _SESSION))
+    elapsed = None
+    if _ELAPSED in names:
+        coded = columns[_ELAPSED].dictionary_encode()  # whole seconds: there are few different ones
+        try:
+            distinct = [_elapsed_ns(text) for text in coded.dictionary.to_pylist()]
+        except BadField:
+            return None
+        elapsed = np.array(distinct, np.int64)[coded.indices.to_numpy()]
     rows = np.arange(1, len(arrival) + 1)
-    return _Columns(arrival, request, response, rows, _names(model), _sessions(session))
+    return _Columns(arrival, request, response, rows, _names(model), _sessions(session), elapsed)
 
 
 def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
-    numbers: list[tuple[int, int, int, int]] = []
+    numbers: list[tuple[int, int, int, int, int]] = []
     model: list[str] = []
     session: list[str] | None = [] if _SESSION in names else None
     for number, fields in records(names, body):
@@ -107,15 +122,33 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
                 raise fields
             arrival = duration_ns("Timestamp", csv_number("Timestamp", fields["Timestamp"]), _S)
             request, response = (token_count(name, csv_number(name, fields[name])) for name in _NEEDED[2:])
+            elapsed = _elapsed_ns(fields.get(_ELAPSED, ""))
         except BadField as error:
             bad.add(number, error)
             continue
-        numbers.append((arrival, request, response, number))
+        numbers.append((arrival, request, response, number, elapsed))
         model.append(fields["Model"])
         if session is not None:
             session.append(fields[_SESSION])
-    table = np.array(numbers, np.int64).reshape(-1, 4)
-    return _Columns(table[:, 0], table[:, 1], table[:, 2], table[:, 3], _names(model), _sessions(session))
+    table = np.array(numbers, np.int64).reshape(-1, 5).T
+    elapsed_ns = table[4] if _ELAPSED in names else None
+    return _Columns(table[0], table[1], table[2], table[3], _names(model), _sessions(session), elapsed_ns)
+
+
+def _elapsed_ns(text: str) -> int:
+    """-1 for an empty field."""
+    return duration_ns(_ELAPSED, csv_number(_ELAPSED, text), _S) if text.strip() else -1
+
+
+def _think_ns(arrival_ns: NDArray[np.int64], session: Any, elapsed_ns: NDArray[np.int64]) -> Any:
+    """From the answer to a session's request to its next one, at least 0: the clock counts whole seconds."""
+    order = np.argsort(arrival_ns, kind="stable")
+    _, before = number_turns(session.take(pa.array(order)), len(order))
+    starts, took = arrival_ns[order], elapsed_ns[order]
+    known = (before >= 0) & (took[before] >= 0)
+    think = np.full(len(order), -1, np.int64)
+    think[order] = np.where(known, np.maximum(0, starts - starts[before] - took[before]), -1)
+    return pa.array(think, pa.int64(), mask=think < 0)
 
 
 def _names(values: list[str] | None) -> Any:

@@ -12,8 +12,10 @@ import pyarrow as pa
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
 from ..files import PARQUET, read_whole
+from ..headers import check_headers
+from ..parquet import list_column
 from ..sessions import check_parents
-from ..table import TRACE_SCHEMA, Rounding, Trace
+from ..table import TRACE_SCHEMA, Rounding, Trace, one_array
 
 NAME = "native"
 LOOKS = "Parquet written by Tokentape"
@@ -21,7 +23,7 @@ VERSION = 2
 
 _KEY = b"tokentape.trace"
 _DELTA = ("arrival_ns", "input_tokens", "output_tokens", "turn", "parent", "think_ns", "source_row")
-_LISTS = ("block_ids.list.element", "token_ids.list.element")
+_LISTS = ("block_ids", "token_ids")
 
 
 class _About(msgspec.Struct):
@@ -58,7 +60,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
         origin_ns=trace.origin_ns,
     )
     columns: Any = ["session_id", "model"]
-    encodings = dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED") | dict.fromkeys(_LISTS, "DELTA_BINARY_PACKED")
+    encodings = dict.fromkeys((*_DELTA, *(f"{name}.list.element" for name in _LISTS)), "DELTA_BINARY_PACKED")
     table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
     try:
         parquet.write_table(
@@ -100,10 +102,15 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     except broken as error:
         raise TraceError(source, f"is not a whole Parquet file: {_first_line(error)}") from None
     about = _about(source, (schema.metadata or {}).get(_KEY))
-    if schema.remove_metadata() != TRACE_SCHEMA:
+    if not _fits(schema):
         raise TraceError(source, f"has other columns than a trace: {', '.join(schema.names)[:200]}")
     try:
-        table = file.read().replace_schema_metadata(None).cast(TRACE_SCHEMA)
+        flat = file.read([name for name in schema.names if name not in _LISTS])
+        columns = {name: flat[name] for name in flat.column_names}
+        columns |= {name: list_column(source, file, name) for name in _LISTS if name in schema.names}
+        rows = file.metadata.num_rows
+        arrays = [columns[at.name] if at.name in columns else pa.nulls(rows, at.type) for at in TRACE_SCHEMA]
+        table = pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA)
     except broken as error:
         raise TraceError(source, f"is damaged: {_first_line(error)}") from None
     _check(source, table, about)
@@ -137,6 +144,16 @@ def _about(source: str, metadata: bytes | None) -> _About:
     return about
 
 
+def _fits(schema: Any) -> bool:
+    """Whether the columns are a trace's. One that is younger than the file may be absent."""
+    known = {field.name: field for field in TRACE_SCHEMA}
+    return (
+        len(set(schema.names)) == len(schema.names)
+        and all(field.name in known and known[field.name] == field for field in schema.remove_metadata())
+        and all(field.nullable or field.name in schema.names for field in TRACE_SCHEMA)
+    )
+
+
 def _check(source: str, table: pa.Table, about: _About) -> None:
     """What every reader promises of its table must hold of a file from disk too."""
     if not table.num_rows:
@@ -163,12 +180,13 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
     if table["block_ids"].null_count < len(table) and (about.block_tokens is None or about.block_tokens < 1):
         raise TraceError(source, "has block ids and no block size", field="block_ids")
     for name in ("block_ids", "token_ids"):
-        lists: Any = table[name].combine_chunks()
+        lists: Any = one_array(table[name])
         ids = lists.flatten()
-        if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
+        if len(ids) and int(ids.to_numpy().min()) < 0:
             raise TraceError(source, "has a null or negative id", field=name)
     think = table["think_ns"].combine_chunks()
     _refuse(source, "think_ns", think.fill_null(0).to_numpy(zero_copy_only=False) < 0, "is negative")
+    check_headers(source, table["headers"])
     check_parents(source, table)
 
 

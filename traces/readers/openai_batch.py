@@ -1,7 +1,8 @@
 """OpenAI's batch JSONL: recorded requests without times, replayed as they are.
 
 ``{"custom_id": "request-1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": ...}}``: a batch
-is for one API, so the url is the same in all lines.
+is for one API, so the url is the same in all lines. A line may have ``headers`` too, an object of names and values,
+which OpenAI does not know and recorders of requests add.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from ..documents import each_line, struct, text
 from ..fields import BadField, BadRows, shown
 from ..files import read_whole
+from ..headers import recorded_headers
 from ..payloads import payload
 from ..recorded import Recorded, recorded_trace, untimed
 from ..table import Trace
@@ -30,6 +32,7 @@ class _Line(msgspec.Struct, gc=False):
     method: Any = "POST"
     url: Any = msgspec.UNSET
     body: msgspec.Raw = msgspec.Raw()
+    headers: Any = None
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -80,6 +83,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
                 output_tokens=facts.output_tokens or 0,
                 model=facts.model,
                 body=body,
+                headers=recorded_headers("headers", record.headers),
                 estimated=facts.estimated,
             )
         )

@@ -18,6 +18,7 @@ import msgspec
 from ..documents import decode, each_line, mapping, struct, text
 from ..fields import BadField, BadRows, shown, stamp_ns, token_count
 from ..files import read_whole
+from ..headers import recorded_headers
 from ..payloads import payload
 from ..recorded import Recorded, recorded_trace
 from ..table import Trace
@@ -67,7 +68,9 @@ def _request(number: int, record: _Line) -> Recorded:
     field = "eventMetadata.inferenceTime"
     arrival = stamp_ns(field, text(field, metadata.get("inferenceTime"), "a time like 2026-04-29T00:03:18Z"))
     field = "captureData.endpointInput"
-    body = _data(field, mapping(field, captured.get("endpointInput"), "an object with data"))
+    endpoint_input = mapping(field, captured.get("endpointInput"), "an object with data")
+    body = _data(field, endpoint_input)
+    kind = endpoint_input.get("observedContentType")
     facts = payload(f"{field}.data", body)
     usage = _usage(captured.get("endpointOutput"))
     inputs, outputs = usage.get("prompt_tokens"), usage.get("completion_tokens")
@@ -81,6 +84,7 @@ def _request(number: int, record: _Line) -> Recorded:
         else token_count(f"{field}.completion_tokens", outputs),
         model=facts.model,
         body=body,
+        headers=None if kind is None else recorded_headers(f"{field}.observedContentType", {"Content-Type": kind}),
         estimated=facts.estimated and inputs is None,
     )
 

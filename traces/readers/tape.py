@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ..assemble import assemble, rows_text
 from ..errors import TraceError
 from ..fields import MAX_TOKENS
-from ..table import Trace
+from ..headers import check_headers
+from ..table import Trace, one_array
 
 NAME = "tape"
 LOOKS = "a directory with manifest.json"
@@ -74,7 +75,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     if not table.num_rows:
         raise TraceError(source, "holds no request that was sent")
     ids = table["request_id"].to_numpy()
-    bodies = _bodies(path, manifest, ids)
+    bodies, headers = _bodies(path, manifest, ids)
     input_tokens, estimated = _input_tokens(table, bodies)
     if estimated:
         notes.append(
@@ -84,7 +85,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     models = [name or None for name in table["model"].to_pylist()]
     optional: dict[str, Any] = {"model": pa.array(models, pa.string()), "session_id": table["session_id"]}
     if bodies is not None:
-        optional["body"] = bodies
+        optional["body"], optional["headers"] = bodies, headers
         optional["path"] = pa.array([urlsplit(url).path for url in table["url"].to_pylist()], pa.string())
     blocks = _table(path, manifest, "blocks", ("request_id", "block", "hash"))
     block_tokens = None
@@ -152,14 +153,18 @@ def _table(path: Path, manifest: dict[str, Any], name: str, columns: tuple[str, 
     return pa.concat_tables(parts, promote_options="permissive").sort_by(order)
 
 
-def _bodies(path: Path, manifest: dict[str, Any], ids: NDArray[np.int64]) -> Any:
-    """The recorded bodies in the order of the ids, null where there is none; None when the tape kept none."""
-    table = _table(path, manifest, "bodies", ("request_id", "request_body"))
+def _bodies(path: Path, manifest: dict[str, Any], ids: NDArray[np.int64]) -> tuple[Any, Any]:
+    """The recorded bodies, and their headers, in the order of the ids; None when the tape kept none."""
+    table = _table(path, manifest, "bodies", ("request_id", "request_body", "request_headers"))
     if table is None or table["request_body"].null_count == table.num_rows:
-        return None
+        return None, None
     known = table["request_id"].to_numpy()
     place = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    return table["request_body"].combine_chunks().take(pa.array(place, mask=known[place] != ids))
+    taken = pa.array(place, mask=known[place] != ids)
+    bodies, headers = (one_array(table[name]).take(taken) for name in ("request_body", "request_headers"))
+    headers = headers.cast(pa.string())
+    check_headers(str(path), headers)
+    return bodies, headers
 
 
 def _numbers(column: Any) -> NDArray[np.int64]:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..table import one_array
+
 Int64s = NDArray[np.int64]
 
 _SEGMENT = 1 << 16  # block ids looked at in one go
@@ -60,7 +62,7 @@ def reuse(block_ids: Any) -> Reuse | None:
     Args:
         block_ids: Arrow list<int32>, null where a row has none.
     """
-    column = block_ids.combine_chunks() if hasattr(block_ids, "combine_chunks") else block_ids
+    column = one_array(block_ids)
     ids = column.flatten().to_numpy(zero_copy_only=False)
     if not len(ids):
         return None

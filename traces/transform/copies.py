@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import TraceError
 from ..stats.shape import session_units
-from ..table import TRACE_SCHEMA, Trace
+from ..table import TRACE_SCHEMA, Trace, one_array
 from .derive import INT64_MAX, derived, sorted_rows, with_column
 
 MOST_COPIES = 10_000
@@ -173,13 +173,13 @@ def _renamed(table: pa.Table, tag: int) -> pa.Table:
 
 def _next_block(table: pa.Table) -> int:
     """One more than the greatest block id; 0 without any."""
-    ids = table["block_ids"].combine_chunks().flatten()
+    ids = one_array(table["block_ids"]).flatten()
     return int(ids.to_numpy(zero_copy_only=False).max()) + 1 if len(ids) else 0
 
 
 def _shifted(source: str, table: pa.Table, by: int) -> pa.Table:
     """Block ids that are greater by a number."""
-    lists: Any = table["block_ids"].combine_chunks()
+    lists: Any = one_array(table["block_ids"])
     if not by or lists.null_count == len(lists):
         return table
     ids: NDArray[np.int64] = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64) + by
@@ -193,7 +193,7 @@ def _shifted(source: str, table: pa.Table, by: int) -> pa.Table:
 
 def _stacked(source: str, parts: Sequence[pa.Table]) -> pa.Table:
     """Tables below each other; a parent's row counts from its own table's first."""
-    if sum(len(part["block_ids"].combine_chunks().flatten()) for part in parts) > _INT32_MAX:
+    if sum(len(one_array(part["block_ids"]).flatten()) for part in parts) > _INT32_MAX:
         raise TraceError(source, "would have more than 2,147,483,647 block ids; make fewer copies")
     below: list[pa.Table] = []
     first = 0

@@ -25,7 +25,7 @@ def plan(small_trace: Callable[..., Path]) -> Plan:
 @pytest.fixture
 def composer(plan: Plan) -> Composer:
     body = ENDPOINTS["chat"].body(BodyOptions("m"))
-    return Composer(plan, Prompts(plan.trace, form="text", seed=0), body, HEAD)
+    return Composer(plan, Prompts(plan.trace, form="text", seed=0), body, lambda row: HEAD)
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,0 +1,37 @@
+"""Dialects: the same tape as other tools would have computed it. One file per tool, headed by its definitions."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from ...errors import UserError
+
+if TYPE_CHECKING:
+    from ...tape.read import Tape
+    from ..slo import Slo
+    from .run import Run
+    from .summary import DialectSummary
+
+OURS: Final = "tokentape"
+DIALECTS: Final = ("genai-perf", "aiperf", "vllm", "sglang", "guidellm", "mlperf")
+"""The tools, each computed in the file of its name."""
+
+
+def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()) -> "DialectSummary":
+    """What a tool would have said of tapes; several of them are looked at as one run.
+
+    Args:
+        dialect: One of DIALECTS.
+        tapes: At least one.
+        slos: Those of each request make the goodput, where the tool has one.
+
+    Raises:
+        UserError: No such dialect, or a file of a tape is damaged.
+    """
+    if dialect not in DIALECTS:
+        raise UserError(f"dialect {dialect!r} is none of {', '.join((OURS, *DIALECTS))}")
+    from .run import run_of
+
+    module = import_module(f".{dialect.replace('-', '_')}", __name__)
+    summarize: Callable[[Run, Sequence[Slo]], DialectSummary] = module.summarize
+    return summarize(run_of(tapes), [slo for slo in slos if slo.statistic is None])

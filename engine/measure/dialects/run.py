@@ -1,0 +1,192 @@
+"""What the dialects compute from: the main phase of one tape, or of several that are looked at as one run."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ...tape.read import Tape
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_COLUMNS: Final = (
+    *("request_id", "phase", "endpoint", "model", "outcome", "scheduled_ns", "sent_ns", "end_ns", "last_token_ns"),
+    *("input_tokens", "output_tokens", "server_reasoning_tokens", "token_source"),
+)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Events of some kinds, request by request, in the order of their arrival.
+
+    Attributes:
+        starts: One more than there are requests; request r's chunks are those from starts[r] to starts[r + 1].
+        at_ns: When each came.
+    """
+
+    starts: NDArray[np.int64]
+    at_ns: NDArray[np.int64]
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """How many each request has."""
+        return np.diff(self.starts)
+
+    def nth(self, n: int) -> Floats:
+        """When the n-th chunk of each request came, counted from 0 or, negative, from the end; NaN without it."""
+        there = self.count > n if n >= 0 else self.count >= -n
+        places = (self.starts[:-1] if n >= 0 else self.starts[1:]) + n
+        stamps = np.full(len(there), np.nan)
+        stamps[there] = self.at_ns[places[there]]
+        return stamps
+
+    def gaps_ns(self, of: Mask) -> Floats:
+        """The times between neighbouring chunks of the requests that are wanted, in one row."""
+        within = np.ones(max(len(self.at_ns) - 1, 0), np.bool_)
+        borders = self.starts[1:-1] - 1
+        within[borders[(borders >= 0) & (borders < len(within))]] = False
+        wanted = np.repeat(of, self.count)[1:]
+        gaps: Floats = np.diff(self.at_ns)[within & wanted].astype(np.float64)
+        return gaps
+
+    def stamps_ns(self, of: Mask) -> NDArray[np.int64]:
+        """When the chunks of the requests that are wanted came, in one row."""
+        return self.at_ns[np.repeat(of, self.count)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Requests of the main phase, by tape and request_id; times in ns since the earliest epoch, NaN without one.
+
+    Attributes:
+        tapes: Where they come from.
+        part: For each request, which of the tapes it is of.
+        request_id: Its number there.
+        ok: Whether it ended well.
+        end: The last that was heard of it.
+        isl, osl: Input and output tokens; NaN where nobody counted them.
+        reasoning: How many of the output tokens were hidden thought, as far as the server told; else 0.
+        endpoint: The API that most of them went to.
+        sources: Requests that ended well, by whose count of output tokens it is: server, tokenizer, events.
+    """
+
+    tapes: tuple[Tape, ...]
+    part: NDArray[np.int64]
+    request_id: NDArray[np.int64]
+    ok: Mask
+    scheduled: Floats
+    sent: Floats
+    end: Floats
+    isl: Floats
+    osl: Floats
+    reasoning: Floats
+    endpoint: str
+    model: str
+    sources: dict[str, int]
+
+    @property
+    def failed(self) -> int:
+        """Requests that did not end well, those that were cancelled among them."""
+        return int((~self.ok).sum())
+
+    @property
+    def generates(self) -> bool:
+        """Whether the API makes tokens: embeddings and rankings do not."""
+        return not self.endpoint.startswith("embed") and "rank" not in self.endpoint
+
+    @cached_property
+    def streaming(self) -> bool:
+        """Whether responses were streamed; without a word in the manifests, whether some had several chunks."""
+        said = [tape.manifest.get("streaming") for tape in self.tapes]
+        known = [value for value in said if isinstance(value, bool)]
+        return any(known) if known else bool((self.chunks(("token", "reasoning", "tool_call")).count > 1).any())
+
+    def chunks(self, kinds: Collection[str] | None = None) -> Chunks:
+        """The events of these kinds (all without it), read from the tapes; 24 bytes an event while they are sorted."""
+        places: list[NDArray[np.int64]] = []
+        stamps: list[NDArray[np.int64]] = []
+        for number, tape in enumerate(self.tapes):
+            mine = np.flatnonzero(self.part == number)
+            ids = self.request_id[mine]
+            for batch in tape.event_batches(("request_id", "arrival_ns", "kind"), words=False):
+                rows = _of_kinds(batch, kinds)
+                place = np.searchsorted(ids, request_id := batch["request_id"].to_numpy()[rows])
+                known = place < len(ids)
+                known[known] = ids[place[known]] == request_id[known]
+                places.append(mine[place[known]])
+                stamps.append(batch["arrival_ns"].to_numpy()[rows][known] + _offset(self.tapes, tape))
+        place = np.concatenate(places) if places else np.empty(0, np.int64)
+        order = np.argsort(place, kind="stable")
+        counts = np.bincount(place, minlength=len(self.ok))
+        starts = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+        return Chunks(starts, (np.concatenate(stamps) if stamps else np.empty(0, np.int64))[order])
+
+
+def run_of(tapes: Sequence[Tape]) -> Run:
+    """The main phases of tapes as one run, on the clock of their epochs.
+
+    Args:
+        tapes: At least one.
+    """
+    tables = []
+    parts = []
+    for number, tape in enumerate(tapes):
+        table = tape.read("requests", _COLUMNS).sort_by("request_id")
+        table = table.filter(pc.equal(table["phase"], "main"))
+        offset = _offset(tapes, tape)
+        for name in ("scheduled_ns", "sent_ns", "end_ns", "last_token_ns"):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, pc.add(table[name], pa.scalar(offset, pa.int64())))
+        tables.append(table)
+        parts.append(np.full(len(table), number, np.int64))
+    rows = pa.concat_tables(tables)
+    ok = pc.equal(rows["outcome"], "ok")
+    counted = rows["token_source"].filter(pc.and_(ok, pc.greater(rows["output_tokens"], 0)))
+    return Run(
+        tapes=tuple(tapes),
+        part=np.concatenate(parts),
+        request_id=rows["request_id"].to_numpy(),
+        ok=ok.to_numpy(),
+        scheduled=_floats(rows["scheduled_ns"]),
+        sent=_floats(rows["sent_ns"]),
+        end=_floats(pc.coalesce(rows["end_ns"], rows["last_token_ns"])),
+        isl=_floats(rows["input_tokens"]),
+        osl=_floats(rows["output_tokens"]),
+        reasoning=np.nan_to_num(_floats(rows["server_reasoning_tokens"])),
+        endpoint=_commonest(rows["endpoint"]),
+        model=_commonest(rows["model"]),
+        sources=dict(Counter(counted.to_pylist()).most_common()),
+    )
+
+
+def _offset(tapes: Sequence[Tape], tape: Tape) -> int:
+    """How much later than the earliest epoch a tape's epoch is, in ns."""
+    epochs = [int(one.manifest["epoch_unix_ns"]) for one in tapes]
+    return int(tape.manifest["epoch_unix_ns"]) - min(epochs)
+
+
+def _commonest(column: pa.ChunkedArray) -> str:
+    found = Counter(column.to_pylist()).most_common(1)
+    return str(found[0][0]) if found else ""
+
+
+def _of_kinds(batch: pa.Table, kinds: Collection[str] | None) -> NDArray[np.int64] | slice:
+    if kinds is None or not batch.num_rows:
+        return slice(None)
+    kind = batch["kind"].unify_dictionaries().combine_chunks()
+    if isinstance(kind, pa.ChunkedArray):
+        kind = kind.chunk(0)
+    wanted = np.array([word in kinds for word in kind.dictionary.to_pylist()], np.bool_)
+    return np.flatnonzero(wanted[kind.indices.to_numpy(zero_copy_only=False)])
+
+
+def _floats(column: pa.ChunkedArray) -> NDArray[Any]:
+    values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
+    return values

@@ -1,0 +1,140 @@
+"""The four files of an artifact directory, and its name."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ...errors import UserError
+from ...measure.dialects import summary_in
+from ...measure.dialects.summary import DialectSummary, Value
+from ...measure.slo import Slo
+from ...tape.read import Tape
+from .requests import write_requests
+
+PROFILE_EXPORT: Final = "profile_export.json"
+INPUTS: Final = "inputs.json"
+
+_CSV_COLUMNS: Final = ("avg", "min", "max", "p99", "p95", "p90", "p75", "p50", "p25", "p10", "p5", "p1")
+_JSON_ORDER: Final = (
+    *("request_throughput", "request_latency", "request_goodput", "request_count", "time_to_first_token"),
+    *("time_to_second_token", "inter_token_latency", "output_token_throughput", "output_token_throughput_per_user"),
+    *("output_sequence_length", "input_sequence_length"),
+)
+
+
+def artifact_directory(
+    model: str | Sequence[str],
+    service_kind: str,
+    endpoint_type: str,
+    *,
+    concurrency: int | None = None,
+    request_rate: float | None = None,
+    session_concurrency: int | None = None,
+    fixed_schedule: bool = False,
+    base: str | Path = "artifacts",
+) -> Path:
+    """Where GenAI-Perf would put its files (config/generate/perf_analyzer_config.py, `_set_artifact_directory`).
+
+    Args:
+        model: A name, or several, of which the first counts; each / becomes _.
+        service_kind: openai, triton or tensorrtllm_engine.
+        endpoint_type: As in chat; for triton the backend, as in vllm.
+        concurrency, request_rate, session_concurrency, fixed_schedule: The kind of load; without any no word of it.
+        base: The directory above.
+
+    Returns:
+        As in artifacts/gpt2-openai-chat-concurrency1; a rate stands there as a decimal number: request_rate10.0.
+    """
+    names = [model] if isinstance(model, str) else list(model)
+    name = names[0] + ("_multi" if len(names) > 1 else "")
+    parts = [name.replace("/", "_")]
+    parts.append(service_kind if service_kind == "tensorrtllm_engine" else f"{service_kind}-{endpoint_type}")
+    if concurrency is not None:
+        parts.append(f"concurrency{concurrency}")
+    elif request_rate is not None:
+        parts.append(f"request_rate{float(request_rate)}")
+    elif session_concurrency is not None:
+        parts.append(f"session_concurrency{session_concurrency}")
+    elif fixed_schedule:
+        parts.append("fixed_schedule")
+    return Path(base) / "-".join(parts)
+
+
+def write_genai_perf(
+    tape: Tape,
+    directory: Path,
+    *,
+    input_config: Mapping[str, Any],
+    payloads: Iterable[bytes | Mapping[str, Any]] | None = None,
+    profile_export_name: str = PROFILE_EXPORT,
+    slos: Sequence[Slo] = (),
+) -> list[Path]:
+    """Writes GenAI-Perf's files of a tape; request by request, in memory that does not grow with what was said.
+
+    Args:
+        tape: Requests that ended well are exported; see `write_requests`.
+        directory: Is made; files of these names are replaced.
+        input_config: What ran, as GenAI-Perf's configuration, for the JSON file; `config_of` makes one. The load in its
+            perf_analyzer.stimulus, as in {"concurrency": 1}, is the experiment's of profile_export.json.
+        payloads: Bodies of the tape's requests in order of request_id, for a tape that keeps none.
+        profile_export_name: Of the file with one entry per request; the other two are named after it.
+        slos: Those of each request make the goodput.
+
+    Returns:
+        The files, profile_export_genai_perf.csv and .json, profile_export.json and inputs.json, which is not written
+        where nobody knows the bodies.
+
+    Raises:
+        UserError: The name is no plain file name, or the directory cannot be written.
+    """
+    if Path(profile_export_name).name != profile_export_name or not Path(profile_export_name).stem:
+        raise UserError(f"{profile_export_name!r} is no file name; write one without a directory, as {PROFILE_EXPORT}")
+    summary = summary_in("genai-perf", [tape], slos)
+    stem = Path(profile_export_name).stem
+    table, plain = directory / f"{stem}_genai_perf.csv", directory / f"{stem}_genai_perf.json"
+    requests, inputs = directory / profile_export_name, directory / INPUTS
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _write_csv(table, summary)
+        plain.write_text(json.dumps({**_stats(summary), "input_config": input_config}, indent=2), encoding="utf-8")
+        wrote_inputs = write_requests(tape, requests, inputs, stimulus=_stimulus(input_config), payloads=payloads)
+    except OSError as error:
+        raise UserError(f"{error.filename or directory}: {error.strerror}") from None
+    return [table, plain, requests, *([inputs] if wrote_inputs else [])]
+
+
+def _write_csv(path: Path, summary: DialectSummary) -> None:
+    """Two tables in one file (export_data/csv_exporter.py): requests' statistics, an empty line, the run's numbers."""
+    rows = [row for row in summary.rows if row.shown]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Metric", *_CSV_COLUMNS])
+        for row in rows:
+            if len(row.values) > 1:
+                writer.writerow([row.label, *(_two_decimals(row.values[name]) for name in _CSV_COLUMNS)])
+        writer.writerow([])
+        writer.writerow(["Metric", "Value"])
+        for row in rows:
+            if len(row.values) == 1:
+                writer.writerow([row.label, _two_decimals(row.values["avg"])])
+
+
+def _stats(summary: DialectSummary) -> dict[str, Any]:
+    """Metrics that have values, hidden ones too (export_data/json_exporter.py, metrics/statistics.py)."""
+    rows = sorted(summary.rows, key=lambda row: _JSON_ORDER.index(row.key))
+    return {row.key: {"unit": row.unit, **row.values} for row in rows if row.values["avg"] is not None}
+
+
+def _two_decimals(value: Value) -> str:
+    return "N/A" if value is None else f"{value:,.2f}"
+
+
+def _stimulus(input_config: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The kind of load and its level, as the configuration has it."""
+    given = (input_config.get("perf_analyzer") or {}).get("stimulus") or {}
+    for mode in ("concurrency", "request_rate"):
+        if isinstance(given.get(mode), (int, float)):
+            return mode, given[mode]
+    return None

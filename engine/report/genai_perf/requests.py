@@ -1,0 +1,192 @@
+"""profile_export.json and inputs.json: one entry per request, written as they are read.
+
+profile_export.json is Perf Analyzer's (src/profile_data_exporter.cc), times in ns since 1970:
+
+    {"experiments": [{"experiment": {"mode", "value"}, "requests": [{"timestamp", "request_inputs": {"payload"},
+      "response_timestamps", "response_outputs": [{"response"}]}], "window_boundaries": []}],
+     "version", "service_kind", "endpoint"}
+
+inputs.json is GenAI-Perf's (inputs/converters/base_converter.py): {"data": [{"payload": [{...}]}]}.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TextIO
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...tape.read import Tape
+from .responses import response_texts
+from .stamps import Stamps
+
+Payload = bytes | Mapping[str, Any]
+
+_COLUMNS: Final = (
+    *("request_id", "session_id", "phase", "endpoint", "model", "url", "outcome", "sent_ns", "end_ns", "scheduled_ns"),
+    *("planned_output_tokens", "response_id"),
+)
+
+
+def write_requests(
+    tape: Tape,
+    exports: Path,
+    inputs: Path,
+    *,
+    stimulus: tuple[str, float] | None,
+    payloads: Iterable[Payload] | None,
+) -> bool:
+    """Writes both files. Requests of the main phase that ended well are exported: Perf Analyzer stops at others.
+
+    The responses of a request are its chunks with visible text. A tape keeps what was said as one text (--keep-bodies);
+    it is divided evenly among them. Without it there are stamps but no outputs, and a payload says only what the
+    tape knows: model, length, and whether it was streamed.
+
+    Args:
+        tape: Whose requests.
+        exports, inputs: The files.
+        stimulus: ("concurrency", N) or ("request_rate", R); without it the rate at which requests were due.
+        payloads: Bodies in order of request_id, one for each row of the tape; used where the tape keeps none.
+
+    Returns:
+        Whether any body was known: only then inputs.json is written.
+    """
+    every = tape.read("requests", _COLUMNS).sort_by("request_id")
+    chosen = pc.and_(pc.equal(every["phase"], "main"), pc.equal(every["outcome"], "ok"))
+    rows = every.filter(chosen)
+    epoch = int(tape.manifest["epoch_unix_ns"])
+    streamed = bool(tape.manifest.get("streaming"))
+    bodies = _Inputs(inputs)
+    first = every.slice(0, 1).to_pylist()
+    path = urlsplit(first[0]["url"]).path.lstrip("/") if first else ""
+    mode, level = stimulus or ("request_rate", _rate(every))
+    ids = rows["request_id"].to_numpy()
+    stamps = Stamps(tape, ids, ("token",), exports.parent)
+    with _draft(exports) as file, bodies:
+        head = json.dumps({"mode": mode, "value": level})
+        file.write(f'{{"experiments":[{{"experiment":{head},"requests":[')
+        separator = "\n"
+        for row, place, body, text in _said(tape, rows, every, payloads):
+            if body is not None:
+                bodies.add(body)
+            arrived = stamps.of(place)
+            stamped = arrived.tolist() if len(arrived) else [row["end_ns"]]
+            entry = {
+                "timestamp": epoch + row["sent_ns"],
+                "request_inputs": {
+                    "payload": _bare(row, streamed) if body is None else body.decode("utf-8", "replace"),
+                    **({} if row["session_id"] is None else {"session_id": row["session_id"]}),
+                },
+                "response_timestamps": [epoch + stamp for stamp in stamped],
+                "response_outputs": [] if not text else response_texts(row, text, len(stamped), streamed=streamed),
+            }
+            file.write(separator + json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
+            separator = ",\n"
+        tail = {"version": "tokentape", "service_kind": "openai", "endpoint": path}
+        file.write(f'\n],"window_boundaries":[]}}],{json.dumps(tail)[1:]}\n')
+    return bodies.written
+
+
+def _said(
+    tape: Tape, rows: pa.Table, every: pa.Table, payloads: Iterable[Payload] | None
+) -> Iterator[tuple[dict[str, Any], int, bytes | None, str | None]]:
+    """Each exported request with its place, its body and its text: kept ones in the order of the tape's bodies."""
+    ids = rows["request_id"].to_numpy()
+    left = np.ones(len(ids), np.bool_)
+    if tape.files("bodies"):
+        for batch in tape.batches("bodies", ("request_id", "request_body", "response_text")):
+            wanted = batch.filter(pc.is_in(batch["request_id"], pa.array(ids)))
+            for kept in wanted.to_pylist():
+                place = int(np.searchsorted(ids, kept["request_id"]))
+                left[place] = False
+                yield rows.slice(place, 1).to_pylist()[0], place, kept["request_body"], kept["response_text"]
+    elif payloads is not None:
+        for request_id, payload in zip(every["request_id"].to_pylist(), payloads, strict=True):
+            place = int(np.searchsorted(ids, request_id))
+            if place < len(ids) and ids[place] == request_id:
+                left[place] = False
+                body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
+                yield rows.slice(place, 1).to_pylist()[0], place, body, None
+    for place in np.flatnonzero(left).tolist():
+        yield rows.slice(place, 1).to_pylist()[0], place, None, None
+
+
+def _bare(row: Mapping[str, Any], streamed: bool) -> str:
+    """A body of which only the frame is known."""
+    said: dict[str, Any] = {"messages": [{"role": "user", "content": ""}]}
+    if row["endpoint"] != "chat":
+        said = {"input" if row["endpoint"] == "embeddings" else "prompt": ""}
+    length = row["planned_output_tokens"]
+    further = {} if not length or row["endpoint"] == "embeddings" else {"max_tokens": length}
+    return json.dumps({"model": row["model"], **said, **further, **({"stream": True} if streamed else {})})
+
+
+def _rate(requests: pa.Table) -> float:
+    """Requests per second of the plan; 0 where there is no span."""
+    scheduled = requests.filter(pc.equal(requests["phase"], "main"))["scheduled_ns"].to_numpy()
+    span = float(np.ptp(scheduled)) if len(scheduled) else 0.0
+    return round((len(scheduled) - 1) / (span / 1e9), 6) if span else 0.0
+
+
+class _Inputs:
+    """inputs.json: each body once, in the order of their first use; 16 bytes of each are remembered.
+
+    A body that is no JSON cannot stand in the file and is left out. The file appears with the first body.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._draft = path.with_name(path.name + ".new")
+        self._file: TextIO | None = None
+        self._seen: set[bytes] = set()
+
+    @property
+    def written(self) -> bool:
+        return bool(self._seen)
+
+    def __enter__(self) -> "_Inputs":
+        return self
+
+    def add(self, body: bytes) -> None:
+        digest = hashlib.blake2b(body, digest_size=16).digest()
+        if digest in self._seen:
+            return
+        try:
+            compact = msgspec.json.format(body, indent=-1).decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        if self._file is None:
+            self._file = self._draft.open("w", encoding="utf-8")
+            self._file.write('{"data":[\n')
+        else:
+            self._file.write(",\n")
+        self._seen.add(digest)
+        self._file.write(f'{{"payload":[{compact}]}}')
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self._file is None:
+            return
+        self._file.write("\n]}\n")
+        self._file.close()
+        if kind is None:
+            self._draft.replace(self._path)
+        else:
+            self._draft.unlink()
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[TextIO]:
+    """A file that takes its name when it is whole."""
+    draft = path.with_name(path.name + ".new")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yield file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
