@@ -90,6 +90,8 @@ def save(
             figure.text(0.02, y, line, fontsize=9.5, color="#444444", va="top")
         for place, line in enumerate(reversed(ran)):
             figure.text(0.02, (0.1 + _LINE_IN * place) / height, line, fontsize=7.5, color=GREY, va="bottom")
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # it is laid out once, not anew for each format
         files = [path.with_name(f"{path.name}.{format_}") for format_ in formats]
         for file in files:
             # No date and no version in the file: the same tape gives the same bytes.
