@@ -58,6 +58,9 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
             )
         else:
             counts, edges = cells(grid)
+            lowest = max(int(np.searchsorted(edges, low, side="right")) - 1, 0)  # what is below the axis stands in it
+            counts[:, lowest] += counts[:, :lowest].sum(axis=1)
+            counts[:, :lowest] = 0
             shown = np.ma.masked_equal(counts.T, 0)
             norm = heat_norm(float(counts.max()))
             mesh = axes.pcolormesh(grid.position_edges, edges, shown, cmap=HEAT, norm=norm, rasterized=True)
