@@ -23,6 +23,7 @@ from .verdict import DEFAULT_MAX_FAILURES, Evidence, Verdict, judge, worker_fact
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
+OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
 """How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
@@ -157,8 +158,11 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     times = request_times(main)
     span = window(times)
     gaps = _gaps(tape, every, in_main.to_numpy(), span)
+    latencies = latency_statistics(times, gaps.samples_ns, gaps.per_token)
+    if tape.manifest.get("streaming") is False:  # an answer that comes as a whole has no times of tokens
+        latencies = [row for row in latencies if row.metric not in OF_STREAMS]
     statistics = [
-        *latency_statistics(times, gaps.samples_ns, gaps.per_token),
+        *latencies,
         *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
     ]
     kinds = [kind for kind in ("open", "closed") if pc.any(pc.equal(main["arrival"], kind)).as_py()]

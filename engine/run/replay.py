@@ -62,7 +62,13 @@ def replay(
         raise UserError("--history live needs --endpoint chat, and --sessions closed or hybrid")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
-    headers = request_headers(options.headers, options.api_key_env, options.api_key_file)
+    headers = request_headers(
+        options.headers,
+        options.api_key_env,
+        options.api_key_file,
+        key_header=endpoint.key_header,
+        of_api=endpoint.headers,
+    )
     check_free(out)
     trace = traces.read(
         trace_path,
