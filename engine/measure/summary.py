@@ -160,7 +160,10 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     gaps = _gaps(tape, every, in_main.to_numpy(), span)
     latencies = latency_statistics(times, gaps.samples_ns, gaps.per_token)
     if tape.manifest.get("streaming") is False:  # an answer that comes as a whole has no times of tokens
-        latencies = [row for row in latencies if row.metric not in OF_STREAMS]
+        none = np.zeros(0)
+        latencies = [
+            statistic(row.metric, row.basis, row.unit, none) if row.metric in OF_STREAMS else row for row in latencies
+        ]
     statistics = [
         *latencies,
         *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
