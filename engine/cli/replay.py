@@ -25,7 +25,12 @@ EXIT_INTERRUPTED = 130
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
-@click.option("--endpoint", default="chat", show_default=True, help="chat, completions or embeddings.")
+@click.option(
+    "--endpoint",
+    default="chat",
+    show_default=True,
+    help="The API: chat, completions, responses, messages, ollama_chat, tgi, … (docs/endpoints.md).",
+)
 @click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
 @click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
 @click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")

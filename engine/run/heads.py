@@ -1,6 +1,6 @@
 """The head of each request of a run: the recorded one of a recorded request, without what belongs to the run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,7 +8,7 @@ from ...traces.headers import headers_of
 from ...traces.table import Trace
 from .headers import request_head
 from .target import Target, join_path
-from .verbatim import Recorded
+from .verbatim import Recorded, endpoint_of
 
 SET_BY_THE_RUN: Final = ("accept-encoding",)
 """Besides what concerns the connection: a compressed stream could not be looked into."""
@@ -27,6 +27,7 @@ class Heads:
         target: Where to.
         headers: The user's, of every request.
         stream: Whether composed requests ask for a stream.
+        api_headers: That the API of composed requests needs.
         recorded: Where recorded requests go, if the trace tells.
         base_path: What stands before their paths in the user's URL.
     """
@@ -37,12 +38,13 @@ class Heads:
         target: Target,
         headers: Sequence[tuple[str, str]],
         stream: bool,
+        api_headers: Mapping[str, str],
         recorded: Recorded | None = None,
         base_path: str = "",
     ) -> None:
         self._target, self._headers, self._base_path = target, list(headers), base_path
-        self._common = request_head(target, headers, stream)
-        self._stream, self._recorded = stream, recorded
+        self._common = request_head(target, headers, stream, api_headers)
+        self._stream, self._recorded, self._api_headers = stream, recorded, api_headers
         bodies, told = trace.table["body"], trace.table["headers"]
         self._told = None if told.null_count == len(told) else told.to_pylist()
         self._bodies = bodies.is_valid().to_pylist() if recorded or self._told else None
@@ -67,4 +69,6 @@ class Heads:
     def _made(self, path: str | None, stream: bool, told: str | None) -> bytes:
         target = self._target if path is None else replace(self._target, path=join_path(self._base_path, path))
         theirs = [(name, value) for name, value in headers_of(told or "{}").items() if name.lower() not in self._taken]
-        return request_head(target, [*theirs, *self._headers], stream)
+        api = None if path is None else endpoint_of(path)
+        needed = self._api_headers if api is None else api.headers
+        return request_head(target, [*theirs, *self._headers], stream, needed)
