@@ -65,8 +65,8 @@ def parse_law(text: str) -> Law:
 class SimulatorConfig:
     """What a simulated server is to be. The defaults are a well-behaved server in the manner of llama.cpp and vLLM.
 
-    All settings apply to every API, but for ``finish``, ``empty_choice``, ``continuous_usage`` and ``stream_error``, which
-    are variants of OpenAI's chat and completions.
+    All settings apply to every API, but for ``finish``, ``empty_choice``, ``continuous_usage`` and ``stream_error``,
+    which are variants of OpenAI's chat and completions.
 
     Attributes:
         host: A numeric address, or a name that has one.
