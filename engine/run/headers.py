@@ -16,15 +16,18 @@ def request_headers(
     headers: Iterable[str],
     api_key_env: str | None,
     api_key_file: str | None = None,
+    *,
     key_header: str = "Authorization",
+    of_api: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
-    """The user's headers and key.
+    """The user's headers and key, and what the API wants besides.
 
     Args:
         headers: Each as ``Name: value``.
         api_key_env: The environment variable that holds the key.
         api_key_file: The file that holds it.
-        key_header: The header for it; in Authorization it is a bearer's.
+        key_header: Which header holds the key; in Authorization it is a bearer's.
+        of_api: Headers that every request of the API needs; the user's win.
 
     Raises:
         UserError: A header has no colon or a forbidden character; there is no key where it should be, or two.
@@ -52,7 +55,8 @@ def request_headers(
         if not key.isascii() or not key.isprintable():
             raise UserError(f"the key in {source} holds characters that HTTP does not allow")
         pairs.append((key_header, f"Bearer {key}" if key_header == "Authorization" else key))
-    return pairs
+    given = {name.lower() for name, _ in pairs}
+    return pairs + [(name, value) for name, value in (of_api or {}).items() if name.lower() not in given]
 
 
 def _key_of_environment(name: str) -> str:
@@ -86,7 +90,7 @@ def request_head(
         target: Where to.
         headers: The user's, which win.
         stream: Whether a stream is asked for.
-        api_headers: That the API needs.
+        api_headers: That the API needs; those of the user win.
     """
     own = {
         "Host": target.authority,

@@ -1,6 +1,6 @@
 """The head of each request of a run: the recorded one of a recorded request, without what belongs to the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -27,7 +27,6 @@ class Heads:
         target: Where to.
         headers: The user's, of every request.
         stream: Whether composed requests ask for a stream.
-        api_headers: That the API of composed requests needs.
         recorded: Where recorded requests go, if the trace tells.
         base_path: What stands before their paths in the user's URL.
     """
@@ -38,13 +37,12 @@ class Heads:
         target: Target,
         headers: Sequence[tuple[str, str]],
         stream: bool,
-        api_headers: Mapping[str, str],
         recorded: Recorded | None = None,
         base_path: str = "",
     ) -> None:
         self._target, self._headers, self._base_path = target, list(headers), base_path
-        self._common = request_head(target, headers, stream, api_headers)
-        self._stream, self._recorded, self._api_headers = stream, recorded, api_headers
+        self._common = request_head(target, headers, stream)
+        self._stream, self._recorded = stream, recorded
         bodies, told = trace.table["body"], trace.table["headers"]
         self._told = None if told.null_count == len(told) else told.to_pylist()
         self._bodies = bodies.is_valid().to_pylist() if recorded or self._told else None
@@ -70,5 +68,4 @@ class Heads:
         target = self._target if path is None else replace(self._target, path=join_path(self._base_path, path))
         theirs = [(name, value) for name, value in headers_of(told or "{}").items() if name.lower() not in self._taken]
         api = None if path is None else endpoint_of(path)
-        needed = self._api_headers if api is None else api.headers
-        return request_head(target, [*theirs, *self._headers], stream, needed)
+        return request_head(target, [*theirs, *self._headers], stream, None if api is None else api.headers)

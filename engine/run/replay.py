@@ -12,11 +12,12 @@ from ... import traces
 from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
-from ..endpoints import Body, BodyOptions, Endpoint, PromptForm, find_endpoint, missing_prompt
+from ..endpoints import Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
 from ..plan import Plan, make_plan, peak_rows
 from ..tape import Tape
 from ..tokenizer import load_tokenizer, template_overhead
+from .api import api_of
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
@@ -56,14 +57,19 @@ def replay(
         TraceError: The trace cannot be read.
         Interrupted: The user interrupted twice; the journal can be recovered.
     """
-    endpoint = find_endpoint(options.endpoint, "--endpoint")
+    endpoint = api_of(options)
     form = _prompt_form(endpoint, options.prompt_form)
     if options.history == "live" and (endpoint.name != "chat" or options.sessions == "open"):
         raise UserError("--history live needs --endpoint chat, and --sessions closed or hybrid")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
-    headers = request_headers(options.headers, options.api_key_env, options.api_key_file, endpoint.key_header)
-    stream = options.stream and endpoint.streams
+    headers = request_headers(
+        options.headers,
+        options.api_key_env,
+        options.api_key_file,
+        key_header=endpoint.key_header,
+        of_api=endpoint.headers,
+    )
     check_free(out)
     trace = traces.read(
         trace_path,
@@ -93,13 +99,13 @@ def replay(
         on_note(warning)
     with server_of(options) as url:
         timeout_s = options.connect_timeout_ns / 1e9
+        stream = options.stream and endpoint.streams
         path = endpoint.path_for(options.model, stream)
         target = reachable(find_target(url, path, transport_of(options)), timeout_s)
         for note in target.notes():
             on_note(note)
         whole = has_paths(plan.trace) and not plan.trace.table["body"].null_count
-        probe_headers = [*endpoint.headers.items(), *headers]
-        model = options.model or ("" if whole else served_model(target, probe_headers, timeout_s))
+        model = options.model or ("" if whole else served_model(target, headers, timeout_s))
         target = target.of_model(model)
         recorded = recorded_requests(plan.trace, endpoint, model, options.model) if has_paths(plan.trace) else None
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
@@ -113,8 +119,8 @@ def replay(
             exact_inputs=prompts.exact and (options.tokenizer is not None or form == "token_ids"),
             secrets=(*secrets(headers), *target.secrets),
         )
-        own_headers, before = endpoint.headers, base_path(target.path.partition("?")[0], path)
-        heads = Heads(plan.trace, target, headers, stream, own_headers, recorded, before)
+        before = base_path(target.path.partition("?")[0], path)
+        heads = Heads(plan.trace, target, headers, stream, recorded, before)
         if recorded is not None:
             constants = _of_recorded(constants, recorded, target, before)
             endpoint = common_endpoint(recorded.endpoints, endpoint)
@@ -225,5 +231,5 @@ def _facts(trace: Trace, plan: Plan, options: ReplayOptions, namespace: str) -> 
             "blocks": None if reuse is None else reuse.blocks,
             "block_tokens": plan.trace.block_tokens,
         },
-        "streaming": options.stream and find_endpoint(options.endpoint).streams,
+        "streaming": options.stream and api_of(options).streams,
     }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tokentape.cext.server import words
 from tokentape.engine.endpoints import ENDPOINTS
+from tokentape.engine.errors import UserError
 from tokentape.engine.tape import Tape
 
 ROWS, TOKENS = 6, 12
@@ -252,3 +253,61 @@ def test_a_tape_is_sent_again_to_where_it_went(
     assert column(again, "endpoint") == [name] * ROWS
     assert column(again, "output_tokens") == [TOKENS] * ROWS
     assert column(again, "end_marker") == column(first, "end_marker")
+
+
+TEMPLATE = '{"text_input": {{ text|tojson }}, "max_tokens": {{ output_tokens }}, "model": {{ model|tojson }}}'
+
+
+def test_an_api_of_the_users_own(simulator: Any, replayed: Any, trace: Path, tmp_path: Path) -> None:
+    """Triton's, as if it were not known."""
+    file = tmp_path / "body.j2"
+    file.write_text(TEMPLATE)
+    server = simulator(truth=tmp_path / "truth")
+    tape = replayed(
+        trace,
+        f"{server.url}/v2/models/m/generate_stream",
+        request_template=str(file),
+        response_fields=["text=text_output", "error=error"],
+        keep_bodies=True,
+    )
+    server.stop()
+    assert column(tape, "outcome") == ["ok"] * ROWS, column(tape, "error")
+    assert column(tape, "endpoint") == ["template"] * ROWS
+    assert column(tape, "output_events") == [TOKENS] * ROWS
+    assert column(server.tape, "server_output_tokens") == [TOKENS] * ROWS
+    assert [row["response_text"] for row in tape.read("bodies").to_pylist()] == ["".join(words(TOKENS))] * ROWS
+
+
+def test_lines_of_json_of_the_users_own(simulator: Any, replayed: Any, trace: Path, tmp_path: Path) -> None:
+    """Ollama's; without its end the stream was cut."""
+    file = tmp_path / "body.j2"
+    file.write_text('{"prompt": {{ text|tojson }}, "options": {"num_predict": {{ output_tokens }}}}')
+    options = {
+        "request_template": str(file),
+        "response_lines": True,
+        "response_fields": ["text=response", "end=done", "output_tokens=eval_count", "input_tokens=prompt_eval_count"],
+    }
+    tape = replayed(trace, f"{simulator().url}/api/generate", **options)
+    assert column(tape, "outcome") == ["ok"] * ROWS, column(tape, "error")
+    assert column(tape, "end_marker") == ["terminal_event"] * ROWS
+    assert column(tape, "server_output_tokens") == [TOKENS] * ROWS
+    cut = replayed(trace, f"{simulator(fault='cut', framing='close').url}/api/generate", out="cut", **options)
+    assert set(column(cut, "outcome")) == {"truncated"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"response_fields": ["text=a"]}, "add --request-template"),
+        ({"request_template": "missing.j2"}, "--request-template missing.j2: No such file"),
+        ({"request_template": __file__}, "say where its answers have their text"),
+        (
+            {"request_template": __file__, "response_fields": ["text=a"]},
+            r"test_endpoints\.py, line \d+: |writes no JSON",
+        ),
+        ({"endpoint": "chart"}, "--endpoint 'chart' is not known"),
+    ],
+)
+def test_an_api_that_cannot_be(replayed: Any, trace: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        replayed(trace, None, **options)
