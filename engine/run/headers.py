@@ -79,10 +79,18 @@ def _key_of_file(name: str) -> str:
     return key
 
 
-def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: bool) -> bytes:
+def request_head(
+    target: Target, headers: Iterable[tuple[str, str]], stream: bool, api_headers: Mapping[str, str] | None = None
+) -> bytes:
     """All of a request's head but the length: ends with ``Content-Length: ``.
 
     ``Accept-Encoding: identity`` because a proxy that compresses a stream holds it back.
+
+    Args:
+        target: Where to.
+        headers: The user's, which win.
+        stream: Whether a stream is asked for.
+        api_headers: That the API needs; those of the user win.
     """
     own = {
         "Host": target.authority,
@@ -90,6 +98,7 @@ def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: boo
         "Accept": "text/event-stream" if stream else "application/json",
         "Accept-Encoding": "identity",
         "Content-Type": "application/json",
+        **(api_headers or {}),
         **target.proxy_headers,
     }
     given = list(headers)

@@ -65,8 +65,8 @@ def parse_law(text: str) -> Law:
 class SimulatorConfig:
     """What a simulated server is to be. The defaults are a well-behaved server in the manner of llama.cpp and vLLM.
 
-    Which of the settings apply to an API other than OpenAI's chat and completions: all but ``finish``,
-    ``empty_choice``, ``continuous_usage``, ``done`` and ``stream_error``, which are variants of those two.
+    All settings apply to every API, but for ``finish``, ``empty_choice``, ``continuous_usage`` and ``stream_error``,
+    which are variants of OpenAI's chat and completions.
 
     Attributes:
         host: A numeric address, or a name that has one.
