@@ -41,7 +41,7 @@ def config_of(
             "streaming": bool(tape.manifest.get("streaming")),
             "url": _first(main["url"]).partition("://")[2].partition("/")[0],
         },
-        "perf_analyzer": {"stimulus": _stimulus(options, main["scheduled_ns"].to_numpy())},
+        "perf_analyzer": {"stimulus": _stimulus(tape.manifest.get("load") or {}, main["scheduled_ns"].to_numpy())},
         "input": {
             "random_seed": int(options.get("seed") or 0),
             "goodput": {key: float(number) for key, _, number in (word.partition(":") for word in goodput)},
@@ -51,8 +51,8 @@ def config_of(
     }
 
 
-def _stimulus(options: Mapping[str, Any], scheduled_ns: np.typing.NDArray[np.int64]) -> dict[str, Any]:
-    concurrency = options.get("concurrency")
+def _stimulus(load: Mapping[str, Any], scheduled_ns: np.typing.NDArray[np.int64]) -> dict[str, Any]:
+    concurrency = load.get("concurrency")
     if isinstance(concurrency, int):
         return {"concurrency": concurrency}
     span = np.ptp(scheduled_ns) if len(scheduled_ns) else 0
