@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 _COLUMNS: Final = (
     *("request_id", "phase", "endpoint", "model", "outcome", "scheduled_ns", "sent_ns", "end_ns", "last_token_ns"),
     "received_ns",
-    *("input_tokens", "output_tokens", "server_reasoning_tokens", "token_source"),
+    *("input_tokens", "output_tokens", "server_reasoning_tokens", "token_source", "output_events"),
 )
 
 
@@ -76,6 +76,7 @@ class Run:
         isl, osl: Input and output tokens; NaN where nobody counted them.
         reasoning: How many of the output tokens were hidden thought, as far as the server told; else 0.
         endpoint: The API that most of them went to.
+        generates: Whether that API makes tokens: embeddings and rankings do not, nor what answered without any.
         sources: Requests that ended well, by whose count of output tokens it is: server, tokenizer, events.
     """
 
@@ -90,6 +91,7 @@ class Run:
     osl: Floats
     reasoning: Floats
     endpoint: str
+    generates: bool
     model: str
     sources: dict[str, int]
 
@@ -97,11 +99,6 @@ class Run:
     def failed(self) -> int:
         """Requests that did not end well, those that were cancelled among them."""
         return int((~self.ok).sum())
-
-    @property
-    def generates(self) -> bool:
-        """Whether the API makes tokens: embeddings and rankings do not."""
-        return not self.endpoint.startswith("embed") and "rank" not in self.endpoint
 
     @cached_property
     def streaming(self) -> bool:
@@ -151,6 +148,8 @@ def run_of(tapes: Sequence[Tape]) -> Run:
     rows = pa.concat_tables(tables)
     ok = pc.equal(rows["outcome"], "ok")
     counted = rows["token_source"].filter(pc.and_(ok, pc.greater(rows["output_tokens"], 0)))
+    endpoint = _commonest(rows["endpoint"])
+    said = pc.greater(rows["output_events"].filter(ok), 0)
     return Run(
         tapes=tuple(tapes),
         part=np.concatenate(parts),
@@ -162,7 +161,8 @@ def run_of(tapes: Sequence[Tape]) -> Run:
         isl=_floats(rows["input_tokens"]),
         osl=_floats(rows["output_tokens"]),
         reasoning=np.nan_to_num(_floats(rows["server_reasoning_tokens"])),
-        endpoint=_commonest(rows["endpoint"]),
+        endpoint=endpoint,
+        generates=not endpoint.startswith("embed") and "rank" not in endpoint and pc.any(said).as_py() is not False,
         model=_commonest(rows["model"]),
         sources=dict(Counter(counted.to_pylist()).most_common()),
     )

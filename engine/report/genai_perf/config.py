@@ -1,14 +1,20 @@
 """What ran, as GenAI-Perf's configuration says it: the `input_config` of its JSON file."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pyarrow.compute as pc
 
 from ...tape.read import Tape
 from .requests import planned_rate
 
-_TYPES = {"chat": "chat", "completions": "completions", "embeddings": "embeddings"}
+TYPES: Final = {
+    "tgi": "huggingface_generate",
+    "triton": "generate",
+    "cohere_rankings": "rankings",
+    "tei_rankings": "rankings",
+}
+"""What GenAI-Perf calls an API, where that is not our name."""
 
 
 def config_of(
@@ -39,7 +45,7 @@ def config_of(
         "analyze": {},
         "endpoint": {
             "model_selection_strategy": "round_robin",
-            "type": _TYPES.get(endpoint, endpoint),
+            "type": TYPES.get(endpoint, endpoint),
             "streaming": bool(tape.manifest.get("streaming")),
             "url": _first(main["url"]).partition("://")[2].partition("/")[0],
         },

@@ -12,6 +12,7 @@ from tokentape import traces
 from tokentape.engine.cli.export import export
 from tokentape.engine.errors import UserError
 from tokentape.engine.report.genai_perf import artifact_directory, config_of, write_genai_perf
+from tokentape.engine.report.genai_perf.responses import response_texts
 from tokentape.engine.report.genai_perf.stamps import Stamps
 from tokentape.engine.run.replay import ReplayOptions, replay
 from tokentape.engine.tape.read import Tape
@@ -136,6 +137,21 @@ def test_real_runs_are_read_back(small_trace: Callable[..., Path], tmp_path: Pat
     inputs = traces.read(written[3])
     assert inputs.format == "genai-perf-inputs"
     assert inputs.table["output_tokens"].to_pylist() == [5] * 6
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "streamed", "response"),
+    [
+        ("tgi", True, 'data: [{"generated_text":"wör"}]\n\n'),
+        ("triton", True, 'data: {"text_output":"wör"}\n\n'),
+        ("triton", False, '{"text_output":"wör"}'),
+    ],
+)
+def test_other_servers_responses(endpoint: str, streamed: bool, response: str) -> None:
+    row = {"endpoint": endpoint, "model": "m", "response_id": None}
+    first, second = response_texts(row, "wörter", 2, streamed=streamed)
+    assert first == {"response": response}
+    assert "ter" in second["response"]
 
 
 def text_of(response: dict[str, Any]) -> str:
