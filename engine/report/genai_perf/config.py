@@ -35,7 +35,7 @@ def config_of(
     options: Mapping[str, Any] = tape.manifest.get("options") or {}
     main = tape.read("requests", ("phase", "scheduled_ns", "model", "endpoint", "url"))
     main = main.filter(pc.equal(main["phase"], "main"))
-    concurrency = options.get("concurrency")
+    concurrency = (tape.manifest.get("load") or {}).get("concurrency")
     load = {"concurrency": concurrency} if isinstance(concurrency, int) else {"request_rate": planned_rate(main)}
     endpoint = _first(main["endpoint"])
     return {
