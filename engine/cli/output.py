@@ -95,13 +95,13 @@ def print_in(
         return
     from ..measure.dialects import summary_in
 
-    _print_dialects([summary_in(dialect, tapes, slos) for tapes in runs], format_)
+    print_dialects([summary_in(dialect, tapes, slos) for tapes in runs], format_)
     for summary in summaries:
         reasons = "; ".join(reason.text for reason in summary.verdict.reasons)
         click.echo(f"{summary.tape}: {summary.verdict.state}{f': {reasons}' if reasons else ''}", err=True)
 
 
-def _print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
+def print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
     """What other tools would say, in their tables, or as JSON or CSV of one form for all."""
     from ..report.dialect_export import dialects_csv, dialects_json
     from ..report.dialect_table import print_dialect
