@@ -51,6 +51,10 @@ SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
+    *(
+        f"server_{family}"
+        for family in ["openai", "responses", "anthropic", "ollama", "tgi", "triton", "sglang", "rankings"]
+    ),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 REACTOR = (

@@ -76,7 +76,10 @@ struct reactor {
     event_columns columns;
     stream_shared shared;
     int epfd, timerfd;
-    int64_t armed_ns, next_tick_ns, now_ns, offset_ns;
+    int64_t armed_ns, set_ns;   /* for when the timer is set, and since when */
+    int64_t next_tick_ns, now_ns, offset_ns;
+    int64_t lead_ns;            /* so long before a due time the timer ends a sleep: reactor.c */
+    int64_t poll_left_ns;       /* of this tick */
     bool distrust_stamps;       /* in this turn: the wall clock has just moved */
     bool feed_ready, feed_full, wanted_ready, stopped, done;
     bool blocked, capped, starving;   /* what is due waits: for a connection to come free, for a cap, for its bytes */

@@ -137,7 +137,8 @@ def load_tokenizer(name: Path | str, *, revision: str | None = None, trust_remot
         try:
             return load(online=True)
         except (OSError, ValueError, KeyError, ImportError) as error:
-            raise UserError(f"{name}: no tokenizer could be loaded from {hub_address()}: {error}") from None
+            first = str(error).partition("\n")[0]
+            raise UserError(f"{name}: no tokenizer could be loaded from {hub_address()}: {first}") from None
     why = "HF_HUB_OFFLINE is set" if hub_is_off() else f"{hub_address()} cannot be reached"
     at = "" if revision is None else f" --revision {revision}"
     raise UserError(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -201,6 +201,39 @@ def eventually() -> Callable[[Callable[[], Any], str], Any]:
         return found
 
     return wait
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may sit behind a proxy; servers of tests do not."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+class Certificates(NamedTuple):
+    """Files of a throw-away certificate authority, and of a server that it knows."""
+
+    ca: Path
+    """To be trusted."""
+    cert: Path
+    """For localhost, 127.0.0.1 and ::1."""
+    key: Path
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Made by the openssl command, once."""
+    folder = tmp_path_factory.mktemp("certificates")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1")
+    new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    for command in (
+        f"req -x509 {new_key} -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca",
+        f"req {new_key} -keyout host.key -out host.csr -subj /CN=localhost",
+        "x509 -req -in host.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out host.pem",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    return Certificates(folder / "ca.pem", folder / "host.pem", folder / "host.key")
 
 
 class Exchange:

@@ -114,8 +114,8 @@ static void read_so_far(stream *s, event_columns *columns, const event_dialect *
     stream_shared shared = {.dialect = dialect, .columns = columns, .needs_end = true, .keep_text = true, .lines = lines};
     stream_init(s);
     stream_begin(s, 1, 0);
-    stream_bytes(s, &shared, bytes, strlen(bytes), 10, 10, &left);
-    stream_closed(s, &shared, 20, "gone");
+    if (stream_bytes(s, &shared, bytes, strlen(bytes), 10, 10, &left) == STREAM_MORE)
+        stream_closed(s, &shared, 20, "gone");
 }
 
 static const struct {

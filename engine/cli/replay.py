@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from ..run.options import ReplayOptions
 
 
-EXIT_INTERRUPTED = 130
-
-
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option(
@@ -116,6 +113,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 def _options(given: dict[str, Any]) -> "ReplayOptions":
     from ..errors import UserError
     from ..run.options import ReplayOptions
+    from .durations import option_ns
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
@@ -130,15 +128,15 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
     return ReplayOptions(
         url=given["url"],
         simulator=simulator,
-        start_ns=_duration_ns(given, "start") if given["start"] else None,
-        end_ns=_duration_ns(given, "end") if given["end"] else None,
+        start_ns=option_ns(given, "start") if given["start"] else None,
+        end_ns=option_ns(given, "end") if given["end"] else None,
         prompt_form=None if form is None else form.replace("-", "_"),
-        connect_timeout_ns=_duration_ns(given, "connect_timeout", above_0=True),
-        read_timeout_ns=_duration_ns(given, "read_timeout", above_0=True),
-        grace_ns=_duration_ns(given, "grace"),
-        preopen_ns=_duration_ns(given, "preopen"),
-        spin_ns=_duration_ns(given, "spin"),
-        think=given["think"] if given["think"] in ("recorded", "none") else _duration_ns(given, "think"),
+        connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
+        read_timeout_ns=option_ns(given, "read_timeout", above_0=True),
+        grace_ns=option_ns(given, "grace"),
+        preopen_ns=option_ns(given, "preopen"),
+        spin_ns=option_ns(given, "spin"),
+        think=given["think"] if given["think"] in ("recorded", "none") else option_ns(given, "think"),
         go_on_after_failure=given["on_failure"] == "continue",
         **transport_settings(given),
         **{
@@ -150,20 +148,6 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
             )
         },
     )  # fmt: skip
-
-
-def _duration_ns(given: dict[str, Any], name: str, *, above_0: bool = False) -> int:
-    from ..errors import UserError
-    from ..units import duration_ns
-
-    option = f"--{name.replace('_', '-')}"
-    try:
-        duration = duration_ns(given[name])
-    except UserError as error:
-        raise UserError(f"{option}: {error}") from None
-    if above_0 and not duration:
-        raise UserError(f"{option} is {given[name]}; it must be above 0")
-    return duration
 
 
 def _check_speed(text: str) -> None:
@@ -187,41 +171,38 @@ def _run(given: dict[str, Any]) -> int:
     """Replay, seal, sum up, print; returns the exit code."""
     from ... import traces
     from ..errors import UserError
-    from ..measure.slo import parse_slo
-    from ..measure.summary import summarize
-    from ..report.export import write_summary_files
-    from ..run.controller import Interrupted
-    from ..run.progress import ProgressDisplay
-    from ..run.replay import replay as replay_trace
-    from ..tape.journal import JOURNAL
 
     options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
         raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
     trace = trace or traces.sample_path()
-    out = given["out"] or _out_for(trace)
+    return run_replay(trace, given["out"] or _out_for(trace), options, given)
+
+
+def run_replay(trace: Path, out: Path, options: "ReplayOptions", given: dict[str, Any]) -> int:
+    """Replay a trace with progress, seal, sum up, print; returns the exit code.
+
+    Args:
+        trace: The trace.
+        out: Where the tape will lie.
+        options: How.
+        given: Words of the command line: slos, max_failures, format_ and quiet.
+    """
+    from ..measure.slo import parse_slo
+    from ..run.replay import replay as replay_trace
+    from ._watched import EXIT_INTERRUPTED, note, summed_up, watched
+
     slos = [parse_slo(slo) for slo in given["slos"]]
-    try:
-        with ProgressDisplay(quiet=given["quiet"]) as display:
-            tape = replay_trace(
-                trace,
-                out,
-                options,
-                command=["tokentape", *sys.argv[1:]],
-                on_status=display.show,
-                on_note=lambda note: click.echo(f"note: {note}", err=True),
-            )
-    except (Interrupted, KeyboardInterrupt):
-        kept = f"; what was measured lies in {out}: tokentape recover {out}" if (out / JOURNAL).is_dir() else ""
-        click.echo(f"stopped at once{kept}", err=True)
+    command = ["tokentape", *sys.argv[1:]]
+    tape = watched(
+        out,
+        given["quiet"],
+        lambda show: replay_trace(trace, out, options, command=command, on_status=show, on_note=note),
+    )
+    if tape is None:
         return EXIT_INTERRUPTED
-    summary = summarize(tape, slos, max_failures=given["max_failures"])
-    try:
-        write_summary_files(tape, summary)
-    except OSError as error:
-        # The tape is whole and what follows is printed all the same.
-        click.echo(f"note: the summary could not be written into {out}: {error.strerror}", err=True)
+    summary = summed_up(tape, slos, given["max_failures"])
     print_summaries([summary], given["format_"])
     click.echo(f"the tape is {out}", err=True)
     return summary.verdict.exit_code

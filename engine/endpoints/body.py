@@ -63,20 +63,20 @@ class Body:
         after = self.after % output_tokens if self.takes_length else self.after
         return b"".join((self.before, prompt, after))
 
-    def complete(self, given: Mapping[str, Any], output_tokens: int) -> dict[str, Any]:
+    def complete(self, given: Mapping[str, Any], output_tokens: int | None) -> dict[str, Any]:
         """The fields of a body, with those that it lacks: the model, streaming, and the length unless it has a limit.
 
         What is given wins. Within the object that holds the length (``parameters``, ``options``) it is completed too.
 
         Args:
             given: Fields by name, the values as msgspec.Raw or plain.
-            output_tokens: How many tokens to ask for.
+            output_tokens: How many tokens to ask for; None: as many as the server likes.
         """
-        ours: dict[str, Any] = msgspec.json.decode(self.render(b"", output_tokens))
+        ours: dict[str, Any] = msgspec.json.decode(self.render(b"", output_tokens or 1))
         path = self.length_path or ()
         holder = path[0] if len(path) > 1 else None
         own = {name: _plain(value) if name == holder else value for name, value in given.items()}
-        if any(name in own for name in OTHER_LENGTHS) or (path and _at(own, path) is not None):
+        if output_tokens is None or any(name in own for name in OTHER_LENGTHS) or (path and _at(own, path) is not None):
             _leave_out(ours, path)
         added = {name: value for name, value in ours.items() if name not in own and name != self.prompt_field}
         if holder in own:

@@ -52,11 +52,11 @@ class Completion:
         added = {name: value for name, value in completed.items() if name not in given}
         return msgspec.json.encode(added)[:-1] + b"," + recorded.lstrip()[1:] if added else recorded
 
-    def compose(self, fields: Mapping[str, Any], output_tokens: int) -> bytes:
+    def compose(self, fields: Mapping[str, Any], output_tokens: int | None) -> bytes:
         """The body to send for what `Endpoint.content` made of a row; fields that it has already win.
 
         Args:
             fields: As in ``{"messages": […]}``.
-            output_tokens: How many tokens to ask for where it sets no limit.
+            output_tokens: How many tokens to ask for where it sets no limit; None: as many as the server likes.
         """
         return msgspec.json.encode(self._body.complete(fields, output_tokens))

@@ -32,12 +32,12 @@ class TemplateBody(Body):
     template: "Template"
     options: BodyOptions
 
-    def render(self, prompt: bytes, output_tokens: int) -> bytes:
+    def render(self, prompt: bytes, output_tokens: int | None) -> bytes:
         """The whole body around a generated prompt, which is the inside of a JSON string."""
         text = json.loads(b'"' + prompt + b'"')
         return json.dumps(self.complete({"text": text}, output_tokens), separators=(",", ":")).encode()
 
-    def complete(self, given: Mapping[str, Any], output_tokens: int) -> dict[str, Any]:
+    def complete(self, given: Mapping[str, Any], output_tokens: int | None) -> dict[str, Any]:
         """The whole body from the variables of a row, as `Endpoint.content` gives them.
 
         Raises:

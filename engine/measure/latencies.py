@@ -29,6 +29,8 @@ class RequestTimes:
     """Columns of the main phase's requests, by request_id; times in ns as floats, NaN where there is none."""
 
     scheduled: NDArray[np.float64]
+    released: NDArray[np.float64]
+    """When a limit of requests under way let it go; NaN where it did not wait for one."""
     sent: NDArray[np.float64]
     connect: NDArray[np.float64]
     """How long the request's own connection took; 0 where one was reused."""
@@ -69,8 +71,13 @@ class RequestTimes:
         return self.sent - self.scheduled
 
     def own_lateness(self) -> NDArray[np.float64]:
-        """The client's own: lateness less the request's own connect, which is the network's and the server's."""
-        return np.maximum(self.lateness() - self.connect, 0.0)
+        """The client's own: without what the request waited for a limit that the user set, and less its own connect,
+        which is the network's and the server's."""
+        return np.maximum(self.lateness() - np.nan_to_num(self.queueing()) - self.connect, 0.0)
+
+    def queueing(self) -> NDArray[np.float64]:
+        """How long it waited for a limit of requests under way; NaN for what did not."""
+        return self.released - self.scheduled
 
 
 def request_times(requests: pa.Table) -> RequestTimes:
@@ -85,6 +92,7 @@ def request_times(requests: pa.Table) -> RequestTimes:
     reused = requests["connection_reused"].to_numpy()
     return RequestTimes(
         scheduled=_floats(requests["scheduled_ns"]),
+        released=_floats(requests["released_ns"]),
         sent=_floats(requests["sent_ns"]),
         connect=np.where(reused | np.isnan(connect), 0.0, connect),
         first_token=_floats(requests["first_token_ns"]),
@@ -108,6 +116,7 @@ def latency_statistics(times: RequestTimes, gaps_ns: NDArray[Any], per_token: bo
     between = "itl" if per_token else "inter_chunk_latency"
     return [
         _of("lateness", None, times.lateness()),
+        *([] if np.isnan(times.released).all() else [_of("queueing", None, times.queueing())]),
         _of("ttft", "schedule", times.ttft("schedule")),
         _of("ttft", "send", times.ttft("send")),
         statistic(between, None, "ms", gaps_ns, failed=open_gaps, scale=NS_PER_MS),

@@ -64,6 +64,8 @@ class Evidence:
     busy_share: float | None
     clock_steps: int
     recovered: bool
+    unverified: bool = False
+    """Certificates of servers were not verified (``--insecure``)."""
     problems: tuple[str, ...] = ()
     """What broke in the client itself, as in a worker that was killed."""
 
@@ -203,6 +205,9 @@ def _client(e: Evidence) -> list[Reason]:
         text = f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are off"
         advice = "stop time synchronisation from stepping the clock during a run"
         found.append(Reason(DEGRADED, "clock_step", text, advice))
+    if e.unverified:
+        text = "TLS certificates were not verified: whoever answered may not be the server that was meant"
+        found.append(Reason(NOTE, "tls_unverified", text, "give the certificates to trust with --cacert"))
     return found
 
 

@@ -15,6 +15,7 @@ from .fidelity_table import fidelity_block
 
 LABELS: Final = {
     "lateness": "lateness",
+    "queueing": "queueing",
     "ttft": "TTFT",
     "itl": "ITL",
     "inter_chunk_latency": "inter-chunk",
@@ -165,6 +166,11 @@ def _one_line(message: str) -> str:
     """A peer's text without what a terminal would obey, and not longer than a glance."""
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= _MESSAGE_LENGTH else line[: _MESSAGE_LENGTH - 1] + "…"
+
+
+def print_verdict(summary: Summary) -> None:
+    """Prints the verdict alone, on standard error: beside a table of another tool's."""
+    _print_verdict(Console(stderr=True, highlight=False, emoji=False, markup=False), summary)
 
 
 def _print_verdict(console: Console, summary: Summary) -> None:

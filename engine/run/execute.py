@@ -120,6 +120,7 @@ class Execution:
         options, controller, epoch = self.options, self.controller, self.job.epoch
         counts = None if options.tokenizer is None else _count_tokens(self.writer, Path(options.tokenizer))
         outcome = {
+            "plan": self.writer.manifest["plan"] | {"rows": controller.rows_sent},
             "start_ns": controller.start_ns - epoch["mono_ns"],
             "stopped_by_user": controller.was_stopped,
             "problems": controller.problems,

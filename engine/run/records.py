@@ -234,6 +234,7 @@ def plan_columns(
 ) -> dict[str, Any]:
     """The columns that the plan and the run's options decide; `scheduled_ns` is since the start."""
     known = pa.array(plan.trace_rows(rows))
+    asked = plan.output_tokens[rows]
     table = plan.trace.table.select(["session_id", "turn"]).take(known).combine_chunks()
     main = plan.phases(rows, scheduled_ns)
     return {
@@ -244,7 +245,7 @@ def plan_columns(
         "model": _by_row(rows, constants.models, constants.model),
         "url": _by_row(rows, constants.urls, constants.url),
         "planned_input_tokens": pa.array(plan.input_tokens[rows]),
-        "planned_output_tokens": pa.array(plan.output_tokens[rows]),
+        "planned_output_tokens": pa.array(asked, mask=asked == 0),
     }
 
 

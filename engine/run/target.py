@@ -136,6 +136,12 @@ class Target:
         """What no file may hold."""
         return () if self.proxy is None else self.proxy.secrets
 
+    def moved(self, scheme: str, port: int, path: str) -> "Target":
+        """The same host at another port, or over TLS."""
+        proxy = None if self.proxy is None else find_proxy(scheme, self.host, os.environ)
+        dialled = _candidates(None, proxy, self.host, port)[0]
+        return replace(self, scheme=scheme, port=port, path=path, proxy=proxy, dialled=dialled)
+
     def route(self) -> Route:
         """How workers come to it."""
         if self.scheme == "http":

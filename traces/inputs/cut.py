@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 ROUNDS = 40
 """Enough to halve the length of any text down to one character, with rounds to spare for guesses."""
 
+NEAR = 12
+"""How many characters around the best cut are tried at last, where the best is off by no more tokens than that."""
+
 CountRows = Callable[[Sequence[int], Sequence[str]], NDArray[np.int64]]
 
 
@@ -31,23 +34,35 @@ def cut_to_length(
     """
     low = np.zeros(len(texts), np.int64)  # as many characters are too few, or none
     high = np.array([len(text) + 1 for text in texts], np.int64)  # so many are too many, or more than there are
+    limits = high.copy()
     guess = high - 1
-    best, best_counts = list(texts), np.full(len(texts), np.iinfo(np.int64).max // 2)
-    open_rows = np.flatnonzero(high > 1)
+    best, off = guess.copy(), np.full(len(texts), np.iinfo(np.int64).max // 2)
+    kept = off.copy()
+
+    def look(rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The counts of texts cut so, of which the nearest to the target is remembered."""
+        cut = [texts[row][:length] for row, length in zip(rows.tolist(), lengths.tolist(), strict=True)]
+        counts = count(rows.tolist(), cut)
+        nearer = np.abs(counts - targets[rows]) < off[rows]
+        best[rows[nearer]], kept[rows[nearer]] = lengths[nearer], counts[nearer]
+        off[rows[nearer]] = np.abs(counts - targets[rows])[nearer]
+        return counts
+
+    rows = np.flatnonzero(high > 1)
     for _ in range(ROUNDS):
-        if not len(open_rows):
+        if not len(rows):
             break
-        cut = [texts[row][: guess[row]] for row in open_rows.tolist()]
-        counts = count(open_rows.tolist(), cut)
-        for row, text, tokens in zip(open_rows.tolist(), cut, counts.tolist(), strict=True):
-            if abs(tokens - targets[row]) < abs(best_counts[row] - targets[row]):
-                best[row], best_counts[row] = text, tokens
-        over = counts > targets[open_rows]
-        high[open_rows[over]] = guess[open_rows[over]]
-        low[open_rows[~over]] = guess[open_rows[~over]]
-        per_token = guess[open_rows] / np.maximum(counts, 1)
-        step = np.rint((targets[open_rows] - counts) * per_token).astype(np.int64)
-        guess[open_rows] = np.clip(guess[open_rows] + step, low[open_rows] + 1, high[open_rows] - 1)
-        done = (counts == targets[open_rows]) | (high[open_rows] - low[open_rows] < 2)
-        open_rows = open_rows[~done]
-    return best, best_counts
+        counts = look(rows, guess[rows])
+        over = counts > targets[rows]
+        high[rows[over]] = guess[rows[over]]
+        low[rows[~over]] = guess[rows[~over]]
+        step = np.rint((targets[rows] - counts) * guess[rows] / np.maximum(counts, 1)).astype(np.int64)
+        guess[rows] = np.clip(guess[rows] + step, low[rows] + 1, high[rows] - 1)
+        rows = rows[(off[rows] > 0) & (high[rows] - low[rows] > 1)]
+    # A character more can be a token less, where it makes a longer token possible: the length may be close by.
+    middle = best.copy()
+    for distance in (side * steps for steps in range(1, NEAR + 1) for side in (1, -1)):
+        rows = np.flatnonzero((off > 0) & (off <= NEAR) & (middle + distance >= 1) & (middle + distance < limits))
+        if len(rows):
+            look(rows, middle[rows] + distance)
+    return [text[:length] for text, length in zip(texts, best.tolist(), strict=True)], kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ from ..content import Content
 from ..errors import InputError
 from ..fields import BadField, shown
 from ..parquet import first_line
+from .batches import sample
 from .hub import hub_address, hub_is_off, hub_is_reachable
 from .load import SUFFIXES
 from .rows import PROMPTS, NoPrompt, content_of
 
-SHUFFLE_ROWS = 10_000
-"""A shuffle mixes the first so many rows; what it draws from is read in full, so of a hub dataset no more is loaded."""
+DRAWN_FROM_ROWS = 10_000
+"""With a seed and a limit the rows are drawn from the first so many, which all have to be loaded for it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def load_dataset(
         split: None is train, or the only one.
         subset: The configuration, for datasets with several.
         limit: So many rows; None for all.
-        seed: Shuffles the rows, within a window of 10,000; None keeps their order.
+        seed: Draws the rows at random, limited ones from the first 10,000; None takes them in their order.
         on_note: Told how many rows were left out for want of a prompt.
 
     Raises:
@@ -76,8 +78,7 @@ def load_dataset(
     if limit is not None and limit < 1:
         raise InputError(name, f"{limit} rows are asked for; at least 1 belongs there")
     rows = _opened(name, split, subset)
-    if seed is not None:
-        rows = rows.shuffle(seed=seed, buffer_size=SHUFFLE_ROWS)
+    wanted = limit if limit is None or seed is None else max(limit, DRAWN_FROM_ROWS)
     contents: list[Content] = []
     without = 0
     for number, row in enumerate(_each(name, rows), 1):
@@ -89,13 +90,13 @@ def load_dataset(
             without += 1
         except BadField as error:
             raise InputError(name, error.problem, row=number, field=error.field) from None
-        if len(contents) == limit:
+        if len(contents) == wanted:
             break
     if not contents:
         raise InputError(name, f"has no row with a prompt: {rows_text(without)} without one" if without else "is empty")
     if without and on_note is not None:
         on_note(f"{name}: {rows_text(without)} without a prompt left out")
-    return contents
+    return contents if seed is None else sample(contents, limit or len(contents), seed=seed)
 
 
 def _opened(name: str, split: str | None, subset: str | None) -> Any:
@@ -105,6 +106,8 @@ def _opened(name: str, split: str | None, subset: str | None) -> Any:
     local = path.exists()
     if not local and (path.is_absolute() or name.startswith((".", "~"))):
         raise InputError(name, "there is no such file or folder")
+    if local:
+        os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")  # or the hub is told of every file that is read
     try:
         import datasets
     except ImportError:
@@ -124,8 +127,8 @@ def _opened(name: str, split: str | None, subset: str | None) -> Any:
     except (ConnectionError, TimeoutError) as error:
         raise InputError(name, f"{_first(error)}; {_offline(known.hub)}") from None
     except (OSError, ValueError, RuntimeError) as error:
-        hint = "; name one with --dataset-subset" if "onfig" in str(error) else ""
-        raise InputError(name, f"cannot be loaded: {_first(error)}{hint}") from None
+        hint = "name one with --dataset-subset" if "onfig" in str(error) else "" if local else _offline(known.hub)
+        raise InputError(name, "; ".join(filter(None, (f"cannot be loaded: {_first(error)}", hint)))) from None
     wanted = split or ("train" if "train" in parts else next(iter(parts)) if len(parts) == 1 else None)
     if wanted is None or wanted not in parts:
         problem = "has several splits" if split is None else f"has no split {split!r}"

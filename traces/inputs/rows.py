@@ -36,6 +36,8 @@ KEYS = (
     "image",
     "images",
     "model",
+    "turns",
+    "payloads",
 )
 PROMPTS = (*TEXTS, "texts", "messages", "conversations", "payload", "query", "image", "images")
 _UNSENT = ("audio", "audios", "video", "videos")
@@ -57,8 +59,10 @@ def content_of(row: dict[str, Any], *, column: str | None = None, folder: Path |
         NoPrompt: It says nothing.
         BadField: It says two things at once, or a value is of the wrong kind.
     """
-    row = {key: value for key, value in row.items() if value is not None}
+    row = _single({key: value for key, value in row.items() if value is not None})
     said = _prompt(row, column)
+    if "payload" in row:
+        said["payload"] = _payload(row["payload"])
     output_tokens = _one(row, OUTPUTS)
     if output_tokens is not None:
         asked = token_count(output_tokens, row[output_tokens])
@@ -81,6 +85,18 @@ def content_of(row: dict[str, Any], *, column: str | None = None, folder: Path |
         has = ", ".join(map(str, row)) or "no keys"
         raise NoPrompt(None, f"has none of text, prompt, messages, payload; it has {shown(has)}")
     return content
+
+
+def _single(row: dict[str, Any]) -> dict[str, Any]:
+    """AIPerf's sessions, ``turns`` of its multi_turn files and ``payloads`` of its inputs.json, as their one turn."""
+    for key in ("turns", "payloads"):
+        if key in row:
+            turns = sequence(key, row[key], "a list of requests")
+            if len(turns) != 1:
+                raise BadField(key, f"are {len(turns)} requests, and a row is one; tokentape replay sends sessions")
+            turn = mapping(f"{key}[0]", turns[0], "a request")
+            return turn if key == "turns" else {"payload": turn}
+    return row
 
 
 def _prompt(row: dict[str, Any], column: str | None) -> dict[str, Any]:
@@ -203,15 +219,14 @@ def _conversation(value: Any) -> dict[str, Any]:
     return said
 
 
-def _payload(row: dict[str, Any]) -> dict[str, Any]:
-    """A body, alone or as the one element of a list, as GenAI-Perf's inputs.json has it."""
-    value = row["payload"]
+def _payload(value: Any) -> dict[str, Any]:
+    """A body or some fields of one, alone or as the one element of a list, as GenAI-Perf's inputs.json has it."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     body = mapping("payload", value, "a request's body")
     if not body:
         raise BadField("payload", "is empty; a request's body belongs there")
-    return {"payload": body}
+    return body
 
 
 def _images(row: dict[str, Any], folder: Path | None) -> tuple[str, ...]:
@@ -233,7 +248,6 @@ def _images(row: dict[str, Any], folder: Path | None) -> tuple[str, ...]:
 
 
 _WHOLE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "payload": _payload,
     "query": _ranking,
     "messages": _chat,
     "conversations": _talk,

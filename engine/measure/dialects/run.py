@@ -18,6 +18,7 @@ Mask = NDArray[np.bool_]
 
 _COLUMNS: Final = (
     *("request_id", "phase", "endpoint", "model", "outcome", "scheduled_ns", "sent_ns", "end_ns", "last_token_ns"),
+    "received_ns",
     *("input_tokens", "output_tokens", "server_reasoning_tokens", "token_source"),
 )
 
@@ -70,6 +71,7 @@ class Run:
         part: For each request, which of the tapes it is of.
         request_id: Its number there.
         ok: Whether it ended well.
+        sent: When it left; on a server's own tape, when it had arrived.
         end: The last that was heard of it.
         isl, osl: Input and output tokens; NaN where nobody counted them.
         reasoning: How many of the output tokens were hidden thought, as far as the server told; else 0.
@@ -141,7 +143,7 @@ def run_of(tapes: Sequence[Tape]) -> Run:
         table = tape.read("requests", _COLUMNS).sort_by("request_id")
         table = table.filter(pc.equal(table["phase"], "main"))
         offset = _offset(tapes, tape)
-        for name in ("scheduled_ns", "sent_ns", "end_ns", "last_token_ns"):
+        for name in ("scheduled_ns", "sent_ns", "received_ns", "end_ns", "last_token_ns"):
             place = table.column_names.index(name)
             table = table.set_column(place, name, pc.add(table[name], pa.scalar(offset, pa.int64())))
         tables.append(table)
@@ -155,7 +157,7 @@ def run_of(tapes: Sequence[Tape]) -> Run:
         request_id=rows["request_id"].to_numpy(),
         ok=ok.to_numpy(),
         scheduled=_floats(rows["scheduled_ns"]),
-        sent=_floats(rows["sent_ns"]),
+        sent=_floats(pc.coalesce(rows["sent_ns"], rows["received_ns"])),
         end=_floats(pc.coalesce(rows["end_ns"], rows["last_token_ns"])),
         isl=_floats(rows["input_tokens"]),
         osl=_floats(rows["output_tokens"]),

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow.compute as pc
 
 from ...tape.read import Tape
+from .requests import planned_rate
 
 _TYPES = {"chat": "chat", "completions": "completions", "embeddings": "embeddings"}
 
@@ -29,6 +29,8 @@ def config_of(
     options: Mapping[str, Any] = tape.manifest.get("options") or {}
     main = tape.read("requests", ("phase", "scheduled_ns", "model", "endpoint", "url"))
     main = main.filter(pc.equal(main["phase"], "main"))
+    concurrency = (tape.manifest.get("load") or {}).get("concurrency")
+    load = {"concurrency": concurrency} if isinstance(concurrency, int) else {"request_rate": planned_rate(main)}
     endpoint = _first(main["endpoint"])
     return {
         "model_names": [_first(main["model"])],
@@ -41,7 +43,7 @@ def config_of(
             "streaming": bool(tape.manifest.get("streaming")),
             "url": _first(main["url"]).partition("://")[2].partition("/")[0],
         },
-        "perf_analyzer": {"stimulus": _stimulus(options, main["scheduled_ns"].to_numpy())},
+        "perf_analyzer": {"stimulus": load},
         "input": {
             "random_seed": int(options.get("seed") or 0),
             "goodput": {key: float(number) for key, _, number in (word.partition(":") for word in goodput)},
@@ -49,14 +51,6 @@ def config_of(
         "output": {"artifact_directory": "artifacts", "profile_export_file": profile_export_name},
         "tokenizer": {"name": str(options.get("tokenizer") or "")},
     }
-
-
-def _stimulus(options: Mapping[str, Any], scheduled_ns: np.typing.NDArray[np.int64]) -> dict[str, Any]:
-    concurrency = options.get("concurrency")
-    if isinstance(concurrency, int):
-        return {"concurrency": concurrency}
-    span = np.ptp(scheduled_ns) if len(scheduled_ns) else 0
-    return {"request_rate": round((len(scheduled_ns) - 1) / (span / 1e9), 6) if span else 0.0}
 
 
 def _first(column: Any) -> str:

@@ -22,7 +22,7 @@ EPOCH = 1_700_000_000_123_456_789
 CONFIG = {"model_names": ["m"], "perf_analyzer": {"stimulus": {"concurrency": 7}}}
 
 
-def small(make_tape: MakeTape, **manifest: Any) -> Tape:
+def small(make_tape: MakeTape, name: str = "tape") -> Tape:
     """Two requests of three tokens that overlap, one that failed, one of the warm-up."""
     requests: list[dict[str, Any]] = []
     events: list[dict[str, Any]] = []
@@ -36,7 +36,7 @@ def small(make_tape: MakeTape, **manifest: Any) -> Tape:
             | {"input_tokens": 5, "output_tokens": 3, "planned_output_tokens": 3, "model": "org/m"}
             | {"outcome": "timeout" if r == 2 else "ok", "phase": "warmup" if r == 0 else "main"}
         )
-    return make_tape(requests, events, {"streaming": True} | manifest)
+    return make_tape(requests, events, {"streaming": True}, name=name)
 
 
 def exported(directory: Path) -> list[dict[str, Any]]:
@@ -90,8 +90,9 @@ def test_payloads_may_be_objects_and_must_be_one_for_each_request(make_tape: Mak
     tape = small(make_tape)
     write_genai_perf(tape, tmp_path, input_config={}, payloads=[payload] * 4)
     assert exported(tmp_path)[0]["request_inputs"]["payload"] == '{"model":"m","messages":[]}'
-    with pytest.raises(ValueError, match="shorter"):
-        write_genai_perf(tape, tmp_path, input_config={}, payloads=[payload] * 3)
+    for number, message in ((3, "shorter"), (5, "more payloads than requests")):
+        with pytest.raises(ValueError, match=message):
+            write_genai_perf(tape, tmp_path, input_config={}, payloads=[payload] * number)
     assert not list(tmp_path.glob("*.new"))
 
 
@@ -194,6 +195,26 @@ def test_the_command_prints_what_it_wrote(make_tape: MakeTape, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(export, [path]).exit_code == 0
     assert (tmp_path / "artifacts/org_m-openai-chat-request_rate100.0/profile_export.json").is_file()
+
+
+def test_several_tapes_make_one_export(make_tape: MakeTape, tmp_path: Path) -> None:
+    tapes = [small(make_tape, name=name) for name in ("one", "two")]
+    result = CliRunner().invoke(export, [*(str(tape.path) for tape in tapes), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0
+    stamps = [entry["timestamp"] for entry in exported(tmp_path / "out")]
+    assert stamps == [EPOCH + at * MS for at in (10, 30, 10, 30)]
+    stats = json.loads((tmp_path / "out" / "profile_export_genai_perf.json").read_text())
+    assert stats["request_count"]["avg"] == 4
+    assert stats["request_throughput"]["avg"] == pytest.approx(2 * 2 / 0.09)  # of each run, added
+
+
+def test_a_servers_own_tape_counts_from_arrival(make_tape: MakeTape, tmp_path: Path) -> None:
+    row = {"received_ns": 5 * MS, "first_token_ns": 9 * MS, "last_token_ns": 9 * MS, "end_ns": 9 * MS}
+    event = {"request_id": 0, "event": 0, "arrival_ns": 9 * MS}
+    tape = make_tape([row | {"request_id": 0, "output_events": 1}], [event], {"role": "server", "streaming": True})
+    files = write_genai_perf(tape, tmp_path, input_config={})
+    assert exported(tmp_path)[0]["timestamp"] == EPOCH + 5 * MS
+    assert json.loads(files[1].read_text())["request_latency"]["avg"] == pytest.approx(4)
 
 
 def test_a_directory_that_cannot_be_made_is_the_users_error(make_tape: MakeTape, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_a_seed_shuffles(tmp_path: Path) -> None:
     assert one == again != other
     assert one != plain
     assert sorted(map(str, one)) == sorted(map(str, plain))
+    assert load_dataset(path, seed=1, limit=7) == one[:7]
 
 
 @pytest.mark.parametrize(

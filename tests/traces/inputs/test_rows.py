@@ -43,6 +43,9 @@ TALK = [
         ({"query": {"text": "q"}, "texts": ["a"]}, Content(query="q", texts=("a",))),
         ({"payload": {"input": "x", "n": 0.1}}, Content(payload={"input": "x", "n": 0.1})),
         ({"payload": [{"input": "x"}]}, Content(payload={"input": "x"})),
+        ({"text": "a", "payload": {"temperature": 0}}, Content(text="a", payload={"temperature": 0})),
+        ({"session_id": "s", "payloads": [{"input": "x"}]}, Content(payload={"input": "x"})),
+        ({"session_id": "s", "turns": [{"text": "a"}]}, Content(text="a")),
         ({"text": "a", "image": "https://example.com/a.png"}, Content(text="a", images=("https://example.com/a.png",))),
         ({"images": ["data:image/png;base64,AA=="]}, Content(images=("data:image/png;base64,AA==",))),
         ({"images": [{"url": "http://a/b"}]}, Content(images=("http://a/b",))),
@@ -92,6 +95,7 @@ def test_a_row_says_this(row: dict[str, Any], content: Content) -> None:
          "there is no image 'none.png', from here or from where the file is"),
         ({"text": "a", "image": 3}, "image", "is 3 where a path or a URL belongs"),
         ({"text": "a", "images": ["ftp://x/y.png"]}, "images[0]", "'ftp://x/y.png' is no image's URL"),
+        ({"turns": [{"text": "a"}, {"text": "b"}]}, "turns", "are 2 requests, and a row is one; tokentape"),
         ({"audio": "a.wav"}, "audio", "cannot be sent: requests have texts and images"),
     ],
 )  # fmt: skip

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ from tokentape.traces.inputs.synthetic import SyntheticPrompts
 from tokentape.traces.words import WORDS
 
 Find = Callable[[str], Path]
+
+
+@cache
+def loaded(folder: Path) -> TokenCounter:
+    """A tokenizer, loaded once for all tests."""
+    return TokenCounter(folder)
 
 
 class Letters:
@@ -71,7 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], TokenCo
 @pytest.mark.parametrize("form", ["text", "prompt", "chat"])
 @pytest.mark.parametrize("tokens", [128, 550, 2048, 8192])
 def test_prompts_are_exact(shared: Find, name: str, form: Form, tokens: int) -> None:
-    counter = TokenCounter(shared(f"tokenizers/{name}"))
+    counter = loaded(shared(f"tokenizers/{name}"))
     made = SyntheticPrompts(Lengths.normal(tokens, tokens / 10), counter, form=form, seed=tokens).make(20)
     asked = Lengths.normal(tokens, tokens / 10).draw(20, tokens)[0]
     assert made.off == 0
@@ -107,7 +114,7 @@ def test_prompts_are_cut_to_length_where_words_are_no_tokens(mean: int, count: i
 
 
 def test_prompts_differ_from_their_first_word_on(shared: Find) -> None:
-    counter = TokenCounter(shared("tokenizers/smollm2"))
+    counter = loaded(shared("tokenizers/smollm2"))
     made = SyntheticPrompts(Lengths.normal(40), counter).make(3000)
     texts = [str(content.text).split() for content in made.contents]
     firsts = [text[0] for text in texts]
@@ -119,7 +126,7 @@ def test_prompts_differ_from_their_first_word_on(shared: Find) -> None:
 
 
 def test_what_is_encoded_again_is_all_or_a_sample(shared: Find, monkeypatch: pytest.MonkeyPatch) -> None:
-    counter = TokenCounter(shared("tokenizers/smollm2"))
+    counter = loaded(shared("tokenizers/smollm2"))
     prompts = SyntheticPrompts(Lengths.normal(100), counter, form="chat", name="smollm2")
     whole = prompts.make(50)
     assert whole.note == ("input lengths are exact in smollm2, 30 of each from the chat template (all encoded again)")
@@ -148,7 +155,7 @@ def test_prompts_that_come_out_longer_are_cut() -> None:
 
 
 def test_prompts_that_are_asked_to_be_shorter_than_the_template(shared: Find) -> None:
-    counter = TokenCounter(shared("tokenizers/smollm2"))
+    counter = loaded(shared("tokenizers/smollm2"))
     made = SyntheticPrompts(Lengths.normal(4), counter, form="chat", name="smollm2").make(5)
     assert made.off == 5
     assert made.input_tokens.tolist() == count_tokens(made.contents, counter, form="chat").tolist() == [31] * 5
@@ -163,7 +170,7 @@ def test_without_a_tokenizer_lengths_are_estimates() -> None:
 
 
 def test_prefixes_are_shared_exact_and_on_top(shared: Find) -> None:
-    counter = TokenCounter(shared("tokenizers/smollm2"))
+    counter = loaded(shared("tokenizers/smollm2"))
     made = SyntheticPrompts(Lengths.normal(60), counter, form="chat", prefixes=Prefixes(3, 100, 40)).make(30)
     assert made.off == 0
     assert set(made.input_tokens.tolist()) == {200}
