@@ -68,7 +68,7 @@ static inline uint16_t dead_port(void) {
 
 static reactor_config make_config(const event_dialect *dialect, uint16_t port) {
     reactor_config config = {.route = {.address_length = sizeof(struct sockaddr_in), .stamps = true, .tls = run_tls}, .dialect = dialect,
-                             .connect_timeout_ns = 2 * TT_NS_PER_S, .read_timeout_ns = TT_NS_PER_S / 5,
+                             .connect_timeout_ns = 2 * TT_NS_PER_S, .read_timeout_ns = TT_NS_PER_S / (run_tls ? 2 : 5),
                              .idle_timeout_ns = 4 * TT_NS_PER_S, .horizon_ns = TT_NS_PER_S / 5, .feed_limit = 1 << 20,
                              .max_connections = 64, .reuse = true, .keep_text = true, .needs_end = true};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
