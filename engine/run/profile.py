@@ -19,12 +19,14 @@ from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
 from .headers import request_head, request_headers, secrets
 from .host import clock_pair
+from .models import served_model
 from .options import ProfileOptions
 from .preflight import probe
 from .prepare import Prepared, prepare
 from .prepared import PreparedComposer
+from .reach import reachable
 from .records import Constants
-from .target import Target, find_target, reachable, served_model, transport_of
+from .target import Target, find_target, transport_of
 
 
 @dataclass(frozen=True)
