@@ -11,8 +11,8 @@
 #define STATUS_TICKS 10
 #define SWEEP_SHARE 16                    /* a tick looks at this share of the connections, and at no fewer than SWEEP_MIN */
 #define SWEEP_MIN 256
-#define LEAD_MAX_NS (100 * TT_NS_PER_US)
-#define LEAD_STEP_NS 250
+#define LEAD_MAX_NS (200 * TT_NS_PER_US)
+#define LEAD_STEP_NS 100
 #define POLL_SHARE 10                     /* one part in so many */
 
 static void check_timeouts(reactor *r, conn *c) {
@@ -56,11 +56,11 @@ static void tick(reactor *r) {
     }
 }
 
-/* A sleeper wakes 10 to 100 us after its time, which is how long a processor takes to come back from its rest. So the timer is set
- * earlier by what nine sleeps of ten were late, and what is left of the wait is polled away, as long as that takes up no more than
- * a POLL_SHARE of the time. `--spin` is the user's own lead, without such a limit. */
+/* A sleeper wakes 10 to 100 us after its time: so long a processor takes to come back from its rest. So the timer is set earlier,
+ * by what all but one sleep of 32 were late (the steps up and down are in balance there), and what is left of the wait is polled
+ * away, as long as that takes no more than a POLL_SHARE of the time. config.spin_ns is the user's own lead, without that limit. */
 static void learn_lead(reactor *r, int64_t late_ns) {
-    r->lead_ns += late_ns > r->lead_ns ? 9 * LEAD_STEP_NS : -LEAD_STEP_NS;
+    r->lead_ns += late_ns > r->lead_ns ? 31 * LEAD_STEP_NS : -LEAD_STEP_NS;
     r->lead_ns = r->lead_ns > LEAD_MAX_NS ? LEAD_MAX_NS : r->lead_ns < 0 ? 0 : r->lead_ns;
 }
 
