@@ -46,21 +46,26 @@ link_names()
 
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
-PARSERS = ("json", "http1", "sse", "event")
+PARSERS = ("json", "http1", "sse", "ndjson", "event")
 SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
     *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
+    *(
+        f"server_{family}"
+        for family in ["openai", "responses", "anthropic", "ollama", "tgi", "triton", "sglang", "rankings"]
+    ),
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 REACTOR = (
-    "reactor",
-    *(f"reactor_{part}" for part in ["supply", "pool", "cap", "send", "receive", "cancel", "end", "report"]),
+    *("reactor", "columns", "schedule", "feed", "outbox", "stream", "conn", "transport"),
+    *(f"reactor_{part}" for part in ["supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]),
 )
+TLS = ("tls", "tls_library")
 MODULES = {
     "parsers": PARSERS,
-    "reactor": (*PARSERS, "columns", "schedule", "conn", "tls", "tls_library", "transport", "feed", "outbox", "stream", *REACTOR),
-    "server": ("json", "columns", "listener", "tls", "tls_library", *SERVER),
+    "reactor": (*PARSERS, *TLS, *REACTOR),
+    "server": ("json", "columns", "listener", *TLS, *SERVER),
     "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
 }
 setup(

@@ -97,6 +97,17 @@ cdef extern from "sse.h" nogil:
     sse_result sse_finish(sse *framer, sse_event *event)
 
 
+cdef extern from "ndjson.h" nogil:
+    ctypedef struct ndjson:
+        pass
+
+    void ndjson_init(ndjson *framer)
+    void ndjson_reset(ndjson *framer)
+    void ndjson_free(ndjson *framer)
+    sse_result ndjson_next(ndjson *framer, const char **p, const char *end, sse_event *event)
+    sse_result ndjson_finish(ndjson *framer, sse_event *event)
+
+
 cdef extern from "event.h" nogil:
     ctypedef enum event_kind:
         KIND_TOKEN, KIND_REASONING, KIND_TOOL_CALL, KIND_ROLE, KIND_USAGE, KIND_DONE, KIND_ERROR
@@ -105,7 +116,7 @@ cdef extern from "event.h" nogil:
     ctypedef enum event_role:
         ROLE_TEXT, ROLE_REASONING, ROLE_TOOL, ROLE_SPEAKER, ROLE_FINISH, ROLE_INPUT_TOKENS, ROLE_OUTPUT_TOKENS
         ROLE_CACHED_TOKENS, ROLE_REASONING_TOKENS, ROLE_TOKEN_IDS, ROLE_ID, ROLE_ERROR, ROLE_TYPE, ROLE_END
-        ROLE_COUNT
+        ROLE_TEXT_SO_FAR, ROLE_WHOLE_TEXT, ROLE_INPUT_BESIDE, ROLE_CACHED_BESIDE, ROLE_COUNT
 
     ctypedef struct event_dialect:
         pass
@@ -125,6 +136,9 @@ cdef extern from "event.h" nogil:
         int64_t cached_tokens
         int64_t reasoning_tokens
         event_span text
+        bint so_far
+        event_kind kind_unless_grown
+        event_span whole
         event_span finish
         event_span id
         event_span error

@@ -70,6 +70,7 @@ int event_dialect_type(event_dialect *dialect, const char *type, event_kind kind
 typedef struct {
     event_span text, reasoning, tool;      /* the first non-empty of each */
     event_span type;
+    int64_t beside;                        /* input tokens that stand beside the input's own count */
     bool has_text, has_reasoning;          /* a string was there, be it empty */
     bool speaker, usage, error, end;
 } findings;
@@ -94,6 +95,12 @@ static inline void keep_count(int64_t *count, const json_match *match, findings 
         return;
     *count = value;
     seen->usage = true;
+}
+
+static inline void add_beside(const json_match *match, findings *seen) {
+    int64_t value = json_integer(match, -1);
+    if (value > 0 && value <= INT32_MAX && seen->beside <= INT32_MAX)
+        seen->beside += value;
 }
 
 static inline void take(const json_match *match, findings *seen, event_scan_result *result) {
@@ -140,6 +147,21 @@ static inline void take(const json_match *match, findings *seen, event_scan_resu
             seen->type = (event_span){match->start, match->length};
         break;
     case ROLE_END: seen->end |= match->type == JSON_TRUE; break;
+    case ROLE_TEXT_SO_FAR:
+        if (string && !seen->text.start) {
+            keep_first(&seen->text, match);
+            result->so_far = seen->text.start != NULL;
+        }
+        break;
+    case ROLE_WHOLE_TEXT:
+        if (string && !result->whole.start)
+            result->whole = (event_span){match->start, match->length};
+        break;
+    case ROLE_CACHED_BESIDE:
+        keep_count(&result->cached_tokens, match, seen);
+        add_beside(match, seen);
+        break;
+    case ROLE_INPUT_BESIDE: add_beside(match, seen); break;
     case ROLE_COUNT: break;
     }
 }
@@ -159,6 +181,8 @@ static bool read_values(const event_dialect *dialect, const char *data, size_t l
         for (int i = 0; i < found; i++)
             take(&matches[i], seen, result);
     free(many);
+    if (result->input_tokens >= 0 && result->input_tokens <= INT32_MAX)
+        result->input_tokens += seen->beside;
     return good;
 }
 
@@ -182,7 +206,7 @@ static inline bool carries_text(event_kind kind) {
     return kind == KIND_TOKEN || kind == KIND_REASONING || kind == KIND_TOOL_CALL;
 }
 
-static void weigh(const event_dialect *dialect, const findings *seen, event_scan_result *result) {
+static event_kind weigh(const event_dialect *dialect, const findings *seen, event_scan_result *result) {
     event_kind said = KIND_OTHER;           /* by the type */
     event_kind kind = KIND_OTHER;           /* by the text */
     if (dialect->type_count && seen->type.start) {
@@ -196,19 +220,24 @@ static void weigh(const event_dialect *dialect, const findings *seen, event_scan
         if (seen->speaker)
             said = KIND_ROLE;
     }
-    result->ends = seen->end || said == KIND_DONE;
+    result->ends = seen->end || said == KIND_DONE || result->whole.start;
     if (seen->error || said == KIND_ERROR)
-        kind = KIND_ERROR;
-    else if (kind != KIND_OTHER)
-        ;
-    else if (result->ends)
-        kind = KIND_DONE;
-    else if (seen->usage)
-        kind = KIND_USAGE;
-    else
-        kind = said;
-    result->kind = kind;
+        return KIND_ERROR;
+    if (kind != KIND_OTHER)
+        return kind;
+    if (result->ends)
+        return KIND_DONE;
+    return seen->usage ? KIND_USAGE : said;
+}
+
+static void settle(const event_dialect *dialect, const findings *seen, event_scan_result *result) {
+    result->kind = weigh(dialect, seen, result);
     result->text = seen->text.start ? seen->text : seen->reasoning.start ? seen->reasoning : seen->tool;
+    if (!result->so_far)
+        return;
+    findings same = *seen;
+    same.text = (event_span){0};
+    result->kind_unless_grown = weigh(dialect, &same, result);
 }
 
 static inline bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
@@ -236,7 +265,7 @@ void event_scan(const event_dialect *dialect, const char *name, size_t name_leng
     }
     findings seen = {0};
     if (read_values(dialect, data, data_length, &seen, result))
-        weigh(dialect, &seen, result);
+        settle(dialect, &seen, result);
     else
         result->malformed = !named_error;
     if (named_error)

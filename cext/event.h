@@ -32,6 +32,10 @@ typedef enum {
     ROLE_ERROR,            /* anything but null: the error object or text */
     ROLE_TYPE,             /* string: looked up among the dialect's types */
     ROLE_END,              /* true: this event ends the stream */
+    ROLE_TEXT_SO_FAR,      /* string: all visible output up to here (SGLang); a token where it is longer than before */
+    ROLE_WHOLE_TEXT,       /* string: all visible output; it ends a stream (TGI), and is the text of a response that is none */
+    ROLE_INPUT_BESIDE,     /* integer: input tokens that ROLE_INPUT_TOKENS does not count (Anthropic's cache_creation) */
+    ROLE_CACHED_BESIDE,    /* integer: cached tokens, likewise (Anthropic's cache_read_input_tokens) */
     ROLE_COUNT
 } event_role;
 
@@ -52,12 +56,15 @@ typedef struct { const char *start; size_t length; } event_span;   /* start NULL
 
 typedef struct {
     event_kind kind;
-    bool ends;                 /* the stream ends with this event ("[DONE]", a KIND_DONE type, ROLE_END) */
+    bool ends;                 /* the stream ends with this event ("[DONE]", a KIND_DONE type, ROLE_END, ROLE_WHOLE_TEXT) */
     bool done_marker;          /* it was "[DONE]" */
     bool malformed;            /* data that is neither JSON nor a known word: kind is KIND_OTHER, no span or number is set */
     int32_t token_ids;         /* elements under ROLE_TOKEN_IDS, -1 when absent (or null) */
-    int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;   /* -1 when absent */
-    event_span text;           /* first non-empty ROLE_TEXT (else ROLE_REASONING, ROLE_TOOL) value */
+    int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;   /* -1 when absent; the input with what stands beside it */
+    event_span text;           /* first non-empty ROLE_TEXT or ROLE_TEXT_SO_FAR (else ROLE_REASONING, ROLE_TOOL) value */
+    bool so_far;               /* text is all of it up to here: where it is not longer than before, the event's kind is kind_unless_grown */
+    event_kind kind_unless_grown;
+    event_span whole;          /* ROLE_WHOLE_TEXT, be it empty */
     event_span finish, id;
     event_span error;          /* ROLE_ERROR's value; of another KIND_ERROR the whole data */
 } event_scan_result;

@@ -19,6 +19,10 @@ Role = Literal[
     "error",
     "type",
     "end",
+    "text_so_far",
+    "whole_text",
+    "input_beside",
+    "cached_beside",
 ]
 
 KINDS: Final[tuple[Kind, ...]]
@@ -64,6 +68,10 @@ class Scan(NamedTuple):
     finish: bytes | None
     id: bytes | None
     error: bytes | None
+    so_far: bool
+    """The text is all of it up to here: a token only where it is longer than before."""
+    whole: bytes | None
+    """All of the text, as the last event of some APIs repeats it."""
 
 class ParsedResponse(NamedTuple):
     """One response and its events."""
@@ -84,7 +92,7 @@ class ParsedResponse(NamedTuple):
     body: bytes
     """Decoded; not a whole body unless ``result`` is ``complete``."""
     frames: list[Frame]
-    """Empty unless the content type is that of server-sent events."""
+    """Empty unless the content type is that of server-sent events or of lines of JSON."""
     scans: list[Scan]
     """One for each frame."""
     too_large: bool
@@ -119,6 +127,12 @@ def json_find(paths: Iterable[str], data: bytes) -> tuple[list[JsonMatch], bool]
 
 def sse_frames(pieces: Iterable[bytes], finish: bool = True) -> tuple[list[Frame], bool]:
     """The events of a stream that arrives in ``pieces``, and whether one was too large.
+
+    ``finish``: the stream ends after the last piece.
+    """
+
+def ndjson_frames(pieces: Iterable[bytes], finish: bool = True) -> tuple[list[Frame], bool]:
+    """The lines of a stream of JSON that arrives in ``pieces``, as frames, and whether one was too large.
 
     ``finish``: the stream ends after the last piece.
     """

@@ -6,12 +6,12 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from .core cimport (
-    HTTP1_BODY, HTTP1_COMPLETE, HTTP1_ERROR, HTTP1_HEADERS, HTTP1_MORE, HTTP1_TYPE_SSE,
+    HTTP1_BODY, HTTP1_COMPLETE, HTTP1_ERROR, HTTP1_HEADERS, HTTP1_MORE, HTTP1_TYPE_NDJSON, HTTP1_TYPE_SSE,
     JSON_MALFORMED, KIND_COUNT, ROLE_COUNT, SSE_EVENT, SSE_TOO_LARGE,
     event_dialect_free, event_dialect_new, event_dialect_path, event_dialect_type, event_kind, event_role,
     event_scan, event_scan_result, event_span, http1, http1_finish, http1_free, http1_init, http1_next,
     http1_result, http1_span, json_integer, json_match, json_paths, json_paths_add, json_paths_free,
-    json_paths_new, json_scan, sse, sse_event, sse_finish, sse_free, sse_init, sse_next, sse_result,
+    json_paths_new, json_scan, ndjson, ndjson_finish, ndjson_free, ndjson_init, ndjson_next, sse, sse_event, sse_finish, sse_free, sse_init, sse_next, sse_result,
 )
 
 # In the order of the C enums.
@@ -19,6 +19,7 @@ KINDS = ("token", "reasoning", "tool_call", "role", "usage", "done", "error", "c
 ROLES = (
     "text", "reasoning", "tool", "speaker", "finish", "input_tokens", "output_tokens", "cached_tokens",
     "reasoning_tokens", "token_ids", "id", "error", "type", "end",
+    "text_so_far", "whole_text", "input_beside", "cached_beside",
 )
 CONTENT_TYPES = ("other", "sse", "json", "ndjson", "html")
 JSON_TYPES = ("null", "false", "true", "number", "string", "array", "object")
@@ -33,7 +34,7 @@ Frame = namedtuple("Frame", "name data wire_bytes comment has_data error_field")
 Scan = namedtuple(
     "Scan",
     "kind ends done_marker malformed token_ids input_tokens output_tokens cached_tokens reasoning_tokens"
-    " text finish id error",
+    " text finish id error so_far whole",
 )
 ParsedResponse = namedtuple(
     "ParsedResponse",
@@ -92,6 +93,7 @@ cdef object scan_fields(const event_scan_result *result):
         result.token_ids, result.input_tokens, result.output_tokens, result.cached_tokens,
         result.reasoning_tokens,
         span(&result.text), span(&result.finish), span(&result.id), span(&result.error),
+        bool(result.so_far), span(&result.whole),
     )
 
 
@@ -155,32 +157,42 @@ cdef class Framing:
     """A framer with what came out of it."""
 
     cdef sse framer
+    cdef ndjson liner
+    cdef bint lines              # of JSON, no server-sent events
     cdef Dialect dialect
     cdef list frames, scans
     cdef bint too_large
 
     def __cinit__(self):
         sse_init(&self.framer)
+        ndjson_init(&self.liner)
         self.frames, self.scans = [], []
 
     def __dealloc__(self):
         sse_free(&self.framer)
+        ndjson_free(&self.liner)
+
+    cdef sse_result next(self, const char **p, const char *end, sse_event *event) noexcept:
+        return ndjson_next(&self.liner, p, end, event) if self.lines else sse_next(&self.framer, p, end, event)
+
+    cdef sse_result last(self, sse_event *event) noexcept:
+        return ndjson_finish(&self.liner, event) if self.lines else sse_finish(&self.framer, event)
 
     cdef int feed(self, const char *p, const char *end) except -1:
         cdef sse_event event
-        cdef sse_result got = sse_next(&self.framer, &p, end, &event)
+        cdef sse_result got = self.next(&p, end, &event)
         while got == SSE_EVENT:
             self.take(&event)
-            got = sse_next(&self.framer, &p, end, &event)
+            got = self.next(&p, end, &event)
         self.too_large = self.too_large or got == SSE_TOO_LARGE
         return 0
 
     cdef int finish(self) except -1:
         cdef sse_event event
-        cdef sse_result got = sse_finish(&self.framer, &event)
+        cdef sse_result got = self.last(&event)
         while got == SSE_EVENT:
             self.take(&event)
-            got = sse_finish(&self.framer, &event)
+            got = self.last(&event)
         self.too_large = self.too_large or got == SSE_TOO_LARGE
         return 0
 
@@ -204,7 +216,17 @@ cdef class Framing:
 
 def sse_frames(pieces, finish=True):
     """The events of a stream that arrives in ``pieces``, and whether one was too large."""
+    return frames_of(pieces, finish, False)
+
+
+def ndjson_frames(pieces, finish=True):
+    """The lines of a stream that arrives in ``pieces``, and whether one was too large."""
+    return frames_of(pieces, finish, True)
+
+
+cdef object frames_of(pieces, finish, bint lines):
     cdef Framing framing = Framing()
+    framing.lines = lines
     cdef char *copy
     cdef size_t length
     for piece in pieces:
@@ -248,7 +270,8 @@ cdef class Response:
                 return 0
             if got == HTTP1_BODY:
                 self.body.append(span.start[:span.length])
-                if self.parser.content_type == HTTP1_TYPE_SSE:
+                self.framing.lines = self.parser.content_type == HTTP1_TYPE_NDJSON
+                if self.framing.lines or self.parser.content_type == HTTP1_TYPE_SSE:
                     self.framing.feed(span.start, span.start + span.length)
                 continue
             self.result = got

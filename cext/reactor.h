@@ -36,7 +36,7 @@ typedef struct {
     size_t feed_limit;           /* bytes of requests that wait in the worker */
     uint32_t max_connections;    /* open at once; further requests wait, and are late */
     bool reuse;                  /* pool connections */
-    bool keep_text, needs_end;   /* stream.h */
+    bool keep_text, needs_end, lines;   /* stream.h */
     int wanted_fd;               /* followers' requests come in here, after they were asked for (OUTBOX_WANTS) */
     bool live_history;           /* a follower's request is written from the reply before it: ask only after that */
     bool go_on_after_failure;    /* what follows a failed request is sent all the same */

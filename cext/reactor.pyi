@@ -42,6 +42,7 @@ class Reactor:
         slot_opens_ns: A closed loop of so many slots: when each opens, in ns after the start, ascending. A row that
             follows none is then due when a slot is free; the slot is free again when that row, and all that follows
             it, has ended.
+        lines: Streams are lines of JSON, whatever Content-Type they come with.
 
     Raises:
         ValueError: Due times or openings are not ascending, or the arrays differ in length.
@@ -85,6 +86,7 @@ class Reactor:
         stop_ns: int = 0,
         cancel_after_ns: memoryview[int] | None = None,
         slot_opens_ns: memoryview[int] | None = None,
+        lines: bool = False,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""

@@ -69,6 +69,7 @@ cdef extern from "reactor.h" nogil:
         bint reuse
         bint keep_text
         bint needs_end
+        bint lines
         int wanted_fd
         bint live_history
         bint go_on_after_failure
@@ -131,7 +132,7 @@ cdef class Reactor:
                   bint go_on_after_failure=False, bytes tunnel=b"", bytes tls_host=None, bytes ca_file=None,
                   bytes store_file=None, bytes store_dir=None, bint insecure=False,
                   uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
-                  const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None):
+                  const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False):
         cdef reactor_config config
         cdef reactor_rows plan
         cdef schedule_links links
@@ -159,6 +160,7 @@ cdef class Reactor:
         config.route.tunnel_length = PyBytes_GET_SIZE(tunnel)
         config.keep_text = keep_text
         config.needs_end = needs_end
+        config.lines = lines
         config.wanted_fd = wanted_fd
         config.live_history = live_history
         config.go_on_after_failure = go_on_after_failure

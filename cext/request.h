@@ -21,7 +21,8 @@ typedef struct {
     int64_t scheduled_ns;
     int64_t released_ns;        /* it was due, and waited until then for room under a cap; 0: it did not */
     int64_t connect_start_ns, connected_ns, tls_ns, sent_ns, sent_end_ns, headers_ns, first_event_ns, first_token_ns,
-        last_token_ns, end_ns;
+        last_token_ns, end_ns,
+        first_visible_ns;       /* the first output that is neither reasoning nor a tool call */
     int64_t bytes_sent, bytes_received;
     int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;   /* the server's usage */
     int64_t event_tokens;       /* sum over output events of their exact counts; -1 when one of them has none */
@@ -37,6 +38,6 @@ typedef struct {
     uint8_t streamed;           /* the response was an event stream */
 } request_record;
 
-_Static_assert(sizeof(request_record) == 20 * 8 + 4 * 4 + 4 * 4 + 2 + 6, "numpy reads this layout");
+_Static_assert(sizeof(request_record) == 21 * 8 + 4 * 4 + 4 * 4 + 2 + 6, "numpy reads this layout");
 
 #endif

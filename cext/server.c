@@ -269,6 +269,7 @@ server *server_new(const server_config *config, const char **error) {
         s->nonce = (uint64_t)clock_unix_ns();
     s->read_buffer = malloc(READ_BYTES + TLS_HELD);
     s->scratch = malloc(SCRATCH_BYTES);
+    s->scratch_bytes = SCRATCH_BYTES;
     s->now_ns = clock_mono_ns();
     s->accepting = true;
     cache_init(&s->cache, config->cache_blocks);

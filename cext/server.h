@@ -1,6 +1,6 @@
 /* server.h: a simulated LLM server: one epoll loop in one native thread.
  *
- * It answers OpenAI's chat completions, completions and embeddings with words that mean nothing, at times that mean
+ * It answers the APIs of ask_kind (server_body.h) with words that mean nothing, at times that mean
  * much: token k of an answer is due at received + ttft + the first k draws of itl, an absolute schedule
  * that does not drift, and is never handed to the kernel before. When the server is late, the due events of one stream
  * leave in one write.
@@ -77,9 +77,8 @@ typedef struct {
 } server_config;
 
 typedef enum {
-    ENDPOINT_CHAT, ENDPOINT_COMPLETIONS, ENDPOINT_EMBEDDINGS, ENDPOINT_MODELS, ENDPOINT_HEALTH, ENDPOINT_METRICS,
-    ENDPOINT_OTHER, ENDPOINT_COUNT
-} server_endpoint;
+    ENDPOINT_MODELS = ASK_KINDS, ENDPOINT_TAGS, ENDPOINT_HEALTH, ENDPOINT_METRICS, ENDPOINT_OTHER, ENDPOINT_COUNT
+} server_endpoint;   /* below ENDPOINT_MODELS: an ask_kind */
 
 /* What was done for one request for an answer, in CLOCK_MONOTONIC ns; 0: did not happen. */
 typedef struct {

@@ -47,6 +47,13 @@ cdef extern from "server_wire.h" nogil:
         int32_t tokens_per_chunk, reasoning_tokens
     const char *wire_word(int32_t token, size_t *length)
 
+cdef extern from "server_dialect.h" nogil:
+    ctypedef int ask_kind
+    enum: ASK_KINDS
+    ctypedef struct wire_dialect:
+        const char *name
+    const wire_dialect *dialect_of(ask_kind kind)
+
 cdef extern from "server_cache.h" nogil:
     enum: CACHE_MAX_BLOCKS
 
@@ -108,11 +115,11 @@ ROLES = ("before", "with", "early", "none")
 FINISHES = ("alone", "last", "usage")
 LINE_ENDS = ("lf", "crlf", "cr")
 FRAMINGS = ("chunked", "length", "close")
-SHAPES = ("openai", "fastapi", "text", "html")
+SHAPES = ("openai", "fastapi", "text", "html", "api")
 STREAM_ERRORS = ("data", "event", "field")
 PINGS = ("ping", "bare")
 FAULTS = ("none", "status", "redirect", "error", "cut", "reset", "stall", "silent", "length")
-ENDPOINTS = ("chat", "completions", "embeddings")
+ENDPOINTS = tuple((<bytes>dialect_of(kind).name).decode() for kind in range(ASK_KINDS))
 
 MAX_TOKENS = ASK_MAX_TOKENS
 MAX_DIMENSIONS = ASK_MAX_DIMENSIONS

@@ -4,7 +4,6 @@
 #include "server_internal.h"
 
 #define GROUP_EVENTS 32       /* pieces of one write, at most */
-#define NO_EVENT (-1)
 
 /* A piece of a write: where the cursor stands after it, and what the tape says of it. */
 typedef struct {
@@ -13,6 +12,7 @@ typedef struct {
     int32_t tokens;
     uint32_t bytes;
     int8_t kind;              /* event_kind or NO_EVENT */
+    uint8_t event;            /* wire_event */
     bool head;
 } piece;
 
@@ -55,12 +55,11 @@ static bool broken_at(const server_answer *answer, const server_config *config, 
 
 /* Tokens of the chunk that starts at `token`. */
 static int32_t chunk_tokens(const server_answer *answer, const server_config *config, int32_t token) {
-    int32_t end = token + (token ? config->wire.tokens_per_chunk : 1);
+    int32_t end = token + (token && !answer->wire.dialect->one_token_events ? config->wire.tokens_per_chunk : 1);
     if (end > answer->wire.tokens)
         end = answer->wire.tokens;
-    int32_t reasoning = answer->wire.kind == ASK_CHAT ? config->wire.reasoning_tokens : 0;
-    if (token < reasoning && end > reasoning)
-        end = reasoning;
+    if (token < answer->wire.reasoning && end > answer->wire.reasoning)
+        end = answer->wire.reasoning;
     if (fault_breaks(answer->fault) && token < config->fault_after && end > config->fault_after)
         end = config->fault_after;
     return end - token;
@@ -76,54 +75,55 @@ static int64_t gaps_ns(const server_config *config, uint64_t key, int32_t first,
     return sum;
 }
 
-static uint8_t stage_after(const server_answer *answer, const server_config *config, uint8_t stage) {
-    const wire_options *wire = &config->wire;
-    bool chat = answer->wire.kind == ASK_CHAT;
-    for (;;)
-        switch (++stage) {
-        case STAGE_EMPTY_CHOICE:
-            if (chat && wire->empty_choice)
-                return stage;
-            break;
-        case STAGE_ROLE:
-            if (chat && wire->role != PLACE_NONE)
-                return stage;
-            break;
-        case STAGE_TOKENS: return broken_at(answer, config, 0) ? STAGE_FAULT : STAGE_TOKENS;
-        case STAGE_FINISH:
-            if (wire->finish != FINISH_ON_LAST)
-                return stage;
-            break;
-        case STAGE_USAGE:
-            if (answer->wire.include_usage && wire->finish != FINISH_WITH_USAGE)
-                return stage;
-            break;
-        case STAGE_DONE:
-            if (wire->done)
-                return stage;
-            break;
-        case STAGE_FAULT: break;
-        default: return stage;
+/* The steps of a stage, or NULL. */
+static const uint8_t *steps_of(const server_answer *answer, uint8_t stage) {
+    const wire_dialect *dialect = answer->wire.dialect;
+    return stage == STAGE_BEFORE ? dialect->before : stage == STAGE_BETWEEN ? dialect->between : stage == STAGE_AFTER ? dialect->after : NULL;
+}
+
+/* Moves the cursor to a step of a stage, or to the next one after it that this answer has, or to what follows the stage. */
+static void enter(const server_answer *answer, const server_config *config, answer_cursor *at, uint8_t stage, uint8_t step) {
+    const uint8_t *steps = steps_of(answer, stage);
+    for (; steps[step]; step++)
+        if (answer->wire.dialect->kind(&answer->wire, steps[step]) != NO_EVENT) {
+            at->stage = stage;
+            at->step = step;
+            return;
         }
+    at->step = 0;
+    at->stage = stage == STAGE_AFTER ? STAGE_END : broken_at(answer, config, at->token) ? STAGE_FAULT : STAGE_TOKENS;
+}
+
+/* The cursor behind a chunk of tokens. */
+static void pass_tokens(const server_answer *answer, const server_config *config, answer_cursor *at) {
+    if (broken_at(answer, config, at->token)) {
+        at->stage = STAGE_FAULT;
+    } else if (at->token == answer->wire.tokens) {
+        enter(answer, config, at, STAGE_AFTER, 0);
+    } else {
+        at->due_ns += gaps_ns(config, answer->key, at->token, chunk_tokens(answer, config, at->token));
+        if (at->token == answer->wire.reasoning)
+            enter(answer, config, at, STAGE_BETWEEN, 0);
+    }
 }
 
 /* When the piece at the cursor may leave, in ns; 0: at once. */
 static int64_t due_ns(const server_answer *answer, const server_config *config) {
     switch (answer->at.stage) {
     case STAGE_HEAD: return answer->head_due_ns;
-    case STAGE_EMPTY_CHOICE:
-    case STAGE_ROLE: return config->wire.role == PLACE_EARLY ? answer->head_due_ns : answer->at.due_ns;
+    case STAGE_BEFORE: return config->wire.role == PLACE_EARLY ? answer->head_due_ns : answer->at.due_ns;
     case STAGE_TOKENS:
+    case STAGE_BETWEEN:
     case STAGE_FULL: return answer->at.due_ns;
     case STAGE_FAULT: return answer->at.token ? 0 : answer->at.due_ns;
     default: return 0;
     }
 }
 
-/* Silence for so long makes a keepalive. A body whose length was told can have none. */
+/* Silence for so long makes a keepalive. A body whose length was told can have none, nor can lines of JSON. */
 static int64_t ping_due_ns(const server_answer *answer, const server_config *config) {
-    bool possible = config->keepalive_ns && answer->wire.framing != FRAME_LENGTH && answer->at.stage > STAGE_HEAD &&
-                    answer->at.stage <= STAGE_TOKENS;
+    bool possible = config->keepalive_ns && answer->wire.framing != FRAME_LENGTH && !answer->wire.dialect->lines &&
+                    answer->at.stage > STAGE_HEAD && answer->at.stage <= STAGE_BETWEEN;
     return possible ? answer->handed_ns + config->keepalive_ns : NEVER;
 }
 
@@ -138,63 +138,67 @@ static size_t write_head(const server_answer *answer, const server_config *confi
     wire_head head = {.status = 200, .framing = answer->wire.framing, .length = answer->content_length, .http_1_0 = http_1_0,
                       .keep_alive = answer->keep_alive, .retry_after_s = -1,
                       .trailers = config->wire.trailers && answer->wire.framing == FRAME_CHUNKED,
-                      .type = answer->ask.stream ? "text/event-stream; charset=utf-8" : "application/json"};
+                      .type = !answer->ask.stream ? "application/json"
+                              : answer->wire.dialect->lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8"};
     return length + wire_head_write(&head, out + length);
+}
+
+/* Where [DONE] stands among the last steps, or their end. */
+static uint8_t done_step(const server_answer *answer) {
+    uint8_t step = 0;
+    while (answer->wire.dialect->after[step] && answer->wire.dialect->after[step] != EVENT_DONE)
+        step++;
+    return step;
 }
 
 /* Writes the piece at *at (not STAGE_FULL, nor a STAGE_FAULT that is no event) and moves *at behind it. */
 static size_t step(const server_answer *answer, const server_config *config, bool http_1_0, answer_cursor *at, char *out,
                    piece *made) {
-    static const struct { uint8_t event; int8_t kind; } EVENTS[] = {
-        [STAGE_EMPTY_CHOICE] = {EVENT_EMPTY_CHOICE, KIND_OTHER}, [STAGE_ROLE] = {EVENT_ROLE, KIND_ROLE},
-        [STAGE_TOKENS] = {EVENT_TOKENS, KIND_TOKEN}, [STAGE_FAULT] = {EVENT_ERROR, KIND_ERROR},
-        [STAGE_FINISH] = {EVENT_FINISH, KIND_OTHER}, [STAGE_USAGE] = {EVENT_USAGE, KIND_USAGE},
-        [STAGE_DONE] = {EVENT_DONE, KIND_DONE}};
+    const wire_dialect *dialect = answer->wire.dialect;
     const wire_options *wire = &config->wire;
     size_t length;
     *made = (piece){.kind = NO_EVENT};
     if (at->stage == STAGE_HEAD) {
         length = write_head(answer, config, http_1_0, out);
         made->head = true;
-        at->stage = stage_after(answer, config, STAGE_HEAD);
+        enter(answer, config, at, STAGE_BEFORE, 0);
     } else if (at->stage == STAGE_END) {
         length = wire_end_write(&answer->wire, out);
         at->stage = STAGE_OVER;
-    } else {
-        int32_t count = at->stage == STAGE_TOKENS ? chunk_tokens(answer, config, at->token) : 0;
-        made->kind = EVENTS[at->stage].kind;
+    } else if (at->stage == STAGE_TOKENS) {
+        int32_t count = chunk_tokens(answer, config, at->token);
+        made->kind = at->token < answer->wire.reasoning ? KIND_REASONING : KIND_TOKEN;
+        made->event = EVENT_TOKENS;
         made->tokens = count;
-        length = wire_event_write(&answer->wire, EVENTS[at->stage].event, at->token, count, out, &made->bytes);
+        length = wire_event_write(&answer->wire, EVENT_TOKENS, at->token, count, out, &made->bytes);
         at->event++;
-        if (at->stage == STAGE_TOKENS) {
-            if (answer->wire.kind == ASK_CHAT && at->token < wire->reasoning_tokens)
-                made->kind = KIND_REASONING;
-            at->token += count;
-            if (broken_at(answer, config, at->token))
-                at->stage = STAGE_FAULT;
-            else if (at->token == answer->wire.tokens)
-                at->stage = stage_after(answer, config, STAGE_TOKENS);
-            else
-                at->due_ns += gaps_ns(config, answer->key, at->token, chunk_tokens(answer, config, at->token));
-        } else if (at->stage == STAGE_FAULT) {
-            at->stage = wire->stream_error == STREAM_ERROR_DATA && wire->done ? STAGE_DONE : STAGE_END;
-        } else {
-            /* What carries usage and no token counts as usage, as event_scan() has it. */
-            if ((at->stage == STAGE_FINISH && wire->finish == FINISH_WITH_USAGE) ||
-                (answer->wire.continuous_usage && (at->stage == STAGE_FINISH || at->stage == STAGE_ROLE)))
-                made->kind = KIND_USAGE;
-            at->stage = stage_after(answer, config, at->stage);
-        }
+        at->token += count;
+        pass_tokens(answer, config, at);
+    } else if (at->stage == STAGE_FAULT) {
+        made->kind = KIND_ERROR;
+        made->event = EVENT_ERROR;
+        length = wire_event_write(&answer->wire, EVENT_ERROR, at->token, 0, out, &made->bytes);
+        at->event++;
+        at->stage = STAGE_END;
+        if (!dialect->ends_with_error && wire->stream_error == STREAM_ERROR_DATA)
+            enter(answer, config, at, STAGE_AFTER, done_step(answer));
+    } else {
+        made->event = steps_of(answer, at->stage)[at->step];
+        made->kind = (int8_t)dialect->kind(&answer->wire, made->event);
+        length = wire_event_write(&answer->wire, made->event, at->token, 0, out, &made->bytes);
+        at->event++;
+        enter(answer, config, at, at->stage, (uint8_t)(at->step + 1));
     }
     made->after = *at;
     return length;
 }
 
-/* Whether the write ends after this piece although more is due: the head, a role chunk that is not to share its
- * segment, and the last token each leave alone, as they do from servers that write what they have. */
+/* Whether the write ends after this piece although more is due: the head, a role chunk (or what opens a stream elsewhere) that
+ * is not to share its segment, and the last token each leave alone, as they do from servers that write what they have. */
 static bool ends_write(const server_config *config, uint8_t stage_before, const piece *made) {
-    return made->head || (stage_before == STAGE_ROLE && config->wire.role != PLACE_WITH) ||
-           (stage_before == STAGE_TOKENS && made->after.stage != STAGE_TOKENS);
+    bool opened = stage_before == STAGE_BEFORE && made->after.stage != STAGE_BEFORE && made->event != EVENT_EMPTY_CHOICE;
+    return made->head || (opened && config->wire.role != PLACE_WITH) ||
+           (stage_before == STAGE_TOKENS && made->after.stage != STAGE_TOKENS && made->after.stage != STAGE_BETWEEN);
 }
 
 /* The pieces that are due and belong in one write. */
@@ -202,7 +206,7 @@ static size_t compose(server *s, conn *c, piece *pieces, int *count) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     answer_cursor start = answer->at;
-    size_t length = 0;
+    size_t length = 0, room = wire_event_room(&answer->wire);
     *count = 0;
     if (due_ns(answer, config) > s->now_ns) {   /* so it is the keepalive that is due */
         piece *ping = &pieces[(*count)++];
@@ -220,7 +224,7 @@ static size_t compose(server *s, conn *c, piece *pieces, int *count) {
         if (ends_write(config, stage, made))
             break;
     } while (answer->at.stage != STAGE_OVER && !(answer->at.stage == STAGE_FAULT && answer->fault != FAULT_ERROR) &&
-             *count < GROUP_EVENTS && length + WIRE_MAX_EVENT <= SCRATCH_BYTES && due_ns(answer, config) <= s->now_ns);
+             *count < GROUP_EVENTS && length + room <= s->scratch_bytes && due_ns(answer, config) <= s->now_ns);
     answer->at = start;   /* moved again by what the kernel takes */
     return length;
 }
@@ -326,13 +330,11 @@ static void send_full(server *s, conn *c) {
     if (answer->fault == FAULT_ERROR) {
         wire_answer_free(&answer->wire);
         s->stats.open_streams--;
-        route_refuse(s, c, (server_endpoint)answer->row.endpoint, 500, s->config.wire.shape, "the engine died", NULL);
+        route_refuse(s, c, (server_endpoint)answer->row.endpoint, 500, s->config.wire.shape, STREAM_ERROR_MESSAGE, NULL);
         return;
     }
     size_t length;
-    char *body = answer->wire.kind == ASK_EMBEDDING
-                     ? wire_embeddings_body(&answer->wire, &answer->ask, answer->dimensions, &length)
-                     : wire_completion_body(&answer->wire, &length);
+    char *body = answer->wire.dialect->whole(&answer->wire, &answer->ask, answer->dimensions, &length);
     if (!body) {
         conn_close(s, c, false);
         return;
@@ -356,7 +358,7 @@ static void send_full(server *s, conn *c) {
     answer->row.bytes_sent = (int64_t)(head_length + length);
     answer->at.stage = breaks ? STAGE_FAULT : STAGE_OVER;
     answer->at.token = 1;   /* a fault comes at once */
-    if (!breaks && answer->wire.kind != ASK_EMBEDDING) {
+    if (!breaks && answer->wire.dialect->generates) {
         answer->row.output_tokens = answer->wire.tokens;
         s->stats.tokens += (uint64_t)answer->wire.tokens;
         s->metrics.output_tokens += (uint64_t)answer->wire.tokens;
@@ -417,7 +419,7 @@ static int64_t body_length(server *s, const server_answer *answer) {
         whole.fault = FAULT_NONE;
     piece made;
     int64_t length = 0;
-    whole.at.stage = stage_after(&whole, &s->config, STAGE_HEAD);
+    enter(&whole, &s->config, &whole.at, STAGE_BEFORE, 0);
     while (whole.at.stage != STAGE_OVER)
         length += (int64_t)step(&whole, &s->config, false, &whole.at, s->scratch, &made);
     return length;
@@ -449,11 +451,24 @@ static double uncached_share(int32_t prompt_tokens, int32_t cached_tokens) {
     return cached_tokens > 0 ? (double)(left > 1 ? left : 1) / prompt_tokens : 1;
 }
 
+/* Room for the largest event of an answer. false: memory out. */
+static bool reserve_scratch(server *s, const wire_answer *answer) {
+    size_t room = wire_event_room(answer);
+    if (room <= s->scratch_bytes)
+        return true;
+    char *grown = realloc(s->scratch, room);
+    if (!grown)
+        return false;
+    s->scratch = grown;
+    s->scratch_bytes = room;
+    return true;
+}
+
 void answer_start(server *s, conn *c, const server_ask *ask) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     server_request_row *row = &answer->row;
-    bool generates = ask->kind != ASK_EMBEDDING;
+    bool generates = ask_generates(ask->kind);
     int32_t tokens = generates ? (ask->max_tokens > 0 ? ask->max_tokens : config->default_tokens) : 0;
     const char *model = ask->model ? ask->model : config->model;
     size_t model_length = ask->model ? ask->model_length : strlen(config->model);
@@ -465,7 +480,8 @@ void answer_start(server *s, conn *c, const server_ask *ask) {
     if (framing == FRAME_CLOSE || answer->fault == FAULT_LENGTH)
         answer->keep_alive = false;
     if (!wire_answer_init(&answer->wire, &config->wire, ask, tokens, framing, model, model_length, s->nonce,
-                          (uint64_t)row->request, clock_unix_ns() / TT_NS_PER_S)) {
+                          (uint64_t)row->request, clock_unix_ns() / TT_NS_PER_S) ||
+        !reserve_scratch(s, &answer->wire)) {
         conn_close(s, c, false);
         return;
     }

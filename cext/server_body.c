@@ -5,44 +5,86 @@
 
 enum {
     SLOT_MODEL, SLOT_STREAM, SLOT_INCLUDE_USAGE, SLOT_CONTINUOUS, SLOT_MAX_TOKENS, SLOT_MAX_COMPLETION, SLOT_PROMPT,
-    SLOT_TEXT, SLOT_ENCODING, SLOT_DIMENSIONS, SLOT_ELEMENT
+    SLOT_TEXT, SLOT_ENCODING, SLOT_DIMENSIONS, SLOT_ELEMENT, SLOT_TENSOR, SLOT_TENSOR_DATA
 };
 
 typedef struct { const char *path; int slot; } path_slot;
 
-static const path_slot GENERATION_PATHS[] = {
-    {"model", SLOT_MODEL}, {"stream", SLOT_STREAM}, {"stream_options.include_usage", SLOT_INCLUDE_USAGE},
-    {"stream_options.continuous_usage_stats", SLOT_CONTINUOUS}, {"max_tokens", SLOT_MAX_TOKENS},
-    {"max_completion_tokens", SLOT_MAX_COMPLETION}, {NULL, 0}};
-static const path_slot CHAT_PATHS[] = {
-    {"messages", SLOT_PROMPT}, {"messages[].content", SLOT_TEXT}, {"messages[].content[].text", SLOT_TEXT}, {NULL, 0}};
-static const path_slot COMPLETION_PATHS[] = {{"prompt", SLOT_PROMPT}, {NULL, 0}};
-static const path_slot EMBEDDING_PATHS[] = {
-    {"model", SLOT_MODEL}, {"encoding_format", SLOT_ENCODING}, {"dimensions", SLOT_DIMENSIONS}, {"input", SLOT_PROMPT},
-    {NULL, 0}};
-static const path_slot PROMPT_ELEMENTS[] = {{"prompt[]", SLOT_ELEMENT}, {NULL, 0}};
-static const path_slot INPUT_ELEMENTS[] = {{"input[]", SLOT_ELEMENT}, {NULL, 0}};
+/* What a prompt may be. */
+typedef enum {
+    PROMPT_ITEMS,      /* a list that is not empty; its texts are counted wherever they lie in it */
+    PROMPT_TOKENS,     /* a text, a list of texts, a list of token ids, or a list of such lists */
+    PROMPT_TEXT,       /* a text, or a list of token ids */
+    PROMPT_ANY,        /* a text, or a list of items */
+    PROMPT_TENSORS     /* a list of named tensors */
+} prompt_form;
 
-static bool add_paths(json_paths **paths, const path_slot *list) {
-    if (!*paths && !(*paths = json_paths_new()))
-        return false;
-    for (; list->path; list++)
-        if (json_paths_add(*paths, list->path, list->slot) != 0)
-            return false;
-    return true;
+#define GENERATION {"model", SLOT_MODEL}, {"stream", SLOT_STREAM}
+#define MESSAGES {"messages", SLOT_PROMPT}, {"messages[].content", SLOT_TEXT}, {"messages[].content[].text", SLOT_TEXT}
+#define OPENAI_USAGE {"stream_options.include_usage", SLOT_INCLUDE_USAGE}, {"stream_options.continuous_usage_stats", SLOT_CONTINUOUS}, \
+                     {"max_tokens", SLOT_MAX_TOKENS}, {"max_completion_tokens", SLOT_MAX_COMPLETION}
+
+#define MOST_PATHS 12
+
+static const struct {
+    const char *prompt;          /* the name of the field */
+    prompt_form form;
+    bool streams;                /* unless it is told not to */
+    path_slot paths[MOST_PATHS];
+    const char *elements;
+} APIS[ASK_KINDS] = {
+    [ASK_CHAT] = {"messages", PROMPT_ITEMS, false, {GENERATION, OPENAI_USAGE, MESSAGES}, NULL},
+    [ASK_COMPLETION] = {"prompt", PROMPT_TOKENS, false, {GENERATION, OPENAI_USAGE, {"prompt", SLOT_PROMPT}}, "prompt[]"},
+    [ASK_EMBEDDING] = {"input", PROMPT_TOKENS, false,
+                       {{"model", SLOT_MODEL}, {"encoding_format", SLOT_ENCODING}, {"dimensions", SLOT_DIMENSIONS}, {"input", SLOT_PROMPT}},
+                       "input[]"},
+    [ASK_RESPONSES] = {"input", PROMPT_ANY, false,
+                       {GENERATION, {"max_output_tokens", SLOT_MAX_TOKENS}, {"instructions", SLOT_TEXT}, {"input", SLOT_PROMPT},
+                        {"input[].content", SLOT_TEXT}, {"input[].content[].text", SLOT_TEXT}}, NULL},
+    [ASK_MESSAGES] = {"messages", PROMPT_ITEMS, false,
+                      {GENERATION, {"max_tokens", SLOT_MAX_TOKENS}, {"system", SLOT_TEXT}, {"system[].text", SLOT_TEXT}, MESSAGES}, NULL},
+    [ASK_OLLAMA_CHAT] = {"messages", PROMPT_ITEMS, true, {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, MESSAGES}, NULL},
+    [ASK_OLLAMA_GENERATE] = {"prompt", PROMPT_TEXT, true,
+                             {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, {"system", SLOT_TEXT}, {"prompt", SLOT_PROMPT}}, NULL},
+    [ASK_TGI] = {"inputs", PROMPT_TEXT, false,
+                 {{"parameters.max_new_tokens", SLOT_MAX_TOKENS}, {"parameters.details", SLOT_INCLUDE_USAGE}, {"inputs", SLOT_PROMPT}}, NULL},
+    [ASK_TRITON] = {"text_input", PROMPT_TEXT, false,
+                    {{"max_tokens", SLOT_MAX_TOKENS}, {"parameters.max_tokens", SLOT_MAX_TOKENS}, {"text_input", SLOT_PROMPT}}, NULL},
+    [ASK_KSERVE] = {"inputs", PROMPT_TENSORS, false,
+                    {{"inputs[].name", SLOT_TENSOR}, {"inputs[].data[]", SLOT_TENSOR_DATA}, {"inputs", SLOT_PROMPT}}, NULL},
+    [ASK_SGLANG] = {"text", PROMPT_TEXT, false,
+                    {{"stream", SLOT_STREAM}, {"sampling_params.max_new_tokens", SLOT_MAX_TOKENS}, {"text", SLOT_PROMPT},
+                     {"input_ids", SLOT_PROMPT}}, NULL},
+    [ASK_NIM_RANKING] = {"passages", PROMPT_ITEMS, false,
+                         {{"model", SLOT_MODEL}, {"query.text", SLOT_TEXT}, {"passages", SLOT_PROMPT}, {"passages[].text", SLOT_TEXT}}, NULL},
+    [ASK_COHERE_RANKING] = {"documents", PROMPT_ITEMS, false,
+                            {{"model", SLOT_MODEL}, {"query", SLOT_TEXT}, {"documents", SLOT_PROMPT}, {"documents[]", SLOT_TEXT},
+                             {"documents[].text", SLOT_TEXT}}, NULL},
+    [ASK_TEI_RANKING] = {"texts", PROMPT_ITEMS, false, {{"query", SLOT_TEXT}, {"texts", SLOT_PROMPT}, {"texts[]", SLOT_TEXT}}, NULL},
+};
+
+static json_paths *compile(const path_slot *list, int count) {
+    json_paths *paths = json_paths_new();
+    for (int i = 0; paths && i < count && list[i].path; i++)
+        if (json_paths_add(paths, list[i].path, list[i].slot) != 0) {
+            json_paths_free(paths);
+            return NULL;
+        }
+    return paths;
 }
 
 bool ask_reader_init(ask_reader *reader, uint32_t block_tokens) {
     *reader = (ask_reader){.room = 256};
     blocks_init(&reader->blocks, block_tokens);
     reader->matches = malloc((size_t)reader->room * sizeof *reader->matches);
-    return reader->matches && add_paths(&reader->paths[ASK_CHAT], GENERATION_PATHS) &&
-           add_paths(&reader->paths[ASK_CHAT], CHAT_PATHS) &&
-           add_paths(&reader->paths[ASK_COMPLETION], GENERATION_PATHS) &&
-           add_paths(&reader->paths[ASK_COMPLETION], COMPLETION_PATHS) &&
-           add_paths(&reader->paths[ASK_EMBEDDING], EMBEDDING_PATHS) &&
-           add_paths(&reader->elements[ASK_COMPLETION], PROMPT_ELEMENTS) &&
-           add_paths(&reader->elements[ASK_EMBEDDING], INPUT_ELEMENTS);
+    bool ready = reader->matches != NULL;
+    for (int kind = 0; ready && kind < ASK_KINDS; kind++) {
+        path_slot elements = {APIS[kind].elements, SLOT_ELEMENT};
+        reader->paths[kind] = compile(APIS[kind].paths, MOST_PATHS);
+        reader->elements[kind] = elements.path ? compile(&elements, 1) : NULL;
+        ready = reader->paths[kind] && (reader->elements[kind] || !elements.path);
+    }
+    return ready;
 }
 
 void ask_reader_free(ask_reader *reader) {
@@ -103,7 +145,7 @@ int64_t ask_count_words(const char *text, size_t length) {
 }
 
 static bool wants_blocks(const ask_reader *reader, ask_kind kind) {
-    return reader->blocks.block_tokens && kind != ASK_EMBEDDING;
+    return reader->blocks.block_tokens && ask_generates(kind);
 }
 
 /* The tokens of one piece of a prompt: a text or a list of ids. */
@@ -118,6 +160,15 @@ static int64_t count_piece(ask_reader *reader, ask_kind kind, const json_match *
 static void end_prompt(ask_reader *reader, ask_kind kind) {
     if (wants_blocks(reader, kind))
         blocks_end_prompt(&reader->blocks);
+}
+
+/* A text or a list of token ids, alone. */
+static const char *count_text(ask_reader *reader, const json_match *prompt, server_ask *ask, int64_t *tokens) {
+    bool ids = prompt->type == JSON_ARRAY && prompt->count > 0;
+    if (prompt->type != JSON_STRING && !ids)
+        return "must be a text, or a list of token ids";
+    *tokens += count_piece(reader, ask->kind, prompt);
+    return NULL;
 }
 
 /* The tokens of a prompt or input: a text, a list of token ids, or a list of either. NULL or why not. */
@@ -185,10 +236,68 @@ static const char *read_model(const json_match *match, server_ask *ask) {
     return NULL;
 }
 
+/* What of a body is still to be judged when all of it was read. */
+typedef struct {
+    json_match prompt;           /* slot -1: there was none */
+    int64_t tokens;
+    int32_t max_tokens, max_completion;
+    bool length_follows;         /* the tensor that is being read holds max_tokens */
+} body_facts;
+
+static const char *take(ask_reader *reader, const json_match *match, server_ask *ask, body_facts *facts, const char **param) {
+    static const char MAX_TOKENS[] = "max_tokens";
+    switch (match->slot) {
+    case SLOT_MODEL: *param = "model"; return read_model(match, ask);
+    case SLOT_STREAM: *param = "stream"; return match->type == JSON_NULL ? NULL : read_flag(match, &ask->stream);
+    case SLOT_INCLUDE_USAGE: *param = "stream_options"; return read_flag(match, &ask->include_usage);
+    case SLOT_CONTINUOUS: *param = "stream_options"; return read_flag(match, &ask->continuous_usage);
+    case SLOT_MAX_TOKENS: *param = MAX_TOKENS; return read_count(match, ASK_MAX_TOKENS, &facts->max_tokens);
+    case SLOT_MAX_COMPLETION:
+        *param = "max_completion_tokens";
+        return read_count(match, ASK_MAX_TOKENS, &facts->max_completion);
+    case SLOT_DIMENSIONS: *param = "dimensions"; return read_count(match, ASK_MAX_DIMENSIONS, &ask->dimensions);
+    case SLOT_ENCODING:
+        *param = "encoding_format";
+        ask->base64 = match->type == JSON_STRING && match->length == 6 && memcmp(match->start, "base64", 6) == 0;
+        if (!ask->base64 && match->type != JSON_NULL &&
+            (match->type != JSON_STRING || match->length != 5 || memcmp(match->start, "float", 5) != 0))
+            return "must be float or base64";
+        return NULL;
+    case SLOT_TENSOR:
+        facts->length_follows = match->length == sizeof MAX_TOKENS - 1 && memcmp(match->start, MAX_TOKENS, match->length) == 0;
+        return NULL;
+    case SLOT_TENSOR_DATA:
+        *param = MAX_TOKENS;
+        if (facts->length_follows)
+            return read_count(match, ASK_MAX_TOKENS, &facts->max_tokens);
+        /* fall through */
+    case SLOT_TEXT:
+        if (match->type == JSON_STRING)
+            facts->tokens += count_piece(reader, ask->kind, match);
+        return NULL;
+    default: facts->prompt = *match; return NULL;
+    }
+}
+
+static const char *count_all(ask_reader *reader, const char *body, size_t length, server_ask *ask, body_facts *facts) {
+    const json_match *prompt = &facts->prompt;
+    prompt_form form = APIS[ask->kind].form;
+    if (form == PROMPT_TOKENS)
+        return count_prompt(reader, prompt, body, length, ask, &facts->tokens);
+    const char *refusal = NULL;
+    if (form == PROMPT_TEXT || (form == PROMPT_ANY && prompt->type == JSON_STRING))
+        refusal = count_text(reader, prompt, ask, &facts->tokens);
+    else if (prompt->type != JSON_ARRAY || !prompt->count)
+        refusal = ask->kind == ASK_CHAT ? "must be a list of messages that is not empty" : "must be a list that is not empty";
+    else if (!ask_generates(ask->kind))
+        ask->inputs = prompt->count < ASK_MAX_INPUTS ? (int32_t)prompt->count : ASK_MAX_INPUTS + 1;
+    end_prompt(reader, ask->kind);
+    return refusal;
+}
+
 const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t length, server_ask *ask,
                      const char **param) {
-    static const char *const PROMPT_NAMES[] = {"messages", "prompt", "input"};
-    *ask = (server_ask){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1};
+    *ask = (server_ask){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1, .stream = APIS[kind].streams};
     *param = NULL;
     blocks_restart(&reader->blocks);
     int found = length ? scan(reader, reader->paths[kind], body, length) : JSON_MALFORMED;
@@ -201,57 +310,22 @@ const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t
     if (*body != '{')
         return "the body must be a JSON object";
 
-    int32_t max_tokens = -1, max_completion = -1;
-    int64_t tokens = 0;
-    json_match prompt = {.slot = -1};
-    const char *refusal = NULL;
-    for (int i = 0; i < found && !refusal; i++) {
-        const json_match *match = &reader->matches[i];
-        switch (match->slot) {
-        case SLOT_MODEL: *param = "model"; refusal = read_model(match, ask); break;
-        case SLOT_STREAM: *param = "stream"; refusal = read_flag(match, &ask->stream); break;
-        case SLOT_INCLUDE_USAGE: *param = "stream_options"; refusal = read_flag(match, &ask->include_usage); break;
-        case SLOT_CONTINUOUS: *param = "stream_options"; refusal = read_flag(match, &ask->continuous_usage); break;
-        case SLOT_MAX_TOKENS: *param = "max_tokens"; refusal = read_count(match, ASK_MAX_TOKENS, &max_tokens); break;
-        case SLOT_MAX_COMPLETION:
-            *param = "max_completion_tokens";
-            refusal = read_count(match, ASK_MAX_TOKENS, &max_completion);
-            break;
-        case SLOT_DIMENSIONS:
-            *param = "dimensions";
-            refusal = read_count(match, ASK_MAX_DIMENSIONS, &ask->dimensions);
-            break;
-        case SLOT_ENCODING:
-            *param = "encoding_format";
-            ask->base64 = match->type == JSON_STRING && match->length == 6 && memcmp(match->start, "base64", 6) == 0;
-            if (!ask->base64 && match->type != JSON_NULL &&
-                (match->type != JSON_STRING || match->length != 5 || memcmp(match->start, "float", 5) != 0))
-                refusal = "must be float or base64";
-            break;
-        case SLOT_TEXT:
-            if (match->type == JSON_STRING)
-                tokens += count_piece(reader, kind, match);
-            break;
-        default: prompt = *match; break;
-        }
+    body_facts facts = {.prompt.slot = -1, .max_tokens = -1, .max_completion = -1};
+    for (int i = 0; i < found; i++) {
+        const char *refusal = take(reader, &reader->matches[i], ask, &facts, param);
+        if (refusal)
+            return refusal;
     }
-    if (refusal)
-        return refusal;
-    *param = PROMPT_NAMES[kind];
-    if (prompt.slot < 0)
+    *param = APIS[kind].prompt;
+    if (facts.prompt.slot < 0)
         return "is required";
-    if (kind == ASK_CHAT)
-        refusal = prompt.type == JSON_ARRAY && prompt.count ? NULL : "must be a list of messages that is not empty";
-    else
-        refusal = count_prompt(reader, &prompt, body, length, ask, &tokens);
+    const char *refusal = count_all(reader, body, length, ask, &facts);
     if (refusal)
         return refusal;
-    if (kind == ASK_EMBEDDING && ask->inputs > ASK_MAX_INPUTS)
+    if (ask->inputs > ASK_MAX_INPUTS && !ask_generates(kind))
         return "holds more than 2048 texts";
-    if (kind == ASK_CHAT)
-        end_prompt(reader, kind);
     *param = NULL;
-    ask->max_tokens = max_completion > 0 ? max_completion : max_tokens;
-    ask->prompt_tokens = (int32_t)tokens;
+    ask->max_tokens = facts.max_completion > 0 ? facts.max_completion : facts.max_tokens;
+    ask->prompt_tokens = (int32_t)facts.tokens;
     return NULL;
 }

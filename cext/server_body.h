@@ -19,24 +19,31 @@
 #define ASK_MAX_MODEL 512            /* bytes of a model's name */
 #define ASK_MAX_PARTS (1 << 20)      /* messages, parts and prompts of one request */
 
-typedef enum { ASK_CHAT, ASK_COMPLETION, ASK_EMBEDDING, ASK_KINDS } ask_kind;
+/* The APIs, in the order of server_wire.c's dialects and of server_endpoint. */
+typedef enum {
+    ASK_CHAT, ASK_COMPLETION, ASK_EMBEDDING, ASK_RESPONSES, ASK_MESSAGES, ASK_OLLAMA_CHAT, ASK_OLLAMA_GENERATE, ASK_TGI, ASK_TRITON,
+    ASK_KSERVE, ASK_SGLANG, ASK_NIM_RANKING, ASK_COHERE_RANKING, ASK_TEI_RANKING, ASK_KINDS
+} ask_kind;
+
+/* Whether an answer has output tokens. */
+static inline bool ask_generates(ask_kind kind) { return kind != ASK_EMBEDDING && kind < ASK_NIM_RANKING; }
 
 typedef struct {
     ask_kind kind;
     bool stream;
-    bool include_usage;              /* stream_options.include_usage */
+    bool include_usage;              /* stream_options.include_usage, or what the API has for it */
     bool continuous_usage;           /* stream_options.continuous_usage_stats */
     bool base64;                     /* encoding_format: base64 */
     int32_t max_tokens;              /* max_completion_tokens, else max_tokens; -1 when absent */
     int32_t prompt_tokens;
-    int32_t inputs;                  /* texts to embed */
+    int32_t inputs;                  /* texts to embed, passages to rank */
     int32_t dimensions;              /* -1 when absent */
     const char *model;               /* as it stands in the body: escapes stay; NULL when absent */
     size_t model_length;
 } server_ask;
 
-/* What reads bodies: compiled paths, the matches of one scan, and the blocks of the last body's prompts (of chats and
- * completions, when block_tokens is not 0). Not for two threads at once. */
+/* What reads bodies: compiled paths, the matches of one scan, and the blocks of the last body's prompts (of those to be
+ * answered in tokens, when block_tokens is not 0). Not for two threads at once. */
 typedef struct {
     json_paths *paths[ASK_KINDS];
     json_paths *elements[ASK_KINDS]; /* the elements of a list of prompts or inputs */

@@ -23,7 +23,7 @@
 
 #define REQUEST_MAX_HEAD (64u << 10)   /* request line, headers and trailers together, in bytes */
 #define REQUEST_MAX_BODY (64u << 20)
-#define REQUEST_PATH_BYTES 128         /* a longer path is cut here; no known path is that long */
+#define REQUEST_PATH_BYTES 256         /* a longer path is cut here; no known path is that long */
 
 typedef enum { REQUEST_MORE, REQUEST_HEAD, REQUEST_COMPLETE, REQUEST_ERROR } request_result;
 

@@ -4,7 +4,8 @@
  *   server_heap.c     who is due next
  *   server_conn.c     one connection: reading requests, writing, closing
  *   server_route.c    from a request to an answer or an error
- *   server_answer.c   an answer as time passes */
+ *   server_answer.c   an answer as time passes
+ *   server_wire.c, server_<family>.c   its bytes, in each API's dialect */
 #ifndef TT_SERVER_INTERNAL_H
 #define TT_SERVER_INTERNAL_H
 
@@ -16,6 +17,7 @@
 #include "event.h"
 #include "server.h"
 #include "server_cache.h"
+#include "server_dialect.h"
 #include "server_http.h"
 #include "server_metrics.h"
 #include "tls.h"
@@ -31,16 +33,15 @@
  *                                   '--a fault of silence--> stalled        lingering --peer's close, 1 s--> dead */
 typedef enum { CONN_READING, CONN_ANSWERING, CONN_STALLED, CONN_LINGERING, CONN_DEAD } conn_phase;
 
-/* An answer's pieces in their order; STAGE_FULL is an answer that is no stream. */
+/* An answer's pieces in their order, the events around the tokens being those of its dialect; STAGE_FULL is an answer that is no stream. */
 typedef enum {
-    STAGE_HEAD, STAGE_EMPTY_CHOICE, STAGE_ROLE, STAGE_TOKENS, STAGE_FAULT, STAGE_FINISH, STAGE_USAGE, STAGE_DONE, STAGE_END,
-    STAGE_OVER, STAGE_FULL
+    STAGE_HEAD, STAGE_BEFORE, STAGE_TOKENS, STAGE_BETWEEN, STAGE_FAULT, STAGE_AFTER, STAGE_END, STAGE_OVER, STAGE_FULL
 } answer_stage;
 
 typedef struct {
     int64_t due_ns;                 /* of the next chunk of tokens */
     int32_t token, event;           /* the next ones */
-    uint8_t stage;
+    uint8_t stage, step;            /* step: of STAGE_BEFORE, STAGE_BETWEEN and STAGE_AFTER */
 } answer_cursor;
 
 typedef struct {
@@ -98,6 +99,7 @@ struct server {
     server_metrics metrics;
     server_stats stats;             /* the loop's own; copied to `shared` under the lock */
     char *read_buffer, *scratch;
+    size_t scratch_bytes;
     tls_context *tls;               /* NULL: plain */
     char *cipher_buffer;            /* with it: what is read, before read_buffer */
 

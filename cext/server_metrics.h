@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define METRICS_BUCKETS 27            /* the last is everything above */
-#define METRICS_ENDPOINTS 7
+#define METRICS_ENDPOINTS 19
 #define METRICS_STATUSES 500          /* 100 to 599 */
 
 typedef struct {

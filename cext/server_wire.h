@@ -1,8 +1,8 @@
-/* server_wire.h: the bytes of the simulated server's responses, in every dialect of the wire that it knows.
+/* server_wire.h: the bytes of the simulated server's responses: heads, framing, errors, and what all APIs share.
  *
  * Pure functions from what is asked to bytes in the caller's buffer: no socket, no clock. A streamed response
  * is composed event by event: what does not change within it (id, time, model) is rendered once into
- * wire_answer.prefix, so that an event costs a few copies. */
+ * wire_answer.prefix, so that an event costs a few copies. What an API's events look like: server_dialect.h. */
 #ifndef TT_SERVER_WIRE_H
 #define TT_SERVER_WIRE_H
 
@@ -13,7 +13,7 @@
 #include "server_body.h"
 
 #define WIRE_MAX_CHUNK_TOKENS 256
-#define WIRE_MAX_EVENT 8192      /* bytes of any one event with its framing */
+#define WIRE_MAX_EVENT 8192      /* bytes of any one event with its framing, but for a text that it repeats (wire_event_room) */
 #define WIRE_MAX_HEAD 1024       /* bytes of any response head */
 #define WIRE_MAX_ERROR 2048      /* bytes of any error body */
 #define WIRE_ID_BYTES 40
@@ -26,9 +26,10 @@ typedef enum { PLACE_BEFORE, PLACE_WITH, PLACE_EARLY, PLACE_NONE } wire_role;
 typedef enum { FINISH_ALONE, FINISH_ON_LAST, FINISH_WITH_USAGE } wire_finish;
 typedef enum { LINE_LF, LINE_CRLF, LINE_CR } wire_line;
 typedef enum { FRAME_CHUNKED, FRAME_LENGTH, FRAME_CLOSE } wire_framing;
-/* The body of an error before the stream: OpenAI's object, FastAPI's {"detail": ...}, text/plain, a proxy's HTML page. */
-typedef enum { SHAPE_OPENAI, SHAPE_FASTAPI, SHAPE_TEXT, SHAPE_HTML } wire_shape;
-/* An error within the stream: data: {"error": ...} and [DONE] (vLLM, SGLang); event: error (Dynamo, Anthropic); an
+/* The body of an error before the stream: OpenAI's object, FastAPI's {"detail": ...}, text/plain, a proxy's HTML page, the API's
+ * own. */
+typedef enum { SHAPE_OPENAI, SHAPE_FASTAPI, SHAPE_TEXT, SHAPE_HTML, SHAPE_API } wire_shape;
+/* An error within a stream of OpenAI's chat and completions; other APIs have a form of their own. data: {"error": ...} and [DONE] (vLLM, SGLang); event: error (Dynamo, Anthropic); an
  * error: field (old llama.cpp). */
 typedef enum { STREAM_ERROR_DATA, STREAM_ERROR_EVENT, STREAM_ERROR_FIELD } wire_stream_error;
 /* A keepalive: ": ping" (sse-starlette) or a bare ":" (llama.cpp). */
@@ -51,20 +52,28 @@ typedef struct {
     int32_t reasoning_tokens;    /* of a chat answer's tokens, the first so many are reasoning_content */
 } wire_options;
 
+/* The events of all APIs; what each is called there stands in its server_<family>.c. */
 typedef enum {
-    EVENT_EMPTY_CHOICE, EVENT_ROLE, EVENT_TOKENS, EVENT_FINISH, EVENT_USAGE, EVENT_DONE, EVENT_ERROR, EVENT_PING
+    EVENT_NONE, EVENT_TOKENS, EVENT_ERROR, EVENT_PING,
+    EVENT_EMPTY_CHOICE, EVENT_ROLE, EVENT_FINISH, EVENT_USAGE, EVENT_DONE,
+    EVENT_CREATED, EVENT_IN_PROGRESS, EVENT_ITEM_ADDED, EVENT_PART_ADDED, EVENT_TEXT_DONE, EVENT_PART_DONE, EVENT_ITEM_DONE,
+    EVENT_THOUGHT_DONE, EVENT_THOUGHT_ITEM_DONE, EVENT_COMPLETED
 } wire_event;
+
+struct wire_dialect;
 
 /* One response being made. */
 typedef struct {
     const wire_options *options;
+    const struct wire_dialect *dialect;
     ask_kind kind;
     wire_framing framing;
     bool include_usage, continuous_usage;
     int32_t prompt_tokens, tokens;
+    int32_t reasoning;           /* so many of the tokens, the first */
     int32_t cached_tokens;       /* -1: the usage says nothing of them */
-    uint32_t prefix_length, lead_length;   /* "data: " is the prefix's lead */
-    char *prefix;                /* owned: data: {"id":"...",...,"choices":[ */
+    uint32_t prefix_length;
+    char *prefix;                /* owned: what an API's events have in common */
     char id[WIRE_ID_BYTES];
 } wire_answer;
 
@@ -76,7 +85,9 @@ bool wire_answer_init(wire_answer *answer, const wire_options *options, const se
                       int64_t created_s);
 void wire_answer_free(wire_answer *answer);
 
-/* One event with its framing, at most WIRE_MAX_EVENT bytes. first, count: its tokens (EVENT_TOKENS), or tokens so far in
+/* How many bytes any event of the answer has at most, with its framing. */
+size_t wire_event_room(const wire_answer *answer);
+/* One event with its framing. first, count: its tokens (EVENT_TOKENS), or tokens so far in
  * `first` otherwise. Returns the bytes written; *event_bytes is what of them a reader of events sees. */
 size_t wire_event_write(const wire_answer *answer, wire_event event, int32_t first, int32_t count, char *out,
                         uint32_t *event_bytes);
@@ -99,15 +110,15 @@ typedef struct {
 /* At most WIRE_MAX_HEAD bytes. */
 size_t wire_head_write(const wire_head *head, char *out);
 
-/* The body of an error, at most WIRE_MAX_ERROR bytes, and its Content-Type in *type. param may be NULL. */
-size_t wire_error_write(wire_shape shape, uint16_t status, const char *message, const char *param, char *out,
-                        const char **type);
-
-/* Whole bodies, allocated for the caller to free; NULL: memory out. */
-char *wire_completion_body(const wire_answer *answer, size_t *length);
-char *wire_embeddings_body(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length);
+/* The body of an error, at most WIRE_MAX_ERROR bytes, and its Content-Type in *type. param may be NULL, and so may the
+ * dialect, which SHAPE_API asks for. */
+size_t wire_error_write(wire_shape shape, const struct wire_dialect *dialect, uint16_t status, const char *message,
+                        const char *param, char *out, const char **type);
+/* What OpenAI calls an error of that status. */
+const char *wire_error_type(uint16_t status);
 
 /* The word of an answer's token, its leading space included, as it is sent. */
 const char *wire_word(int32_t token, size_t *length);
+const char *wire_line_end(const wire_options *options);
 
 #endif

@@ -49,24 +49,29 @@ void stream_init(stream *s) {
     memset(s, 0, sizeof *s);
     http1_init(&s->http);
     sse_init(&s->framer);
+    ndjson_init(&s->lines);
 }
 
 void stream_begin(stream *s, int64_t request_id, int64_t scheduled_ns) {
     http1_reset(&s->http);
     sse_reset(&s->framer);
+    ndjson_reset(&s->lines);
     buffer_free(&s->body);
     buffer_free(&s->text);
     buffer_free(&s->error);
     s->record = (request_record){
         .request_id = request_id, .scheduled_ns = scheduled_ns, .input_tokens = -1, .output_tokens = -1,
         .cached_tokens = -1, .reasoning_tokens = -1, .retry_after_s = -1};
-    s->is_sse = s->ended = s->done_marker = s->failed_in_stream = s->has_finish = s->unread = false;
+    s->framing = FRAMED_WHOLE;
+    s->ended = s->done_marker = s->failed_in_stream = s->has_finish = s->unread = false;
     s->usage_so_far = 0;
+    s->text_so_far = 0;
 }
 
 void stream_free(stream *s) {
     http1_free(&s->http);
     sse_free(&s->framer);
+    ndjson_free(&s->lines);
     buffer_free(&s->body);
     buffer_free(&s->text);
     buffer_free(&s->error);
@@ -106,6 +111,8 @@ static bool count_event(stream *s, stream_shared *shared, read_state *now, event
     shared->events++;
     if (!r->first_event_ns)
         r->first_event_ns = now->arrival_ns;
+    if (kind == KIND_TOKEN && !r->first_visible_ns)
+        r->first_visible_ns = now->arrival_ns;
     if (is_output(kind)) {
         if (!r->first_token_ns)
             r->first_token_ns = now->arrival_ns;
@@ -145,8 +152,11 @@ static void take_facts(stream *s, stream_shared *shared, const event_scan_result
         keep_error(s, scan->error.start, scan->error.length);
     }
     /* A text beyond the limit is kept up to the limit: the counts then come from the events. */
-    if (shared->keep_text && scan->text.start && is_output(scan->kind))
+    if (shared->keep_text && scan->text.start && is_output(scan->kind)) {
+        if (scan->so_far)
+            s->text.length = 0;
         buffer_append(&s->text, scan->text.start, scan->text.length, STREAM_MAX_TEXT);
+    }
     s->ended |= scan->ends;
     s->done_marker |= scan->done_marker;
 }
@@ -169,6 +179,12 @@ static bool take_event(stream *s, stream_shared *shared, read_state *now, const 
     event_scan_result scan;
     event_scan(shared->dialect, event->error_field ? "error" : event->name, event->error_field ? 5 : event->name_length,
                event->data, event->data_length, &scan);
+    if (scan.so_far) {
+        if (scan.text.length <= s->text_so_far)
+            scan.kind = scan.kind_unless_grown;
+        else
+            s->text_so_far = scan.text.length;
+    }
     take_facts(s, shared, &scan);
     int32_t tokens = is_output(scan.kind) ? event_tokens(s, &scan) : -1;
     return count_event(s, shared, now, scan.kind, tokens, event->wire_bytes);
@@ -186,13 +202,22 @@ static stream_result pass_over(stream *s) {
     s->unread = true;
     buffer_free(&s->body);
     sse_reset(&s->framer);
+    ndjson_reset(&s->lines);
     return STREAM_MORE;
+}
+
+static sse_result next_event(stream *s, const char **p, const char *end, sse_event *event) {
+    return s->framing == FRAMED_LINES ? ndjson_next(&s->lines, p, end, event) : sse_next(&s->framer, p, end, event);
+}
+
+static sse_result last_event(stream *s, sse_event *event) {
+    return s->framing == FRAMED_LINES ? ndjson_finish(&s->lines, event) : sse_finish(&s->framer, event);
 }
 
 static stream_result take_body(stream *s, stream_shared *shared, read_state *now, http1_span body) {
     if (s->unread)
         return STREAM_MORE;
-    if (!s->is_sse) {
+    if (s->framing == FRAMED_WHOLE) {
         if (s->record.http_status >= 400) {
             size_t room = STREAM_MAX_ERROR - s->body.length;
             buffer_append(&s->body, body.start, body.length < room ? body.length : room, STREAM_MAX_ERROR);
@@ -205,7 +230,7 @@ static stream_result take_body(stream *s, stream_shared *shared, read_state *now
     const char *p = body.start, *end = body.start + body.length;
     sse_event event;
     sse_result result;
-    while ((result = sse_next(&s->framer, &p, end, &event)) == SSE_EVENT) {
+    while ((result = next_event(s, &p, end, &event)) == SSE_EVENT) {
         if (!take_event(s, shared, now, &event))
             return broken(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, OUT_OF_MEMORY);
         now->event_end = p;
@@ -215,13 +240,22 @@ static stream_result take_body(stream *s, stream_shared *shared, read_state *now
     return STREAM_MORE;
 }
 
+static stream_framing framing_of(const stream_shared *shared, const http1 *http) {
+    if (http->status != 200)
+        return FRAMED_WHOLE;
+    if (http->content_type == HTTP1_TYPE_SSE)
+        return FRAMED_SSE;
+    bool lines = http->content_type == HTTP1_TYPE_NDJSON || (shared->lines && http->content_type != HTTP1_TYPE_HTML);
+    return lines ? FRAMED_LINES : FRAMED_WHOLE;
+}
+
 static void take_head(stream *s, const stream_shared *shared, int64_t arrival_ns) {
     request_record *r = &s->record;
     r->headers_ns = arrival_ns;
     r->http_status = s->http.status;
     r->retry_after_s = s->http.retry_after_s;
-    s->is_sse = s->http.status == 200 && s->http.content_type == HTTP1_TYPE_SSE;
-    r->streamed = s->is_sse;
+    s->framing = framing_of(shared, &s->http);
+    r->streamed = s->framing != FRAMED_WHOLE;
     s->unread = shared->observes && s->http.encoded;
 }
 
@@ -232,6 +266,10 @@ static const char *take_whole_body(stream *s, stream_shared *shared, read_state 
     event_scan(shared->dialect, "", 0, s->body.bytes ? s->body.bytes : "", s->body.length, &scan);
     if (scan.malformed)
         return "the response is neither an event stream nor JSON";
+    if (scan.whole.start && scan.kind != KIND_ERROR) {
+        scan.kind = KIND_TOKEN;
+        scan.text = scan.whole;
+    }
     take_facts(s, shared, &scan);
     int64_t tokens = scan.output_tokens;
     now->block = NULL;
@@ -254,7 +292,7 @@ static void settle(stream *s, stream_shared *shared, read_state *now) {
     request_record *r = &s->record;
     r->end_ns = now->arrival_ns;
     sse_event event;
-    while (s->is_sse && !s->unread && sse_finish(&s->framer, &event) == SSE_EVENT)
+    while (s->framing != FRAMED_WHOLE && !s->unread && last_event(s, &event) == SSE_EVENT)
         if (!take_event(s, shared, now, &event)) {
             stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, OUT_OF_MEMORY);
             return;
@@ -274,7 +312,7 @@ static void settle(stream *s, stream_shared *shared, read_state *now) {
         stream_fail(s, OUTCOME_PROTOCOL_ERROR, now->arrival_ns, "the response is compressed although identity was asked for");
         return;
     }
-    if (!s->is_sse) {
+    if (s->framing == FRAMED_WHOLE) {
         const char *wrong = s->http.content_type == HTTP1_TYPE_HTML
                                 ? "the server answered with an HTML page: is the URL that of an API?"
                             : !s->body.length ? "the response has no body" : take_whole_body(s, shared, now);
@@ -286,8 +324,8 @@ static void settle(stream *s, stream_shared *shared, read_state *now) {
     r->end_marker = (uint8_t)ending(s);
     if (s->failed_in_stream)
         r->outcome = OUTCOME_STREAM_ERROR;
-    else if (s->is_sse && shared->needs_end && (r->end_marker == END_LENGTH || r->end_marker == END_CLOSE))
-        stream_fail(s, OUTCOME_TRUNCATED, now->arrival_ns, "the stream ended without [DONE] and without a finish reason");
+    else if (s->framing != FRAMED_WHOLE && shared->needs_end && (r->end_marker == END_LENGTH || r->end_marker == END_CLOSE))
+        stream_fail(s, OUTCOME_TRUNCATED, now->arrival_ns, "the stream ended without [DONE], a finish reason or another end of its API's");
 }
 
 stream_result stream_bytes(stream *s, stream_shared *shared, const char *bytes, size_t length, int64_t arrival_ns,

@@ -1,7 +1,7 @@
 /* stream.h: the response of one request, from bytes to rows. No sockets, no clocks: both come from the caller.
  *
- * stream_bytes() takes what one read returned, with the read's two stamps, runs it through the HTTP parser, the SSE framer
- * and the dialect's scanner, appends a row per event to the columns and keeps the request's own record. */
+ * stream_bytes() takes what one read returned, with the read's two stamps, runs it through the HTTP parser, the framer of its
+ * events (server-sent events, or lines of JSON) and the dialect's scanner, appends a row per event to the columns and keeps the request's own record. */
 #ifndef TT_STREAM_H
 #define TT_STREAM_H
 
@@ -12,6 +12,7 @@
 #include "columns.h"
 #include "event.h"
 #include "http1.h"
+#include "ndjson.h"
 #include "request.h"
 #include "sse.h"
 
@@ -23,11 +24,15 @@
 /* A growing buffer. */
 typedef struct { char *bytes; size_t length, capacity; } stream_buffer;
 
+/* How a response is cut into events; FRAMED_WHOLE: it is one. */
+typedef enum { FRAMED_WHOLE, FRAMED_SSE, FRAMED_LINES } stream_framing;
+
 /* What all streams of a reactor share. */
 typedef struct {
     const event_dialect *dialect;
     event_columns *columns;
     bool keep_text;            /* keep the output text (its JSON escapes stay) */
+    bool lines;                /* streams of this API are lines of JSON, whatever Content-Type they come with (but SSE and HTML) */
     bool needs_end;            /* an event stream must end with [DONE], a finish reason or a terminal event */
     bool observes;             /* the response is on its way to somebody else: one that is compressed, or over STREAM_MAX_OBSERVED or
                                   SSE_MAX_EVENT, is followed to its end unread, and is no failure */
@@ -37,14 +42,17 @@ typedef struct {
 typedef struct {
     request_record record;
     http1 http;
+    stream_framing framing;
     sse framer;
+    ndjson lines;
     stream_buffer body;        /* of a response that is no event stream */
     stream_buffer text;        /* output text, with keep_text */
     stream_buffer error;       /* what went wrong, in the server's words or ours */
     char id[128], finish[32];
-    bool is_sse, ended, done_marker, failed_in_stream, has_finish;
+    bool ended, done_marker, failed_in_stream, has_finish;
     bool unread;               /* see stream_shared.observes */
     int64_t usage_so_far;      /* output tokens that a running usage has told */
+    size_t text_so_far;        /* bytes of the longest text that an event repeated up to itself */
 } stream;
 
 typedef enum { STREAM_MORE, STREAM_COMPLETE, STREAM_BROKEN } stream_result;

@@ -7,6 +7,7 @@ have happened is waited for, and every wait has an end.
 import faulthandler
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -203,6 +204,39 @@ def eventually() -> Callable[[Callable[[], Any], str], Any]:
     return wait
 
 
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may sit behind a proxy; servers of tests do not."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+class Certificates(NamedTuple):
+    """Files of a throw-away certificate authority, and of a server that it knows."""
+
+    ca: Path
+    """To be trusted."""
+    cert: Path
+    """For localhost, 127.0.0.1 and ::1."""
+    key: Path
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Made by the openssl command, once."""
+    folder = tmp_path_factory.mktemp("certificates")
+    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1")
+    new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    for command in (
+        f"req -x509 {new_key} -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca",
+        f"req {new_key} -keyout host.key -out host.csr -subj /CN=localhost",
+        "x509 -req -in host.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out host.pem",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    return Certificates(folder / "ca.pem", folder / "host.pem", folder / "host.key")
+
+
 class Exchange:
     """One connection of a client to a server that does as it is told."""
 
@@ -343,3 +377,54 @@ def refusing_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+EMBEDDINGS = (
+    "What was the first car ever driven?",
+    "Who served as the 5th President of the United States of America?",
+    "Is the Sydney Opera House located in Australia?",
+    "In what state did they film Shrek 2?",
+)
+
+
+@pytest.fixture
+def article(tmp_path: Path) -> Callable[..., list[subprocess.CompletedProcess[str]]]:
+    """Runs the commands of NVIDIA's GenAI-Perf article side by side: article([command, …], env={…}).
+
+    A folder called gpt2 holds a tokenizer, for there is no hub to load one of that name from.
+    """
+    (tmp_path / "gpt2").mkdir()
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        source = SHARED / "tokenizers" / "tiny" / file
+        if not source.exists():
+            pytest.skip("no shared/tokenizers beside the repository")
+        (tmp_path / "gpt2" / file).write_bytes(source.read_bytes())
+    lines = [json.dumps({"text": text}) + "\n" for text in EMBEDDINGS]
+    (tmp_path / "embeddings.jsonl").write_text("".join(lines))
+
+    def run(commands: Sequence[str], env: dict[str, str] | None = None) -> list[subprocess.CompletedProcess[str]]:
+        running = [
+            subprocess.Popen(
+                [*COMMAND, *shlex.split(command)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=tmp_path,
+                env=environment(**(env or {})),
+            )
+            for command in commands
+        ]
+        done = []
+        try:
+            for process in running:
+                out, err = process.communicate(timeout=4 * PATIENCE_S)
+                done.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+        finally:
+            for process in running:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        return done
+
+    return run

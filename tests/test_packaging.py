@@ -103,7 +103,7 @@ def python(*arguments: str) -> str:
         "from tokentape.engine.cli.main import cli; cli(['--help'], standalone_mode=False)",
         *(
             f"from tokentape.engine.cli.main import cli; cli(['{verb}', '--help'], standalone_mode=False)"
-            for verb in ("replay", "summarize", "plot", "recover", "serve")
+            for verb in ("replay", "summarize", "plot", "report", "recover", "serve")
         ),
     ],
 )
@@ -188,12 +188,12 @@ MAY_IMPORT = {
     "engine": set(),
     "errors": set(),
     "units": {"errors"},
-    "tokenizer": {"errors"},
+    "tokenizer": {"errors", "traces"},
     "plan": {"traces", *COMMON},
-    "endpoints": COMMON,
+    "endpoints": {"traces", *COMMON},
     "tape": COMMON,
     "measure": {"tape", *COMMON},
-    "report": {"measure", "tape", *COMMON},
+    "report": {"measure", "tape", "facade", *COMMON},
     "run": {"plan", "endpoints", "tape", "cext", "traces", "facade", *COMMON},
     "cli": {"run", "plan", "endpoints", "report", "measure", "tape", "traces", "facade", *COMMON},
     "facade": {"run", "measure", "tape", "traces"},

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .fields import BadRows
 from .reorder import reordered
 from .sessions import check_parents, number_turns, remap_parents
 from .stats import quantisation
@@ -45,7 +46,7 @@ def assemble(
     block_tokens: int | None = None,
     block_rounding: Rounding = "ceil",
     notes: Sequence[str] = (),
-    skipped_rows: int = 0,
+    bad: BadRows | None = None,
 ) -> Trace:
     """Build a trace from the good rows of a file.
 
@@ -64,7 +65,7 @@ def assemble(
         block_tokens: See Trace.
         block_rounding: See Trace.
         notes: What the reader has to say; the general notes come after them.
-        skipped_rows: Bad rows left out.
+        bad: Knows the bad rows that were left out.
 
     Raises:
         TraceError: Rows follow each other in a circle.
@@ -105,7 +106,8 @@ def assemble(
         block_tokens=block_tokens,
         block_rounding=block_rounding,
         notes=tuple(said),
-        skipped_rows=skipped_rows,
+        skipped_rows=0 if bad is None else bad.count + bad.torn,
+        bad_rows=() if bad is None else tuple(map(str, bad.errors)),
         origin_ns=origin_ns,
     )
 

@@ -62,6 +62,7 @@ READERS: tuple[ModuleType, ...] = (
     tape,
 )
 
+_SERVEGEN = re.compile(r"chunk-\d+-(trace\.csv|dataset\.json)")
 _KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 
 
@@ -88,6 +89,12 @@ def read_trace(
     if tape.is_tape(file) and format in (None, tape.NAME):
         return tape.read(file)
     files = files_of(file)
+    if files and all(_SERVEGEN.fullmatch(one.name) for one in files):
+        raise TraceError(
+            str(path),
+            "holds ServeGen's clients, a model of traces; make one with "
+            f"tokentape trace generate {path} --duration 1h --rate 20 -o out.parquet",
+        )
     return read_one(file) if files is None else read_many(str(path), files, read_one)
 
 

@@ -1,5 +1,7 @@
 """What can be wrong with a trace file."""
 
+from __future__ import annotations
+
 
 class TraceError(Exception):
     """A trace that cannot be read. The message names file, row and field, and what would be right.
@@ -9,9 +11,36 @@ class TraceError(Exception):
         problem: What is wrong and what would be right.
         row: 1-based number of the record in the file; a CSV's header is not a record.
         field: The column or key.
+        rows: What is wrong with single rows, where none of the file's can be read.
     """
 
-    def __init__(self, source: str, problem: str, *, row: int | None = None, field: str | None = None) -> None:
-        self.source, self.problem, self.row, self.field = source, problem, row, field
+    def __init__(
+        self,
+        source: str,
+        problem: str,
+        *,
+        row: int | None = None,
+        field: str | None = None,
+        rows: tuple[TraceError, ...] = (),
+    ) -> None:
+        self.source, self.problem, self.row, self.field, self.rows = source, problem, row, field, rows
         place = source if row is None else f"{source}, row {row}"
         super().__init__(f"{place}: {problem}" if field is None else f"{place}, field {field!r}: {problem}")
+
+
+class InputError(TraceError):
+    """Prompts, datasets or images that cannot be used. The message names file, line and field, and what would be right.
+
+    Args:
+        source: The file, dataset or option as the user named it.
+        problem: What is wrong and what would be right.
+        line: 1-based number of the line in the file.
+        row: 1-based number of the record where records are no lines; a CSV's header is not a record.
+        field: The column or key.
+    """
+
+    def __init__(
+        self, source: str, problem: str, *, line: int | None = None, row: int | None = None, field: str | None = None
+    ) -> None:
+        self.line = line
+        super().__init__(source if line is None else f"{source}, line {line}", problem, row=row, field=field)

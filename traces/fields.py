@@ -33,13 +33,23 @@ class BadField(Exception):
         self.field, self.problem = field, problem
 
 
+NAMED_ROWS = 20
+"""Of so many bad rows it is said what is wrong with each; the others are counted."""
+
+
 class BadRows:
-    """Raises for a bad row, or counts it where the user asked to skip bad rows."""
+    """Raises for a bad row, or counts it where the user asked to skip bad rows.
+
+    Attributes:
+        count: How many there were.
+        torn: 1 when the last line was cut off and left out.
+        errors: The first NAMED_ROWS.
+    """
 
     def __init__(self, source: str, *, skip: bool) -> None:
         self.source, self.skip, self.count = source, skip, 0
-        self.torn = 0  # 1 when the last line was cut off and left out
-        self.first: TraceError | None = None
+        self.torn = 0
+        self.errors: list[TraceError] = []
 
     def add(self, row: int, bad: BadField) -> None:
         """Take note of a bad row.
@@ -55,7 +65,8 @@ class BadRows:
         if not self.skip:
             raise error
         self.count += 1
-        self.first = self.first or error
+        if len(self.errors) < NAMED_ROWS:
+            self.errors.append(error)
 
     def notes(self, kept: int) -> tuple[str, ...]:
         """The sentence about the skipped rows, if there were any.
@@ -66,14 +77,15 @@ class BadRows:
         Raises:
             TraceError: None was.
         """
-        if self.first is None:
+        if not self.errors:
             return ()
+        first = self.errors[0]
         if not kept:
-            problem = f"none of its {self.count:,} rows can be read; the first: {self.first.problem}"
-            raise TraceError(self.source, problem, row=self.first.row, field=self.first.field)
-        place = f"row {self.first.row}" + (f", field {self.first.field!r}" if self.first.field else "")
+            problem = f"none of its {self.count:,} rows can be read; the first: {first.problem}"
+            raise TraceError(self.source, problem, row=first.row, field=first.field, rows=tuple(self.errors))
+        place = f"row {first.row}" + (f", field {first.field!r}" if first.field else "")
         rows = "1 bad row was" if self.count == 1 else f"{self.count:,} bad rows were"
-        return (f"{rows} skipped; the first: {place}: {self.first.problem}",)
+        return (f"{rows} skipped; the first: {place}: {first.problem}",)
 
 
 def shown(value: object) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from .blocks import INT32_MAX
 from .errors import TraceError
+from .fields import NAMED_ROWS
 from .sessions import number_turns, old_parents, remap_parents
 from .table import TRACE_SCHEMA, Trace, one_array
 
@@ -112,6 +113,7 @@ def read_many(source: str, files: Sequence[Path], read_one: Callable[[Path], Tra
         notes=(*notes, *said),
         skipped_rows=sum(trace.skipped_rows for trace in traces),
         origin_ns=origin,
+        bad_rows=tuple(row for trace in traces for row in trace.bad_rows)[:NAMED_ROWS],
     )
 
 

@@ -25,7 +25,7 @@ CORPUS_WORDS = 1 << 17
 MIN_WORDS = 64
 
 _ID_SPACE = 1 << 33
-_FRESH = 1 << 32  # recorded ids end below 2**31; from here on, ids of text that is shared with nobody
+FRESH = 1 << 32  # recorded ids end below 2**31; from here on, ids of text that is shared with nobody
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio, odd: spreads consecutive numbers evenly
 
@@ -67,20 +67,41 @@ class Vocabulary:
             TraceError: Fewer than 64 are, or they are no longer when they stand together.
         """
 
-        def count(text: str) -> int:
-            tokens = encode(text)
-            return tokens if isinstance(tokens, int) else len(tokens)
+        def counts(texts: Sequence[str]) -> list[int]:
+            encoded = [encode(text) for text in texts]
+            return [tokens if isinstance(tokens, int) else len(tokens) for tokens in encoded]
 
+        return cls.for_counts(counts, name=name, words=words)
+
+    @classmethod
+    def for_counts(
+        cls, counts: Callable[[Sequence[str]], Sequence[int]], *, name: str = "tokenizer", words: Iterable[str] = WORDS
+    ) -> Vocabulary:
+        """The same for a tokenizer that counts many texts at once.
+
+        Args:
+            counts: Returns the number of tokens of each text. Tokens that it adds to every text are allowed for.
+            name: The tokenizer's name, for the message.
+            words: The words to try.
+
+        Raises:
+            TraceError: Fewer than 64 are, or they are no longer when they stand together.
+        """
         asked = tuple(dict.fromkeys(words))
-        added = count("")
-        kept = tuple(w for w in asked if count(w) == added + 1 and count(f"{w} {w} {w}") == added + 3)
+        added = counts([""])[0]
+        alone, thrice = counts(asked), counts([f"{word} {word} {word}" for word in asked])
+        kept = tuple(
+            word
+            for word, one, three in zip(asked, alone, thrice, strict=True)
+            if one == added + 1 and three == added + 3
+        )
         if len(kept) < MIN_WORDS:
             raise TraceError(
                 name,
                 f"only {len(kept)} of {len(asked):,} words are single tokens of this tokenizer and "
                 f"{MIN_WORDS} are needed for prompts of exact length; use token-id prompts instead",
             )
-        together = count(" ".join(kept)) - added
+        together = counts([" ".join(kept)])[0] - added
         if together != len(kept):
             raise TraceError(
                 name,
@@ -179,7 +200,7 @@ class Prompts:
             if left <= 0:
                 break
         if left > 0:
-            corpus.write(parts, _FRESH + int(self._source_row[row]), left)
+            corpus.write(parts, FRESH + int(self._source_row[row]), left)
         parts[0] = parts[0][1:]  # no separator in front of the first word
         return b"".join(parts)
 
@@ -193,7 +214,7 @@ class Prompts:
     def fresh(self, row: int, tokens: int) -> bytes:
         """So many words or ids that no other row has, ready to stand in a JSON body."""
         parts: list[bytes | memoryview] = []
-        self._corpus.write(parts, _FRESH + int(self._source_row[row]), tokens)
+        self._corpus.write(parts, FRESH + int(self._source_row[row]), tokens)
         parts[0] = parts[0][1:]
         return b"".join(parts)
 

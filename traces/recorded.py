@@ -96,7 +96,7 @@ def recorded_trace(
         optional=optional,
         parent=np.array([-1 if r.follows is None else r.follows for r in requests], np.int64),
         notes=said,
-        skipped_rows=bad.count + bad.torn,
+        bad=bad,
     )
 
 

@@ -228,7 +228,7 @@ class Rows:
             block_tokens=block_tokens,
             block_rounding=block_rounding,
             notes=[*said, *notes],
-            skipped_rows=self._bad.count + self._bad.torn,
+            bad=self._bad,
         )
 
     def _column(self, name: str) -> NDArray[np.int64]:

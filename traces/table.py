@@ -46,6 +46,7 @@ class Trace:
         notes: What a user should know about the trace, one sentence each.
         transforms: What was done to it since it was read, in order, as in ``speed(2)``.
         skipped_rows: Bad rows left out when reading.
+        bad_rows: What is wrong with the first few of them, one sentence each.
         origin_ns: The first arrival on the file's own clock, as nanoseconds: since 1970 where it was a date, else
             since whatever the file counts from.
     """
@@ -60,6 +61,7 @@ class Trace:
     transforms: tuple[str, ...] = ()
     skipped_rows: int = 0
     origin_ns: int = 0
+    bad_rows: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
+from .assemble import rows_text
+from .blocks import due_blocks, wrong_count
 from .errors import TraceError
+from .fields import NAMED_ROWS
 from .sessions import check_parents, old_parents
 from .table import Trace, one_array
 
@@ -41,25 +47,38 @@ def validate(path: str | Path, *, format: str | None = None, mapping: str | None
         return Findings(len(trace), trace.format, tuple(problems_of(trace)), trace.notes)
     try:
         trace = read_trace(path, format=format, mapping=mapping, skip_bad_rows=True)
-    except TraceError:
-        return Findings(0, None, (first,), ())
-    bad = trace.skipped_rows
-    more = (f"{bad:,} rows cannot be read; --skip-bad-rows would leave them out",) if bad > 1 else ()
-    return Findings(len(trace), trace.format, (first, *more, *problems_of(trace)), trace.notes)
+    except TraceError as error:
+        if not error.rows:
+            return Findings(0, None, (first,), ())
+        return Findings(0, None, (*map(str, error.rows), f"{path}: none of its rows can be read"), ())
+    named = trace.bad_rows if first in trace.bad_rows else (first, *trace.bad_rows)
+    more = trace.skipped_rows - len(trace.bad_rows)
+    rows = f"{rows_text(trace.skipped_rows)} cannot be read{f', {more:,} of them not listed' if more else ''}"
+    summary = (f"{rows}; --skip-bad-rows would leave them out",) if trace.skipped_rows > 1 else ()
+    return Findings(len(trace), trace.format, (*named, *summary, *problems_of(trace)), trace.notes)
 
 
 def problems_of(trace: Trace) -> list[str]:
-    """What is wrong with the rows of a trace: order, parents, think times, numbers of block ids."""
-    found = []
+    """What is wrong with the rows of a trace: order, parents, think times, numbers of block ids.
+
+    Of each kind the first NAMED_ROWS rows are named, and the others counted.
+    """
     table = trace.table
     arrival = table["arrival_ns"].to_numpy()
-    late = np.flatnonzero(np.diff(arrival) < 0)
-    if len(late):
-        found.append(_said(trace, int(late[0]) + 1, len(late), "arrival_ns", "lies before the row above"))
+    late = np.flatnonzero(np.diff(arrival, prepend=arrival[:1]) < 0)
+    found = _said(
+        trace,
+        late,
+        "arrival_ns",
+        lambda row: f"{arrival[row]:,} ns lies before the row above, {arrival[row - 1]:,} ns; rows belong in order",
+    )
     think = table["think_ns"].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False)
-    negative = np.flatnonzero(think < 0)
-    if len(negative):
-        found.append(_said(trace, int(negative[0]), len(negative), "think_ns", "is negative"))
+    found += _said(
+        trace,
+        np.flatnonzero(think < 0),
+        "think_ns",
+        lambda row: f"{think[row]:,} ns is negative; 0 or more belong there, or null",
+    )
     try:
         check_parents(trace.source, table)
     except TraceError as error:
@@ -67,8 +86,12 @@ def problems_of(trace: Trace) -> list[str]:
     else:
         parents = old_parents(table["parent"])
         early = np.flatnonzero((parents >= 0) & (arrival < arrival[parents]))
-        if len(early):
-            found.append(_said(trace, int(early[0]), len(early), "arrival_ns", "lies before the request it follows"))
+        found += _said(
+            trace,
+            early,
+            "arrival_ns",
+            lambda row: f"{arrival[row]:,} ns lies before the request it follows, {arrival[parents[row]]:,} ns",
+        )
     return found + _block_counts(trace)
 
 
@@ -77,20 +100,17 @@ def _block_counts(trace: Trace) -> list[str]:
         return []
     counts = one_array(trace.table["block_ids"]).value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
     tokens = trace.table["input_tokens"].to_numpy().astype(np.int64)
-    size = trace.block_tokens
-    due = -(-tokens // size) if trace.block_rounding == "ceil" else tokens // size
-    wrong = np.flatnonzero((counts >= 0) & (counts != due))
-    if not len(wrong):
-        return []
-    row = int(wrong[0])
-    rounded = "up" if trace.block_rounding == "ceil" else "down"
-    problem = (
-        f"has {counts[row]:,} for {tokens[row]:,} input tokens; blocks of {size} rounded {rounded} make {due[row]:,}"
-    )
-    return [_said(trace, row, len(wrong), "block_ids", problem)]
+    size, rounding = trace.block_tokens, trace.block_rounding
+    wrong = np.flatnonzero((counts >= 0) & (counts != due_blocks(tokens, size, rounding)))
+    return _said(trace, wrong, "block_ids", lambda row: wrong_count(int(counts[row]), int(tokens[row]), size, rounding))
 
 
-def _said(trace: Trace, row: int, rows: int, field: str, problem: str) -> str:
-    record = int(trace.table["source_row"][row].as_py())
-    more = f" (and {rows - 1:,} more rows)" if rows > 1 else ""
-    return str(TraceError(trace.source, problem + more, row=record, field=field))
+def _said(trace: Trace, rows: NDArray[np.int64], field: str, problem: Callable[[int], str]) -> list[str]:
+    """A sentence for each of the first rows, and one for the others."""
+    records = trace.table["source_row"].take(pa.array(rows[:NAMED_ROWS])).to_pylist()
+    said = [
+        str(TraceError(trace.source, problem(row), row=record, field=field))
+        for row, record in zip(rows[:NAMED_ROWS].tolist(), records, strict=True)
+    ]
+    more = len(rows) - len(said)
+    return [*said, *([f"{trace.source}: {rows_text(more)} more like these in {field!r}"] if more else [])]

@@ -56,6 +56,19 @@ static const dialect_type RESPONSES_TYPES[] = {
     {0},
 };
 
+static const dialect_path SO_FAR_PATHS[] = {
+    {"text", ROLE_TEXT_SO_FAR},
+    {"token.text", ROLE_TEXT},
+    {"generated_text", ROLE_WHOLE_TEXT},
+    {"meta_info.completion_tokens", ROLE_OUTPUT_TOKENS},
+    {"usage.input_tokens", ROLE_INPUT_TOKENS},
+    {"usage.cache_read_input_tokens", ROLE_CACHED_BESIDE},
+    {"usage.cache_creation_input_tokens", ROLE_INPUT_BESIDE},
+    {"done", ROLE_END},
+    {"error", ROLE_ERROR},
+    {0},
+};
+
 static inline event_dialect *make_dialect(const dialect_path *paths, const dialect_type *types) {
     event_dialect *dialect = event_dialect_new();
     if (!dialect)

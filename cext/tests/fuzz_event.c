@@ -1,4 +1,4 @@
-/* Streams whose events are read by two dialects: spans lie within the data, a cut and white space around change nothing. */
+/* Streams whose events are read by three dialects: spans lie within the data, a cut and white space around change nothing. */
 #include "dialects.h"
 #include "readers.h"
 
@@ -23,7 +23,7 @@ static void check_scan(const event_dialect *dialect, const char *data, size_t le
     memcpy(wide + 2 + length, "\n ", 2);
     event_scan(dialect, "", 0, exact, length, &bare);
     event_scan(dialect, "", 0, wide, length + 4, &padded);
-    const event_span spans[] = {bare.text, bare.finish, bare.id, bare.error};
+    const event_span spans[] = {bare.text, bare.finish, bare.id, bare.error, bare.whole};
     for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
         check_span(spans[i], exact, length);
     if ((unsigned)bare.kind >= KIND_COUNT || (bare.malformed && bare.kind != KIND_OTHER) || bare.token_ids < -1
@@ -55,14 +55,15 @@ static void check_stream(const event_dialect *dialect, const char *bytes, size_t
 
 /* The last byte chooses the cuts and the dialect. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static event_dialect *dialects[2];
+    static event_dialect *dialects[3];
     if (!dialects[0]) {
         dialects[0] = make_dialect(CHAT_PATHS, NULL);
         dialects[1] = make_dialect(RESPONSES_PATHS, RESPONSES_TYPES);
+        dialects[2] = make_dialect(SO_FAR_PATHS, NULL);
     }
     if (size < 1)
         return 0;
-    const event_dialect *dialect = dialects[data[size - 1] & 1];
+    const event_dialect *dialect = dialects[data[size - 1] % 3];
     check_stream(dialect, (const char *)data, size - 1, data[size - 1] + UINT64_C(1));
     check_scan(dialect, (const char *)data, size - 1);
     return 0;

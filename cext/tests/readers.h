@@ -40,6 +40,8 @@ static inline void record_scan(record *out, const event_scan_result *result) {
     record_span(out, result->finish);
     record_span(out, result->id);
     record_span(out, result->error);
+    record_span(out, result->whole);
+    record_number(out, result->so_far ? (int)result->kind_unless_grown : -1);
 }
 
 static inline void sse_reader_take(sse_reader *reader, const sse_event *event) {

@@ -204,6 +204,26 @@ static void refuses_bad_dialects(void) {
     event_dialect_free(NULL);
 }
 
+/* Text so far and whole texts, and input tokens that stand beside the input's own count. */
+static void reads_what_is_cumulative(void) {
+    static const char grown[] = "{\"text\":\"a b\",\"meta_info\":{\"completion_tokens\":2}}";
+    static const char last[] = "{\"token\":{\"text\":\"\"},\"generated_text\":\"a b\"}";
+    static const char usage[] = "{\"usage\":{\"input_tokens\":1,\"cache_read_input_tokens\":31,\"cache_creation_input_tokens\":8}}";
+    event_dialect *dialect = make_dialect(SO_FAR_PATHS, NULL);
+    event_scan_result got;
+    event_scan(dialect, "", 0, grown, strlen(grown), &got);
+    CHECK(got.so_far && got.kind == KIND_TOKEN && got.kind_unless_grown == KIND_USAGE && !got.ends);
+    CHECK_TEXT(got.text.start, got.text.length, "a b");
+    CHECK_NUMBER(got.output_tokens, 2);
+    event_scan(dialect, "", 0, last, strlen(last), &got);
+    CHECK(!got.so_far && got.kind == KIND_DONE && got.ends && !got.text.start);
+    CHECK_TEXT(got.whole.start, got.whole.length, "a b");
+    event_scan(dialect, "", 0, usage, strlen(usage), &got);
+    CHECK_NUMBER(got.input_tokens, 40);
+    CHECK_NUMBER(got.cached_tokens, 31);
+    event_dialect_free(dialect);
+}
+
 int main(void) {
     event_dialect *chat = make_dialect(CHAT_PATHS, NULL);
     event_dialect *responses = make_dialect(RESPONSES_PATHS, RESPONSES_TYPES);
@@ -213,6 +233,7 @@ int main(void) {
     event_dialect_free(responses);
     reads_all_counts();
     reads_a_fake_stream();
+    reads_what_is_cumulative();
     refuses_bad_dialects();
     return check_report("event");
 }

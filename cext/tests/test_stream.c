@@ -103,6 +103,62 @@ static void test_every_response_at_every_cut(const event_dialect *dialect) {
     check_case = "";
 }
 
+#define LINES_HEAD "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"
+#define PLAIN_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+#define LINE(text) "{\"token\":{\"text\":\"" text "\"}}\n"
+
+/* Reads a response whole, under the dialect of cumulative texts and ends of their own. */
+static void read_so_far(stream *s, event_columns *columns, const event_dialect *dialect, const char *bytes, bool lines) {
+    size_t left;
+    CHECK(columns_init(columns));
+    stream_shared shared = {.dialect = dialect, .columns = columns, .needs_end = true, .keep_text = true, .lines = lines};
+    stream_init(s);
+    stream_begin(s, 1, 0);
+    if (stream_bytes(s, &shared, bytes, strlen(bytes), 10, 10, &left) == STREAM_MORE)
+        stream_closed(s, &shared, 20, "gone");
+}
+
+static const struct {
+    const char *name, *bytes;
+    bool lines;
+    outcome outcome;
+    end_marker end;
+    int events, outputs;
+    const char *text, *error;
+} OTHERS[] = {
+    {"lines", LINES_HEAD LINE("a") LINE(" b") "{\"done\":true}\n", false, OUTCOME_OK, END_TERMINAL_EVENT, 3, 2, "a b", ""},
+    {"lines without their type", PLAIN_HEAD LINE("a") "{\"done\":true}", true, OUTCOME_OK, END_TERMINAL_EVENT, 2, 1, "a", ""},
+    {"lines without an end", LINES_HEAD LINE("a"), false, OUTCOME_TRUNCATED, END_CLOSE, 1, 1, "a", "the stream ended without"},
+    {"an error among lines", LINES_HEAD LINE("a") "{\"error\":\"no memory\"}\n", false, OUTCOME_STREAM_ERROR, END_CLOSE, 2, 1,
+     "a", "no memory"},
+    {"a text so far", CLOSE_HEAD "data: {\"text\":\"a\"}\n\ndata: {\"text\":\"a b\"}\n\ndata: {\"text\":\"a b\"}\n\n" DONE, false,
+     OUTCOME_OK, END_DONE, 4, 2, "a b", ""},
+    {"the whole text ends it", CLOSE_HEAD "data:{\"token\":{\"text\":\"a\"}}\n\n"
+     "data:{\"token\":{\"text\":\"b\"},\"generated_text\":\"ab\"}\n\n", false, OUTCOME_OK, END_TERMINAL_EVENT, 2, 2, "ab", ""},
+    {"the whole text beside nothing", CLOSE_HEAD "data:{\"token\":{\"text\":\"\"},\"generated_text\":\"ab\"}\n\n", false, OUTCOME_OK,
+     END_TERMINAL_EVENT, 1, 0, "", ""},
+    {"the whole text alone", JSON_HEAD "23\r\n\r\n{\"generated_text\":\"ab\"}", false, OUTCOME_OK, END_TERMINAL_EVENT, 1, 1, "ab", ""},
+};
+
+static void test_lines_and_texts_so_far(const event_dialect *dialect) {
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++) {
+        event_columns columns;
+        stream s;
+        check_case = OTHERS[i].name;
+        read_so_far(&s, &columns, dialect, OTHERS[i].bytes, OTHERS[i].lines);
+        CHECK_NUMBER(s.record.outcome, OTHERS[i].outcome);
+        CHECK_NUMBER(s.record.end_marker, OTHERS[i].end);
+        CHECK_NUMBER(s.record.events, OTHERS[i].events);
+        CHECK_NUMBER(s.record.output_events, OTHERS[i].outputs);
+        CHECK_NUMBER(s.record.first_visible_ns, OTHERS[i].outputs ? 10 : 0);
+        CHECK_TEXT(s.text.bytes, s.text.length, OTHERS[i].text);
+        CHECK(strncmp(s.error.length ? s.error.bytes : "", OTHERS[i].error, strlen(OTHERS[i].error)) == 0);
+        stream_free(&s);
+        columns_free(&columns);
+    }
+    check_case = "";
+}
+
 static void test_stamps_and_coalescing(const event_dialect *dialect) {
     event_columns columns;
     stream s;
@@ -160,11 +216,35 @@ static void test_exact_counts(const event_dialect *dialect) {
     columns_free(&columns);
 }
 
+static void test_visible_output(const event_dialect *dialect) {
+    static const char *const events[] = {
+        CLOSE_HEAD "data: {\"choices\":[{\"delta\":{\"reasoning\":\"hm\"}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{}]}}]}\n\n", TOKEN, TOKEN};
+    event_columns columns;
+    stream s;
+    size_t left;
+    CHECK(columns_init(&columns));
+    stream_shared shared = {.dialect = dialect, .columns = &columns};
+    stream_init(&s);
+    stream_begin(&s, 1, 0);
+    for (int i = 0; i < 4; i++)
+        stream_bytes(&s, &shared, events[i], strlen(events[i]), 10 + i, 10 + i, &left);
+    CHECK_NUMBER(s.record.first_token_ns, 10);
+    CHECK_NUMBER(s.record.first_visible_ns, 12);
+    CHECK_NUMBER(s.record.last_token_ns, 13);
+    stream_free(&s);
+    columns_free(&columns);
+}
+
 int main(void) {
     event_dialect *dialect = make_dialect(CHAT_PATHS, NULL);
     test_every_response_at_every_cut(dialect);
     test_stamps_and_coalescing(dialect);
     test_exact_counts(dialect);
+    test_visible_output(dialect);
+    event_dialect_free(dialect);
+    dialect = make_dialect(SO_FAR_PATHS, NULL);
+    test_lines_and_texts_so_far(dialect);
     event_dialect_free(dialect);
     return check_report("stream");
 }

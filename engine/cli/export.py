@@ -6,7 +6,7 @@ import click
 
 
 @click.command()
-@click.argument("tape", metavar="TAPE", type=click.Path(path_type=Path))
+@click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     "-o",
@@ -28,18 +28,19 @@ import click
     metavar="KEY:NUMBER",
     help="An objective of each request, in GenAI-Perf's words: request_latency:500 (ms). May be given several times.",
 )
-def export(tape: Path, out: Path | None, profile_export_file: str, goodput: tuple[str, ...]) -> None:
-    """Write GenAI-Perf's files of a tape: profile_export_genai_perf.csv and .json, profile_export.json, inputs.json.
+def export(tapes: tuple[Path, ...], out: Path | None, profile_export_file: str, goodput: tuple[str, ...]) -> None:
+    """Write GenAI-Perf's files of tapes: profile_export_genai_perf.csv and .json, profile_export.json, inputs.json.
 
-    Prints their paths. What was said, and with it inputs.json, is there if the tape was made with --keep-bodies.
+    Several tapes are taken for one run on several machines, as GenAI-Perf's process-export-files does.
+    Prints the files' paths. What was said, and with it inputs.json, is there if the tape was made with --keep-bodies.
     """
     from ..measure.dialects.goodput import parse_goodput
     from ..report.genai_perf import artifact_directory, config_of, write_genai_perf
     from ..tape.read import open_tape
 
     slos = [parse_goodput(word) for word in goodput]
-    opened = open_tape(tape)
-    config = config_of(opened, profile_export_name=profile_export_file, goodput=goodput)
+    opened = [open_tape(tape) for tape in tapes]
+    config = config_of(opened[0], profile_export_name=profile_export_file, goodput=goodput)
     if out is None:
         load = config["perf_analyzer"]["stimulus"]
         out = artifact_directory(config["model_names"], "openai", config["endpoint"]["type"], **load)
@@ -47,5 +48,5 @@ def export(tape: Path, out: Path | None, profile_export_file: str, goodput: tupl
     written = write_genai_perf(opened, out, input_config=config, profile_export_name=profile_export_file, slos=slos)
     for file in written:
         click.echo(file)
-    if not opened.files("bodies"):
-        click.echo("note: no inputs.json: the tape holds no bodies; a run with --keep-bodies keeps them", err=True)
+    if not any(tape.files("bodies") for tape in opened):
+        click.echo("note: no inputs.json, since no bodies were kept; --keep-bodies keeps them", err=True)

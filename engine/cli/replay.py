@@ -8,21 +8,37 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import print_summaries, summary_options
+from .transport_options import transport_options, transport_settings
 
 if TYPE_CHECKING:
     from ..run.options import ReplayOptions
 
 
-EXIT_INTERRUPTED = 130
-
-
 @click.command()
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
-@click.option("--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL.")
+@click.option(
+    "--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET."
+)
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
-@click.option("--endpoint", default="chat", show_default=True, help="chat, completions or embeddings.")
+@click.option(
+    "--endpoint",
+    default="chat",
+    show_default=True,
+    help="The API: chat, completions, responses, messages, ollama_chat, tgi, … (docs/endpoints.md).",
+)
+@click.option(
+    "--request-template", metavar="FILE", help="An API of your own, at the URL's path: a Jinja2 template of its body."
+)
+@click.option(
+    "--response-field",
+    "response_fields",
+    multiple=True,
+    metavar="ROLE=PATH",
+    help="Where something stands in that API's answers, as in text=choices[].text.",
+)
+@click.option("--response-lines", is_flag=True, help="That API's streams are lines of JSON.")
 @click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
 @click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
 @click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")
@@ -84,8 +100,7 @@ EXIT_INTERRUPTED = 130
     default=True,
     help="Ask for exactly the recorded output lengths; some servers refuse the field.  [default: ignore-eos]",
 )
-@click.option("--header", "-H", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header for every request.")
-@click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the API key.")
+@transport_options
 @click.option("--connect-timeout", default="10s", show_default=True, help="For a connection to be made.")
 @click.option("--read-timeout", default="300s", show_default=True, help="For a stream to be silent.")
 @click.option("--grace", default="30s", show_default=True, help="For open streams to end after Ctrl-C.")
@@ -95,7 +110,6 @@ EXIT_INTERRUPTED = 130
 @click.option(
     "--spin", default="0", show_default=True, help="Poll this long before each due time: less late, more CPU."
 )
-@click.option("--reuse/--no-reuse", default=True, help="Keep connections for further requests.  [default: reuse]")
 @click.option("--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]")
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
 @summary_options
@@ -115,6 +129,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 def _options(given: dict[str, Any]) -> "ReplayOptions":
     from ..errors import UserError
     from ..run.options import ReplayOptions
+    from .durations import option_ns
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
@@ -129,39 +144,27 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
     return ReplayOptions(
         url=given["url"],
         simulator=simulator,
-        start_ns=_duration_ns(given, "start") if given["start"] else None,
-        end_ns=_duration_ns(given, "end") if given["end"] else None,
+        start_ns=option_ns(given, "start") if given["start"] else None,
+        end_ns=option_ns(given, "end") if given["end"] else None,
         prompt_form=None if form is None else form.replace("-", "_"),
-        connect_timeout_ns=_duration_ns(given, "connect_timeout", above_0=True),
-        read_timeout_ns=_duration_ns(given, "read_timeout", above_0=True),
-        grace_ns=_duration_ns(given, "grace"),
-        preopen_ns=_duration_ns(given, "preopen"),
-        spin_ns=_duration_ns(given, "spin"),
-        think=given["think"] if given["think"] in ("recorded", "none") else _duration_ns(given, "think"),
+        connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
+        read_timeout_ns=option_ns(given, "read_timeout", above_0=True),
+        grace_ns=option_ns(given, "grace"),
+        preopen_ns=option_ns(given, "preopen"),
+        spin_ns=option_ns(given, "spin"),
+        think=given["think"] if given["think"] in ("recorded", "none") else option_ns(given, "think"),
         go_on_after_failure=given["on_failure"] == "continue",
+        **transport_settings(given),
         **{
             name: given[name]
             for name in (
                 "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
+                "request_template", "response_fields", "response_lines",
                 "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
-                "stream", "usage", "ignore_eos", "headers", "api_key_env", "reuse", "kernel_stamps", "keep_bodies",
+                "stream", "usage", "ignore_eos", "kernel_stamps", "keep_bodies",
             )
         },
     )  # fmt: skip
-
-
-def _duration_ns(given: dict[str, Any], name: str, *, above_0: bool = False) -> int:
-    from ..errors import UserError
-    from ..units import duration_ns
-
-    option = f"--{name.replace('_', '-')}"
-    try:
-        duration = duration_ns(given[name])
-    except UserError as error:
-        raise UserError(f"{option}: {error}") from None
-    if above_0 and not duration:
-        raise UserError(f"{option} is {given[name]}; it must be above 0")
-    return duration
 
 
 def _check_speed(text: str) -> None:
@@ -185,41 +188,38 @@ def _run(given: dict[str, Any]) -> int:
     """Replay, seal, sum up, print; returns the exit code."""
     from ... import traces
     from ..errors import UserError
-    from ..measure.slo import parse_slo
-    from ..measure.summary import summarize
-    from ..report.export import write_summary_files
-    from ..run.controller import Interrupted
-    from ..run.progress import ProgressDisplay
-    from ..run.replay import replay as replay_trace
-    from ..tape.journal import JOURNAL
 
     options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
         raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
     trace = trace or traces.sample_path()
-    out = given["out"] or _out_for(trace)
+    return run_replay(trace, given["out"] or _out_for(trace), options, given)
+
+
+def run_replay(trace: Path, out: Path, options: "ReplayOptions", given: dict[str, Any]) -> int:
+    """Replay a trace with progress, seal, sum up, print; returns the exit code.
+
+    Args:
+        trace: The trace.
+        out: Where the tape will lie.
+        options: How.
+        given: Words of the command line: slos, max_failures, format_ and quiet.
+    """
+    from ..measure.slo import parse_slo
+    from ..run.replay import replay as replay_trace
+    from ._watched import EXIT_INTERRUPTED, note, summed_up, watched
+
     slos = [parse_slo(slo) for slo in given["slos"]]
-    try:
-        with ProgressDisplay(quiet=given["quiet"]) as display:
-            tape = replay_trace(
-                trace,
-                out,
-                options,
-                command=["tokentape", *sys.argv[1:]],
-                on_status=display.show,
-                on_note=lambda note: click.echo(f"note: {note}", err=True),
-            )
-    except (Interrupted, KeyboardInterrupt):
-        kept = f"; what was measured lies in {out}: tokentape recover {out}" if (out / JOURNAL).is_dir() else ""
-        click.echo(f"stopped at once{kept}", err=True)
+    command = ["tokentape", *sys.argv[1:]]
+    tape = watched(
+        out,
+        given["quiet"],
+        lambda show: replay_trace(trace, out, options, command=command, on_status=show, on_note=note),
+    )
+    if tape is None:
         return EXIT_INTERRUPTED
-    summary = summarize(tape, slos, max_failures=given["max_failures"])
-    try:
-        write_summary_files(tape, summary)
-    except OSError as error:
-        # The tape is whole and what follows is printed all the same.
-        click.echo(f"note: the summary could not be written into {out}: {error.strerror}", err=True)
+    summary = summed_up(tape, slos, given["max_failures"])
     print_summaries([summary], given["format_"])
     click.echo(f"the tape is {out}", err=True)
     return summary.verdict.exit_code

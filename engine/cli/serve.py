@@ -40,7 +40,7 @@ def _choice(*names: str) -> click.Choice[str]:
 @click.option("--continuous-usage", is_flag=True, help="Usage on every chunk, asked for or not.")
 @click.option("--tokens-per-chunk", type=int, default=1, show_default=True, metavar="K",
               help="In each chunk after the first, which has one.")  # fmt: skip
-@click.option("--reasoning-tokens", type=int, default=0, metavar="K", help="The first K tokens are reasoning_content.")
+@click.option("--reasoning-tokens", type=int, default=0, metavar="K", help="The first K tokens are reasoning.")
 @click.option("--keepalive", metavar="TIME", help="A comment after so long a silence in a stream.")
 @click.option("--ping", type=_choice("ping", "bare"), default="ping", show_default=True, help="That comment's form.")
 @click.option("--chunk-extensions", is_flag=True, help="On each chunk of the body.")
@@ -56,8 +56,8 @@ def _choice(*names: str) -> click.Choice[str]:
 @click.option("--fault-after", type=int, default=1, show_default=True, metavar="K", help="Tokens before it.")
 @click.option("--fault-share", type=float, default=1.0, show_default=True, metavar="SHARE", help="Of the requests.")
 @click.option("--fault-status", type=int, default=500, show_default=True, help="From 400 to 599.")
-@click.option("--error-shape", type=_choice("openai", "fastapi", "text", "html"), default="openai",
-              show_default=True, help="Of the body that goes with the status.")  # fmt: skip
+@click.option("--error-shape", type=_choice("api", "openai", "fastapi", "text", "html"), default="api",
+              show_default=True, help="Of the body that goes with the status; api: as the API has it.")  # fmt: skip
 @click.option("--stream-error", type=_choice("data", "event", "field"), default="data", show_default=True,
               help="An error in the stream: data and [DONE], an event named error, or an error field.")  # fmt: skip
 @click.option("--retry-after", "retry_after_s", type=int, default=1, show_default=True, metavar="SECONDS",
@@ -69,11 +69,12 @@ def _choice(*names: str) -> click.Choice[str]:
 @click.option("--announce-fd", type=int, hidden=True, help="Write the port and a line end there when listening.")
 @click.option("--parent-pid", type=int, hidden=True, help="End when this process does.")
 def serve(**given: Any) -> None:
-    """Serve OpenAI's API with meaningless words at exact times: a server to measure clients against.
+    """Serve LLM APIs with meaningless words at exact times: a server to measure clients against.
 
     Token k of an answer is due at TTFT and k draws of ITL after the request, and never leaves before. It speaks
-    /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models, /health and /metrics, and, if told
-    to, every dialect and fault of the wire that real servers have. Ends on Ctrl-C or SIGTERM.
+    OpenAI's chat, completions, responses and embeddings, Anthropic's messages, and the APIs of Ollama, TGI, Triton,
+    KServe, SGLang and three rankers, each at its own path; further /v1/models, /api/tags, /health and /metrics; and, if
+    told to, every dialect and fault of the wire that real servers have. Ends on Ctrl-C or SIGTERM.
     """
     from ._serve import run_server
 

@@ -1,19 +1,25 @@
-"""OpenAI chat completions: ``POST /v1/chat/completions``."""
+"""OpenAI chat completions: ``POST /v1/chat/completions``.
 
-from .endpoint import (
-    OPENAI_USAGE,
-    Body,
-    BodyOptions,
-    Endpoint,
-    gap_for_prompt,
-    make_body,
-    openai_stream_fields,
-)
+A token: an event whose ``delta.content`` (or ``refusal``) is not empty, or empty with ``token_ids``. The end:
+``[DONE]``, or a finish reason. Counts: ``usage``.
+"""
+
+from typing import Any
+
+from ...traces.content import Content
+from .body import Body, BodyOptions, gap_for_prompt, make_body
+from .endpoint import OPENAI_USAGE, Endpoint, openai_stream_fields
+from .said import chat_messages, only_payload, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
-    message = {"role": "user", "content": gap_for_prompt("text")}
-    return make_body({"model": options.model, "messages": [message], **openai_stream_fields(options)})
+    message = {"role": "user", "content": gap_for_prompt()}
+    return make_body({"model": options.model, "messages": [message], **openai_stream_fields(options)}, options.extra)
+
+
+def _content(content: Content) -> dict[str, Any]:
+    fields = {} if only_payload(content) else {"messages": chat_messages(content, "chat")}
+    return with_payload(fields, content)
 
 
 ENDPOINT = Endpoint(
@@ -28,6 +34,7 @@ ENDPOINT = Endpoint(
         "choices[].delta.reasoning_content": "reasoning",
         "choices[].delta.reasoning": "reasoning",
         "choices[].message.reasoning_content": "reasoning",
+        "choices[].message.reasoning": "reasoning",
         "choices[].delta.tool_calls": "tool",
         "choices[].delta.function_call": "tool",
         "choices[].message.tool_calls": "tool",
@@ -42,4 +49,6 @@ ENDPOINT = Endpoint(
     streams=True,
     prompt_forms=("text",),
     body=_body,
+    content=_content,
+    length_path=("max_tokens",),
 )

@@ -1,19 +1,25 @@
-"""OpenAI completions: ``POST /v1/completions``."""
+"""OpenAI completions: ``POST /v1/completions``.
 
-from .endpoint import (
-    OPENAI_USAGE,
-    Body,
-    BodyOptions,
-    Endpoint,
-    gap_for_prompt,
-    make_body,
-    openai_stream_fields,
-)
+A token: an event whose ``text`` is not empty, or empty with ``token_ids``. The end: ``[DONE]``, or a finish reason.
+Counts: ``usage``.
+"""
+
+from typing import Any
+
+from ...traces.content import Content
+from .body import Body, BodyOptions, gap_for_prompt, make_body
+from .endpoint import OPENAI_USAGE, Endpoint, openai_stream_fields
+from .said import one_text, only_payload, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
     prompt = gap_for_prompt(options.prompt_form)
-    return make_body({"model": options.model, "prompt": prompt, **openai_stream_fields(options)})
+    return make_body({"model": options.model, "prompt": prompt, **openai_stream_fields(options)}, options.extra)
+
+
+def _content(content: Content) -> dict[str, Any]:
+    fields = {} if only_payload(content) else {"prompt": one_text(content, "completions")}
+    return with_payload(fields, content)
 
 
 ENDPOINT = Endpoint(
@@ -32,4 +38,6 @@ ENDPOINT = Endpoint(
     streams=True,
     prompt_forms=("text", "token_ids"),
     body=_body,
+    content=_content,
+    length_path=("max_tokens",),
 )

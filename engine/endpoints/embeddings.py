@@ -1,10 +1,22 @@
 """OpenAI embeddings: ``POST /v1/embeddings``. The answer is one JSON object and has no output tokens."""
 
-from .endpoint import OPENAI_USAGE, Body, BodyOptions, Endpoint, gap_for_prompt, make_body
+from typing import Any
+
+from ...traces.content import Content
+from .body import Body, BodyOptions, gap_for_prompt, make_body
+from .endpoint import OPENAI_USAGE, Endpoint
+from .said import only_payload, texts, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
-    return make_body({"model": options.model, "input": gap_for_prompt(options.prompt_form), **dict(options.extra)})
+    return make_body({"model": options.model, "input": gap_for_prompt(options.prompt_form)}, options.extra)
+
+
+def _content(content: Content) -> dict[str, Any]:
+    if only_payload(content):
+        return with_payload({}, content)
+    batch = texts(content, "embeddings")
+    return with_payload({"input": batch if content.texts else batch[0]}, content)
 
 
 ENDPOINT = Endpoint(
@@ -16,4 +28,6 @@ ENDPOINT = Endpoint(
     streams=False,
     prompt_forms=("text", "token_ids"),
     body=_body,
+    content=_content,
+    length_path=None,
 )

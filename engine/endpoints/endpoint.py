@@ -1,55 +1,19 @@
 """What an API is to us: a path, a body around a prompt, and the meaning of what comes back."""
 
-import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from ...traces.content import Content
+from .body import GAP_FOR_LENGTH, Body, BodyOptions, PromptForm
 
 if TYPE_CHECKING:
     from ...cext.parsers import Kind, Role
 
-PromptForm = Literal["text", "token_ids"]
-
-
-@dataclass(frozen=True)
-class BodyOptions:
-    """What all bodies of a run share.
-
-    Attributes:
-        model: The model's name, as the server knows it.
-        stream: Ask for server-sent events.
-        usage: Ask for token counts at the end of a stream (``stream_options.include_usage``).
-        ignore_eos: Ask for exactly the planned number of output tokens. vLLM, SGLang and llama.cpp know the field;
-            ``transformers serve`` and OpenAI refuse it.
-        prompt_form: Whether prompts are text or lists of token ids.
-        extra: Further fields, as in ``{"temperature": 0}``; they win over ours.
-    """
-
-    model: str
-    stream: bool = True
-    usage: bool = True
-    ignore_eos: bool = True
-    prompt_form: PromptForm = "text"
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Body:
-    """A body with two gaps: the prompt, and the number of output tokens where the API has one."""
-
-    before: bytes
-    after: bytes
-    takes_length: bool
-
-    def render(self, prompt: bytes, output_tokens: int) -> bytes:
-        """The whole body, as JSON.
-
-        Args:
-            prompt: JSON already: what stands between the quotes of a text, or between the brackets of a list.
-            output_tokens: How many tokens to ask for.
-        """
-        after = self.after % output_tokens if self.takes_length else self.after
-        return b"".join((self.before, prompt, after))
+Framing = Literal["sse", "ndjson"]
+MODEL_GAP = "{model}"
 
 
 @dataclass(frozen=True)
@@ -58,13 +22,20 @@ class Endpoint:
 
     Attributes:
         name: As users write it (``--endpoint chat``).
-        path: Of the request, below the server's root.
+        path: Of the request, below the server's root; ``{model}`` in it stands for the model's name.
         fields: Which part each JSON path of an event plays (the roles of ``cext/event.h``).
         types: Which kind each value of the events' ``type`` field means.
         needs_end: A stream that ends without [DONE], finish reason or terminal event was cut.
         streams: It can stream.
         prompt_forms: What prompts may be, the default first.
         body: Makes the body of a run's requests.
+        content: The fields of a body that say what a row says, as in ``{"messages": […]}``; raises UserError where the
+            API cannot say it.
+        length_path: Where the number of output tokens to ask for stands in a body; None: the API generates nothing.
+        framing: Of its streams: server-sent events, or lines of JSON.
+        whole_path: Of requests for an answer that is no stream, where that is another one.
+        headers: That every request needs beside the usual.
+        key_header: Which header holds the key; in Authorization it is a bearer's.
     """
 
     name: str
@@ -75,32 +46,41 @@ class Endpoint:
     streams: bool
     prompt_forms: tuple[PromptForm, ...]
     body: Callable[[BodyOptions], Body]
+    content: Callable[[Content], dict[str, Any]]
+    length_path: tuple[str, ...] | None
+    framing: Framing = "sse"
+    whole_path: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = "Authorization"
+
+    def path_for(self, model: str | None, stream: bool = True) -> str:
+        """The path of a run's requests.
+
+        Args:
+            model: As the server knows it; it is quoted where it is a part of the path. None leaves its gap.
+            stream: Whether the run asks for streams.
+        """
+        path = self.path if stream or self.whole_path is None else self.whole_path
+        return path if model is None else with_model(path, model)
+
+    def answers_at(self, path: str) -> int:
+        """How many characters at the end of a path are this API's; 0: it is another's.
+
+        ``/v1`` may be missing: Azure's deployments have none.
+        """
+        own = [known.removeprefix("/v1") for known in (self.path, self.whole_path) if known]
+        found = [re.search(path_pattern(known) + "$", path) for known in own]
+        return max((match.end() - match.start() for match in found if match), default=0)
 
 
-_PROMPT, _LENGTH = "\x00prompt", "\x00length"
+def with_model(path: str, model: str) -> str:
+    """A path with the model's name where it has a gap for one."""
+    return path.replace(MODEL_GAP, quote(model, safe=""))
 
 
-def gap_for_prompt(form: PromptForm) -> Any:
-    """Stands in a template where the prompt will be."""
-    return _PROMPT if form == "text" else [_PROMPT]
-
-
-GAP_FOR_LENGTH: Any = _LENGTH
-"""Stands in a template where the number of output tokens will be."""
-
-
-def make_body(template: Mapping[str, Any]) -> Body:
-    """A Body from a template that holds one prompt gap and at most one length gap, the length after the prompt."""
-    text = json.dumps(template, ensure_ascii=True, separators=(",", ":"))
-    mark = json.dumps(_PROMPT)
-    # A list of token ids has its gap in brackets: [gap]. A text has it in quotes, which stay.
-    in_list = f"[{mark}]" in text
-    before, _, after = text.partition(mark if in_list else mark[1:-1])
-    length = json.dumps(_LENGTH)
-    takes_length = length in after
-    if takes_length:
-        after = after.replace("%", "%%").replace(length, "%d")
-    return Body(before.encode(), after.encode(), takes_length)
+def path_pattern(path: str) -> str:
+    """An API's path as a regular expression, in which any name of a model fits its gap."""
+    return re.escape(path).replace(re.escape(MODEL_GAP), "[^/]+")
 
 
 OPENAI_USAGE: "Mapping[str, Role]" = {
@@ -121,4 +101,4 @@ def openai_stream_fields(options: BodyOptions) -> dict[str, Any]:
         fields["stream"] = True
         if options.usage:
             fields["stream_options"] = {"include_usage": True}
-    return fields | dict(options.extra)
+    return fields

@@ -1,13 +1,11 @@
 """Recorded request bodies: sent as they are, or completed where they do not name their model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from .endpoint import Body
-
-_PROMPTS = ("messages", "prompt", "input")
-_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+from .body import Body
 
 
 class _Named(msgspec.Struct):
@@ -20,16 +18,15 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def missing_prompt(body: Body, recorded: bytes) -> str | None:
     """The field for the prompt that a run's own requests have and a recorded body lacks, or None."""
-    fields = msgspec.json.decode(body.render(b"", 1))
-    wanted = next(name for name in _PROMPTS if name in fields)
-    return None if wanted in _FIELDS.decode(recorded) else wanted
+    wanted = body.prompt_field
+    return None if not wanted or wanted in _FIELDS.decode(recorded) else wanted
 
 
 class Completion:
-    """Makes whole requests of recorded bodies.
+    """Makes whole requests of what rows say.
 
-    A body that names its model was a whole request and stays as it is, byte for byte. One without a model gets the
-    fields of the run that it lacks, in front of its own: the model, streaming, and the number of output tokens
+    A recorded body that names its model was a whole request and stays as it is, byte for byte. One without a model
+    gets the fields of the run that it lacks, in front of its own: the model, streaming, and the number of output tokens
     unless it limits them itself.
 
     Args:
@@ -37,12 +34,10 @@ class Completion:
     """
 
     def __init__(self, body: Body) -> None:
-        fields: dict[str, Any] = msgspec.json.decode(body.render(b"", 1))
-        self._fields = {name: value for name, value in fields.items() if name not in _PROMPTS}
-        self._takes_length = body.takes_length
+        self._body = body
 
     def whole(self, recorded: bytes, output_tokens: int) -> bytes:
-        """The body to send.
+        """The body to send for a recorded one.
 
         Args:
             recorded: A JSON object that is not empty.
@@ -51,10 +46,17 @@ class Completion:
         if _NAMED.decode(recorded).model is not msgspec.UNSET:
             return recorded
         given = _FIELDS.decode(recorded)
-        added = {name: value for name, value in self._fields.items() if name not in given}
-        if any(name in given for name in _LENGTHS):
-            added.pop("max_tokens", None)
-            added.pop("ignore_eos", None)
-        elif self._takes_length:
-            added["max_tokens"] = output_tokens
+        completed = self._body.complete(given, output_tokens)
+        if any(completed[name] is not value for name, value in given.items()):
+            return msgspec.json.encode(completed)
+        added = {name: value for name, value in completed.items() if name not in given}
         return msgspec.json.encode(added)[:-1] + b"," + recorded.lstrip()[1:] if added else recorded
+
+    def compose(self, fields: Mapping[str, Any], output_tokens: int | None) -> bytes:
+        """The body to send for what `Endpoint.content` made of a row; fields that it has already win.
+
+        Args:
+            fields: As in ``{"messages": […]}``.
+            output_tokens: How many tokens to ask for where it sets no limit; None: as many as the server likes.
+        """
+        return msgspec.json.encode(self._body.complete(fields, output_tokens))

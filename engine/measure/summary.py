@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -20,16 +21,21 @@ from .slo import Slo
 from .statistic import Statistic, statistic
 from .tape_fidelity import FIDELITY_COLUMNS, tape_fidelity
 from .verdict import DEFAULT_MAX_FAILURES, Evidence, Verdict, judge, worker_facts
+from .visible import EVENT_COLUMNS, REQUEST_COLUMNS, hides_output, visible_statistics
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
+OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
+PLANNED_END: Final = ", as planned"
+"""How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = (
     *FIDELITY_COLUMNS,
     *("clock", "http_status", "error", "connection_reused"),
-    *("arrival", "connect_start_ns", "connected_ns"),
+    *("arrival", "released_ns", "connect_start_ns", "connected_ns"),
     *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
     *("input_tokens", "output_tokens", "token_source"),
+    *REQUEST_COLUMNS,
 )
 
 
@@ -52,6 +58,8 @@ class Requests:
     ok: int
     failed: int
     cancelled: int
+    given_up: int
+    """Of those, cancelled by the client because the plan said so."""
     ok_without_tokens: int
     warmup: int
     """Requests of the warm-up, which are in no other number."""
@@ -140,23 +148,32 @@ class Summary:
 
 
 def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
-    """Computes everything from the raw stamps, reading the events once.
+    """Computes everything from the raw stamps, reading the events once, or twice where some output was not to be seen.
 
     Args:
         tape: A sealed tape; its manifest lends the workers' busy shares and whether it was recovered.
         slos: Objectives to test; those of each request together make the goodput.
         max_failures: As for `judge`.
     """
-    every = tape.read("requests", NEEDED_COLUMNS).sort_by("request_id")
+    every = tape.read("requests", tuple(dict.fromkeys(NEEDED_COLUMNS))).sort_by("request_id")
     in_main = pc.equal(every["phase"], "main")
     main = every.filter(in_main)
     times = request_times(main)
     span = window(times)
     gaps = _gaps(tape, every, in_main.to_numpy(), span)
+    latencies = latency_statistics(times, gaps.samples_ns, gaps.per_token)
+    if tape.manifest.get("streaming") is False:  # an answer that comes as a whole has no times of tokens
+        none = np.zeros(0)
+        latencies = [
+            statistic(row.metric, row.basis, row.unit, none) if row.metric in OF_STREAMS else row for row in latencies
+        ]
     statistics = [
-        *latency_statistics(times, gaps.samples_ns, gaps.per_token),
+        *latencies,
         *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
     ]
+    kinds_of_events = partial(tape.event_batches, EVENT_COLUMNS, words=False)
+    if hides_output(main, kinds_of_events):
+        statistics += visible_statistics(main, times, kinds_of_events())
     kinds = [kind for kind in ("open", "closed") if pc.any(pc.equal(main["arrival"], kind)).as_py()]
     if len(kinds) > 1:
         for kind in kinds:
@@ -207,6 +224,12 @@ def _lengths(main: pa.Table, name: str, ok: NDArray[np.bool_]) -> Statistic:
     return statistic(name, None, "tokens", values)
 
 
+def _planned_end(main: pa.Table) -> NDArray[np.bool_]:
+    """Which requests were ended as planned: the core says so in their error."""
+    said: NDArray[np.bool_] = pc.fill_null(pc.ends_with(main["error"], PLANNED_END), False).to_numpy()
+    return said
+
+
 def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int) -> Requests:
     bad = main.filter(pc.invert(pc.is_in(main["outcome"], pa.array(["ok", "cancelled"]))))
     messages = zip(bad["outcome"].to_pylist(), bad["http_status"].to_pylist(), bad["error"].to_pylist(), strict=True)
@@ -217,6 +240,7 @@ def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int)
         ok=int(times.ok.sum()),
         failed=int(times.failed.sum()),
         cancelled=int(times.cancelled.sum()),
+        given_up=int((times.cancelled & _planned_end(main)).sum()),
         ok_without_tokens=int((times.ok & np.isnan(times.first_token)).sum()),
         warmup=warmup,
         unfinished=unfinished,
@@ -271,7 +295,7 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         requests=requests.planned,
         ok=requests.ok,
         failed=requests.failed,
-        cancelled=requests.cancelled,
+        cancelled=requests.cancelled - requests.given_up,
         lateness_p50_ns=late[0],
         lateness_p99_ns=late[1],
         ttft_p50_ns=exact_percentiles(ttft, (50,))[0] if len(ttft) else None,
@@ -283,8 +307,14 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         busy_share=busy,
         clock_steps=steps,
         recovered=bool(tape.manifest.get("recovered")),
+        unverified=_unverified(tape.manifest),
         problems=tuple(map(str, tape.manifest.get("problems") or ())),
     )
+
+
+def _unverified(manifest: dict[str, Any]) -> bool:
+    targets = [manifest.get("target"), *(manifest.get("targets") or ())]
+    return any(isinstance(target, dict) and target.get("tls_verified") is False for target in targets)
 
 
 def _pace(scheduled: NDArray[np.float64], sent: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:

@@ -64,6 +64,8 @@ class Evidence:
     busy_share: float | None
     clock_steps: int
     recovered: bool
+    unverified: bool = False
+    """Certificates of servers were not verified (``--insecure``)."""
     problems: tuple[str, ...] = ()
     """What broke in the client itself, as in a worker that was killed."""
 
@@ -122,10 +124,12 @@ def _outcomes(e: Evidence) -> list[Reason]:
         found.append(Reason(INVALID, "nothing_succeeded", text, advice))
     elif e.ok < needed_samples(90):
         text = f"only {e.ok} requests ended well, p90 needs {needed_samples(90)}"
-        found.append(Reason(DEGRADED, "few_requests", text, "replay a longer part of the trace"))
+        found.append(
+            Reason(DEGRADED, "few_requests", text, "send more requests: a longer part of the trace, a higher count")
+        )
     elif e.ok < needed_samples(99):
         text = f"p99 needs {needed_samples(99)} requests, {e.ok} ended well"
-        advice = "replay a longer part of the trace to see the tail"
+        advice = "send more of them to see the tail"
         found.append(Reason(NOTE, "p99_needs_more", text, advice))
     if e.ok and e.failed > 0.01 * e.requests:
         text = f"{e.failed:,} of {e.requests:,} requests failed ({e.failed / e.requests:.1%})"
@@ -203,6 +207,9 @@ def _client(e: Evidence) -> list[Reason]:
         text = f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are off"
         advice = "stop time synchronisation from stepping the clock during a run"
         found.append(Reason(DEGRADED, "clock_step", text, advice))
+    if e.unverified:
+        text = "TLS certificates were not verified: whoever answered may not be the server that was meant"
+        found.append(Reason(NOTE, "tls_unverified", text, "give the certificates to trust with --cacert"))
     return found
 
 

@@ -23,6 +23,7 @@ class Load:
         max_prefilling: Likewise while so many have no token yet.
         stop_ns: Of a closed loop: nothing leaves later than this after the start; what is left then was never part of
             the run. 0: all rows are sent.
+        end_ns: Sending ends then by the clock, and open streams have a grace time; 0: with the last request.
         warmup_rows: The first so many requests are of the warm-up.
         warmup_ns: So are those that are scheduled before this.
     """
@@ -31,6 +32,7 @@ class Load:
     max_in_flight: int = 0
     max_prefilling: int = 0
     stop_ns: int = 0
+    end_ns: int = 0
     warmup_rows: int = 0
     warmup_ns: int = 0
 

@@ -1,6 +1,6 @@
 """Sharing a plan among workers, so that N of them send what one would."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,13 +64,11 @@ def _rows_of(plan: Plan, server: int, part: int, parts: int) -> NDArray[np.int64
 
 def _part_of(load: Load, part: int, parts: int) -> Load:
     """Slots go round in turn as well, so that a ramp rises on all workers."""
-    return Load(
+    return replace(
+        load,
         slot_opens_ns=np.ascontiguousarray(load.slot_opens_ns[part::parts]),
         max_in_flight=share(load.max_in_flight, part, parts),
         max_prefilling=share(load.max_prefilling, part, parts),
-        stop_ns=load.stop_ns,
-        warmup_rows=load.warmup_rows,
-        warmup_ns=load.warmup_ns,
     )
 
 

@@ -6,6 +6,7 @@ This module is imported by workers: it needs nothing but the standard library.
 """
 
 import json
+import os
 import socket
 import struct
 from dataclasses import asdict, dataclass
@@ -32,10 +33,29 @@ READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
 
 
 @dataclass(frozen=True)
+class Route:
+    """How a worker comes to its server; see ``Reactor`` for the meaning of most fields."""
+
+    address: str  # struct sockaddr, in hex
+    shown: str  # the same for people
+    tunnel: str = ""
+    tls_host: str | None = None
+    ca_file: str | None = None
+    store_file: str | None = None
+    store_dir: str | None = None
+    insecure: bool = False
+
+
+def encoded(text: str | None) -> bytes | None:
+    """A name or a path as the kernel and OpenSSL take it."""
+    return None if text is None else os.fsencode(text)
+
+
+@dataclass(frozen=True)
 class Setup:
     """What a worker is told before the start; see ``Reactor`` for the meaning of most fields."""
 
-    address: str  # struct sockaddr, in hex
+    route: Route
     fields: "dict[str, Role]"
     types: "dict[str, Kind]"
     connect_timeout_ns: int
@@ -56,6 +76,7 @@ class Setup:
     max_in_flight: int = 0
     max_prefilling: int = 0
     stop_ns: int = 0
+    lines: bool = False  # streams are lines of JSON
 
 
 def send_setup(
@@ -96,7 +117,7 @@ def receive_setup(channel: socket.socket) -> tuple[Setup, dict[str, "memoryview[
     (length,) = SETUP_HEADER.unpack(_receive(channel, SETUP_HEADER.size))
     told = json.loads(_receive(channel, length))
     columns = {name: memoryview(_receive(channel, rows * 8)).cast("q") for name, rows in told["columns"].items()}
-    return Setup(**told["setup"]), columns
+    return Setup(**told["setup"] | {"route": Route(**told["setup"]["route"])}), columns
 
 
 def _receive(channel: socket.socket, length: int) -> bytearray:

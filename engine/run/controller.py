@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..plan import Plan, Shard, shard_links, shards
 from ..tape import TapeWriter
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
-from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Route, Setup, send_setup
 from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
@@ -98,7 +98,7 @@ class Controller:
     Args:
         plan: What to send.
         setup: What workers are told, but for what is of their shards.
-        addresses: Of the run's servers: ``struct sockaddr`` in hex.
+        routes: To the run's servers.
         composer: Makes the requests.
         constants: What all rows of the tape share. Its epoch is the tape's.
         writer: The open tape.
@@ -113,7 +113,7 @@ class Controller:
         self,
         plan: Plan,
         setup: Setup,
-        addresses: Sequence[str],
+        routes: Sequence[Route],
         composer: Composer,
         constants: Constants,
         writer: TapeWriter,
@@ -125,7 +125,7 @@ class Controller:
         on_note: Callable[[str], None],
     ) -> None:
         self._plan, self._setup, self._composer = plan, setup, composer
-        self._addresses = addresses
+        self._routes = routes
         self._constants, self._writer = constants, writer
         self._on_status, self._on_note = on_status, on_note
         self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
@@ -138,6 +138,7 @@ class Controller:
         self._stopped_ns: int | None = None
         self._cancelled = False
         self._kept: dict[int, bytes] = {}
+        self._never_left = 0
         self.start_ns = 0
         self.status = Status(planned=len(plan))
         self.problems: list[str] = []
@@ -166,8 +167,17 @@ class Controller:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
             follows = self._plan.parent is not None
             links = shard_links(self._plan, worker.rows) if follows else ()
+            cancel = self._plan.cancel_after_ns
             try:
-                send_setup(worker.channel, self._setup_of(worker.shard), due_ns, worker.rows, *links)
+                send_setup(
+                    worker.channel,
+                    self._setup_of(worker.shard),
+                    due_ns,
+                    worker.rows,
+                    *links,
+                    cancel_after_ns=None if cancel is None else np.ascontiguousarray(cancel[worker.rows]),
+                    slot_opens_ns=worker.shard.load.slot_opens_ns if self._plan.load.closed else None,
+                )
             except (BrokenPipeError, ConnectionResetError):
                 continue  # it died at once: its silence is told below
             self._feed(worker, np.flatnonzero(links[0] < 0) if links else np.arange(len(worker.rows)), follows)
@@ -199,7 +209,13 @@ class Controller:
             return False
 
     def _setup_of(self, shard: Shard) -> Setup:
-        return replace(self._setup, address=self._addresses[shard.server])
+        return replace(
+            self._setup,
+            route=self._routes[shard.server],
+            max_in_flight=shard.load.max_in_flight,
+            max_prefilling=shard.load.max_prefilling,
+            stop_ns=shard.load.stop_ns,
+        )
 
     def _spawn(self, number: int, shard: Shard) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -222,7 +238,8 @@ class Controller:
     def _lead_ns(self) -> int:
         """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
         first = self._plan.due_ns[0]
-        burst = int(np.searchsorted(self._plan.due_ns, first + self._setup.horizon_ns))
+        due_ns = self._plan.load.slot_opens_ns if self._plan.load.closed else self._plan.due_ns
+        burst = int(np.searchsorted(due_ns, first + self._setup.horizon_ns))
         return 50_000_000 + min(burst, self._setup.max_connections) * 100_000
 
     def _keeper(self) -> Callable[[int, bytes], None] | None:
@@ -267,7 +284,8 @@ class Controller:
         elif type_ == REQUESTS:
             finished = unpack_requests(bytes(frame), rows)
             self._seen[finished.records["request_id"]] = True
-            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns)
+            shown = self._routes[worker.shard.server].shown
+            batch = request_batch(finished, self._plan, self._constants, worker.number, self.start_ns, shown)
             self._writer.requests(batch)
             if isinstance(self._composer, LiveComposer):
                 for row, text in zip(finished.records["request_id"].tolist(), finished.texts, strict=True):
@@ -354,14 +372,16 @@ class Controller:
             raise Interrupted
         if self._interrupts and self._stopped_ns is None:
             self.stop()
-        if (
-            self._stopped_ns is not None
-            and not self._cancelled
-            and time.monotonic_ns() - self._stopped_ns > self._grace_ns
-        ):
+        ended_ns = self._stopped_ns if self._stopped_ns is not None else self._planned_end_ns()
+        if ended_ns is not None and not self._cancelled and time.monotonic_ns() - ended_ns > self._grace_ns:
             self._cancelled = True
             for worker in self._workers:
                 worker.command(CANCEL)
+
+    def _planned_end_ns(self) -> int | None:
+        """When sending ends by the clock, on CLOCK_MONOTONIC; None: when the last request has left."""
+        end_ns = self._plan.load.end_ns
+        return self.start_ns + end_ns if end_ns else None
 
     def stop(self) -> None:
         """Send nothing more; open streams have the grace time to end."""
@@ -372,6 +392,11 @@ class Controller:
             worker.command(STOP)
 
     @property
+    def rows_sent(self) -> int:
+        """Rows of the plan that were part of the run: all, but for a closed loop that ended by the clock."""
+        return len(self._plan) - self._never_left
+
+    @property
     def was_stopped(self) -> bool:
         """Did the user stop it before its end?"""
         return self._stopped_ns is not None
@@ -379,7 +404,9 @@ class Controller:
     def _write_unsent(self) -> None:
         for worker in self._workers:
             rows = worker.rows[~self._seen[worker.rows]]
-            if len(rows):
+            if self._plan.load.stop_ns:
+                self._never_left += len(rows)  # a closed loop that ends by the clock is as long as it got
+            elif len(rows):
                 why = worker.problem or self._why_unsent()
                 number = worker.number
                 self._writer.requests(unsent_batch(rows, self._plan, self._constants, self.start_ns, number, why))

@@ -88,7 +88,7 @@ def execute(
     controller = Controller(
         job.plan,
         _setup(job, options),
-        [target.sockaddr.hex() for target in job.targets],
+        [target.route() for target in job.targets],
         job.composer,
         job.constants,
         writer,
@@ -120,6 +120,7 @@ class Execution:
         options, controller, epoch = self.options, self.controller, self.job.epoch
         counts = None if options.tokenizer is None else _count_tokens(self.writer, Path(options.tokenizer))
         outcome = {
+            "plan": self.writer.manifest["plan"] | {"rows": controller.rows_sent},
             "start_ns": controller.start_ns - epoch["mono_ns"],
             "stopped_by_user": controller.was_stopped,
             "problems": controller.problems,
@@ -171,7 +172,7 @@ def _count_tokens(writer: TapeWriter, directory: Path) -> TokenCounts:
 def _setup(job: Job, options: SendOptions) -> Setup:
     live = isinstance(job.composer, LiveComposer)
     return Setup(
-        address=job.targets[0].sockaddr.hex(),
+        route=job.targets[0].route(),
         fields=dict(job.endpoint.fields),
         types=dict(job.endpoint.types),
         connect_timeout_ns=options.connect_timeout_ns,
@@ -189,6 +190,7 @@ def _setup(job: Job, options: SendOptions) -> Setup:
         floors=job.plan.floors,
         live_history=live,
         go_on_after_failure=job.go_on_after_failure,
+        lines=job.endpoint.framing == "ndjson" and options.stream,
     )
 
 
@@ -199,8 +201,8 @@ def _manifest(job: Job, options: SendOptions, command: Sequence[str]) -> dict[st
         "role": "client",
         "command": redact(command, options.headers),
         "options": options.shown(),
-        "target": {"url": target.url, "address": target.address, "model": job.constants.model},
-        "targets": [{"url": each.url, "address": each.address} for each in job.targets],
+        "target": {**target.facts(), "model": job.constants.model},
+        "targets": [each.facts() for each in job.targets],
         **facts,
         "plan": {
             "sha256": plan.digest,

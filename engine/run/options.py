@@ -1,11 +1,13 @@
 """How requests are sent, and how a trace is replayed: what the command line and the Python API ask for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from math import isfinite
+from pathlib import Path
 from typing import Any, Literal
 
 from ..endpoints import PromptForm
-from ..plan import Sessions, Think
+from ..plan import Choice, Order, Pace, Sessions, Think
 
 MS = 1_000_000
 
@@ -16,7 +18,10 @@ class SendOptions:
 
     Attributes:
         url: The server; None starts the simulator.
-        endpoint: A name of ENDPOINTS.
+        endpoint: A name of ENDPOINTS, or of ALIASES.
+        request_template: A file with a Jinja2 template of the body: an API of the user's own, at the URL's path.
+        response_fields: What stands where in that API's answers, as in ``text=choices[].text`` (`response_fields`).
+        response_lines: Its streams are lines of JSON.
         model: None asks the server for the first that it lists.
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
@@ -24,6 +29,10 @@ class SendOptions:
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
         api_key_env: The environment variable that holds the key.
+        api_key_file: The file that holds it instead.
+        cacert: A file of certificates (PEM) to trust instead of the system's.
+        insecure: Trust any certificate.
+        proxy: Go through the proxy that the environment names, as curl would.
         connect_timeout_ns, read_timeout_ns: A silence that is longer fails the request.
         grace_ns: How long open streams may go on after the end of sending.
         preopen_ns: Connections are opened this long before they are needed.
@@ -37,6 +46,9 @@ class SendOptions:
 
     url: str | None = None
     endpoint: str = "chat"
+    request_template: str | None = None
+    response_fields: Sequence[str] = ()
+    response_lines: bool = False
     model: str | None = None
     workers: int = 1
     tokenizer: str | None = None
@@ -46,6 +58,10 @@ class SendOptions:
     ignore_eos: bool = True
     headers: Sequence[str] = ()
     api_key_env: str | None = None
+    api_key_file: str | None = None
+    cacert: str | None = None
+    insecure: bool = False
+    proxy: bool = True
     connect_timeout_ns: int = 10_000 * MS
     read_timeout_ns: int = 300_000 * MS
     grace_ns: int = 30_000 * MS
@@ -59,7 +75,7 @@ class SendOptions:
 
     def shown(self) -> dict[str, Any]:
         """For the manifest: all but the values of headers."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
         return values | {"headers": [header.partition(":")[0] for header in self.headers]}
 
 
@@ -95,3 +111,88 @@ class ReplayOptions(SendOptions):
     trace_map: str | None = None
     cache_namespace: Literal["fresh", "shared"] = "shared"
     skip_bad_rows: bool = False
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Where a profile's requests come from; without a file or dataset they are synthetic.
+
+    Attributes:
+        file: With one request a line; see ``traces/inputs``.
+        dataset, column, split, subset: Of a hub or a folder.
+        entries: So many different requests, sent again and again; None: all of a file, 100 synthetic ones.
+        input_mean, input_stddev: Synthetic prompt lengths in tokens.
+        output_mean, output_stddev: Output tokens to ask for; None: what the server likes.
+        lengths: A distribution of both, as in ``256,128:0.6;2048,64:0.4``; it goes before the means.
+        prefixes, prefix_tokens: So many shared prefixes of so many tokens, one in front of each prompt.
+        batch: Texts in one request (embeddings, rankings).
+        image_width, image_height: Synthetic images of this size; 0: none.
+        image_format: ``png`` or ``jpeg``.
+        images: A folder of pictures to send along.
+        tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
+    """
+
+    file: Path | None = None
+    dataset: str | None = None
+    column: str | None = None
+    split: str | None = None
+    subset: str | None = None
+    entries: int | None = None
+    input_mean: int = 550
+    input_stddev: float = 0.0
+    output_mean: int | None = None
+    output_stddev: float = 0.0
+    lengths: str | None = None
+    prefixes: int = 0
+    prefix_tokens: int = 100
+    batch: int = 1
+    image_width: int = 0
+    image_height: int = 0
+    image_width_stddev: float = 0.0
+    image_height_stddev: float = 0.0
+    image_format: str = "png"
+    images: Path | None = None
+    tokenizer_revision: str | None = None
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class ProfileOptions(SendOptions):
+    """What a profile sends, and how fast; the defaults are those of ``tokentape profile``.
+
+    Attributes:
+        urls: The servers; empty: the simulator.
+        url_choice: How requests are spread over them.
+        models: To ask for; empty: the first that the server lists.
+        model_choice: How requests are spread over them.
+        path: Of the API, instead of its own.
+        pace: When requests leave.
+        order: Of the prepared requests.
+        inputs: What requests say; see InputOptions.
+        ask_length: Ask for a number of output tokens; else the server decides.
+        min_tokens: Ask for at least as many, where the server takes it.
+        probe: Send one request before the run, to learn what the server takes.
+    """
+
+    urls: Sequence[str] = ()
+    url_choice: Choice = field(default_factory=Choice)
+    models: Sequence[str] = ()
+    model_choice: Choice = field(default_factory=Choice)
+    path: str | None = None
+    pace: Pace = field(default_factory=lambda: Pace(concurrency=1, duration_ns=30_000 * MS))
+    order: Order = "sequential"
+    inputs: InputOptions = field(default_factory=InputOptions)
+    ask_length: bool = False
+    min_tokens: bool = False
+    probe: bool = True
+
+
+def _plain(value: Any) -> Any:
+    """A value of an option in JSON's terms."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

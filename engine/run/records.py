@@ -25,6 +25,7 @@ TIMES = (
     "first_token_ns",
     "last_token_ns",
     "end_ns",
+    "first_visible_ns",
 )
 
 RECORD = np.dtype(
@@ -159,7 +160,9 @@ def _nullable(values: NDArray[Any], absent: int, type_: pa.DataType) -> pa.Array
     return pa.array(values, mask=mask).cast(type_)
 
 
-def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int) -> pa.RecordBatch:
+def request_batch(
+    finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int, address: str | None = None
+) -> pa.RecordBatch:
     """Finished requests as rows of the tape; their token counts are those of the events, until the tape is sealed."""
     records = finished.records
     n = len(records)
@@ -193,6 +196,7 @@ def request_batch(finished: Finished, plan: Plan, constants: Constants, worker: 
     columns["response_id"] = pa.array(finished.ids, pa.string())
     columns["connection_id"] = pa.array(records["connection_id"])
     columns["connection_reused"] = pa.array(records["connection_reused"] == 1)
+    columns["address"] = pa.array([address] * n, pa.string())
     columns["retries"] = pa.array(records["retries"].astype(np.int16))
     return pa.RecordBatch.from_pydict(columns, schema=_schema_of(columns))
 
@@ -230,6 +234,7 @@ def plan_columns(
 ) -> dict[str, Any]:
     """The columns that the plan and the run's options decide; `scheduled_ns` is since the start."""
     known = pa.array(plan.trace_rows(rows))
+    asked = plan.output_tokens[rows]
     table = plan.trace.table.select(["session_id", "turn"]).take(known).combine_chunks()
     main = plan.phases(rows, scheduled_ns)
     return {
@@ -240,7 +245,7 @@ def plan_columns(
         "model": _by_row(rows, constants.models, constants.model),
         "url": _by_row(rows, constants.urls, constants.url),
         "planned_input_tokens": pa.array(plan.input_tokens[rows]),
-        "planned_output_tokens": pa.array(plan.output_tokens[rows]),
+        "planned_output_tokens": pa.array(asked, mask=asked == 0),
     }
 
 

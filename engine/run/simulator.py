@@ -65,6 +65,9 @@ def parse_law(text: str) -> Law:
 class SimulatorConfig:
     """What a simulated server is to be. The defaults are a well-behaved server in the manner of llama.cpp and vLLM.
 
+    All settings apply to every API, but for ``finish``, ``empty_choice``, ``continuous_usage`` and ``stream_error``,
+    which are variants of OpenAI's chat and completions.
+
     Attributes:
         host: A numeric address, or a name that has one.
         port: 0 lets the kernel choose.
@@ -87,7 +90,7 @@ class SimulatorConfig:
         empty_choice: Begin a chat with an event whose ``choices`` are empty (Azure).
         continuous_usage: Usage on every chunk. A request may ask for it as well.
         tokens_per_chunk: The first chunk has one token, those after it so many; it leaves when its last token is due.
-        reasoning_tokens: The first so many tokens of a chat are ``reasoning_content``.
+        reasoning_tokens: The first so many tokens are reasoning, where the API tells it from output.
         keepalive: A comment after so long a silence within a stream, as text; None: never. Not with framing ``length``.
         ping: The comment: ``ping`` (``: ping``) or ``bare`` (``:``).
         chunk_extensions: Put an extension on each chunk of the body.
@@ -103,9 +106,9 @@ class SimulatorConfig:
             that is no stream breaks in the middle of its body.
         fault_share: The share of the requests that it happens to, drawn with the seed.
         fault_status: 400 to 599.
-        error_shape: The body of a ``status``: ``openai``, ``fastapi``, ``text`` or ``html``.
-        stream_error: An ``error`` event: as ``data`` with ``[DONE]`` after it, as an ``event`` named error, or as an
-            ``error:`` ``field``.
+        error_shape: The body of a ``status``: the ``api``'s own, ``openai``, ``fastapi``, ``text`` or ``html``.
+        stream_error: An ``error`` event of a chat or completion (other APIs have their own form): as ``data`` with
+            ``[DONE]`` after it, as an ``event`` named error, or as an ``error:`` ``field``.
         retry_after_s: The Retry-After of 429 and 503; None: none.
         prefix_cache: Blocks of an LRU cache of prompts' prefixes; 0: there is none. With it the usage tells the cached
             tokens, and TTFT is the draw times the share of the prompt that is not cached.
@@ -145,7 +148,7 @@ class SimulatorConfig:
     fault_after: int = 1
     fault_share: float = 1.0
     fault_status: int = 500
-    error_shape: Shape = "openai"
+    error_shape: Shape = "api"
     stream_error: StreamError = "data"
     retry_after_s: int | None = 1
     prefix_cache: int = 0

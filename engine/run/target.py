@@ -2,16 +2,55 @@
 
 import http.client
 import json
-import socket
-import struct
+import os
+import re
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from ... import __version__
+from ...cext.reactor import check_tls
+from ..endpoints.endpoint import path_pattern, with_model
 from ..errors import UserError
+from .addresses import Address, resolve, unix_address
+from .channel import Route, encoded
+from .exchange import dial, exchange, handshake, tls_context
+from .options import SendOptions
+from .proxies import Proxy, find_proxy
 
 SECRET_NAMES = ("key", "token", "secret", "password", "sig")
 """A query parameter whose name holds one of these would put a secret into every row of the tape."""
+
+PORTS = {"http": 80, "https": 443}
+"""What a URL without a port means."""
+
+FORMS = "http://HOST:PORT, https://HOST or unix:/PATH/OF.SOCKET"
+
+
+@dataclass(frozen=True)
+class TransportOptions:
+    """How connections are made.
+
+    Attributes:
+        cacert: A file of certificates (PEM) to trust instead of the system's.
+        insecure: Trust any certificate.
+        proxy: Go through the proxy that the environment names.
+    """
+
+    cacert: str | None = None
+    insecure: bool = False
+    proxy: bool = True
+
+
+DIRECT = TransportOptions(proxy=False)
+"""Straight to the server, whose certificate the system's store must know."""
+
+
+def transport_of(options: SendOptions) -> TransportOptions:
+    """How a run's connections are made; those to its own simulator go through no proxy."""
+    return TransportOptions(options.cacert, options.insecure, options.proxy and options.url is not None)
 
 
 @dataclass(frozen=True)
@@ -19,57 +58,147 @@ class Target:
     """A server and the path of its API.
 
     Attributes:
-        host: As written in the URL, without brackets.
+        host: As written in the URL, without brackets; ``localhost`` at a Unix socket.
         port: TCP port.
         path: Of every request, with the URL's query.
         models_path: Where the server lists its models.
-        sockaddr: The resolved address as the kernel's ``struct sockaddr``.
-        address: The same for people, as in ``127.0.0.1:8000``.
+        dialled: Where connections go: the server's address, or the proxy's.
+        scheme: ``http`` or ``https``.
+        unix: The path of the Unix socket that it listens at; None: it listens at host and port.
+        proxy: What stands between, or None.
+        cacert, insecure: Whom to trust; see TransportOptions.
     """
 
     host: str
     port: int
     path: str
     models_path: str
-    sockaddr: bytes
-    address: str
+    dialled: Address
+    scheme: str = "http"
+    unix: str | None = None
+    proxy: Proxy | None = None
+    cacert: str | None = None
+    insecure: bool = False
+
+    @property
+    def sockaddr(self) -> bytes:
+        """The resolved address as the kernel's ``struct sockaddr``."""
+        return self.dialled.sockaddr
+
+    @property
+    def address(self) -> str:
+        """The same for people, as in ``127.0.0.1:8000``."""
+        return self.dialled.shown
 
     @property
     def authority(self) -> str:
         """What the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"
+        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def root(self) -> str:
+        """The URL as far as the path."""
+        return f"{self.scheme}://{self.authority}" if self.unix is None else f"unix:{self.unix}:"
 
     @property
     def url(self) -> str:
         """The whole URL that requests go to."""
-        return f"http://{self.authority}{self.path}"
+        return self.root + self.path
+
+    def of_model(self, model: str) -> "Target":
+        """The target with the model's name where the API's path holds one."""
+        return replace(self, path=with_model(self.path, model))
+
+    def request_target(self, path: str) -> str:
+        """What a request line says: the path, or to a proxy the whole URL (RFC 9112, 3.2.2)."""
+        return self.root + path if self.proxy is not None and self.scheme == "http" else path
+
+    @property
+    def proxy_headers(self) -> dict[str, str]:
+        """What a request says to a proxy that reads it."""
+        if self.proxy is None or self.scheme != "http" or not self.proxy.authorization:
+            return {}
+        return {"Proxy-Authorization": self.proxy.authorization}
+
+    @property
+    def tunnel(self) -> bytes:
+        """The request that has the proxy open a tunnel (RFC 9110, 9.3.6); empty: there is none to be opened."""
+        if self.proxy is None or self.scheme != "https":
+            return b""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        lines = [
+            f"CONNECT {host}:{self.port} HTTP/1.1",
+            f"Host: {host}:{self.port}",
+            f"User-Agent: tokentape/{__version__}",
+        ]
+        if self.proxy.authorization:
+            lines.append(f"Proxy-Authorization: {self.proxy.authorization}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no file may hold."""
+        return () if self.proxy is None else self.proxy.secrets
+
+    def moved(self, scheme: str, port: int, path: str) -> "Target":
+        """The same host at another port, or over TLS."""
+        proxy = None if self.proxy is None else find_proxy(scheme, self.host, os.environ)
+        dialled = _candidates(None, proxy, self.host, port)[0]
+        return replace(self, scheme=scheme, port=port, path=path, proxy=proxy, dialled=dialled)
+
+    def route(self) -> Route:
+        """How workers come to it."""
+        if self.scheme == "http":
+            return Route(self.sockaddr.hex(), self.address)
+        store = ssl.get_default_verify_paths()
+        return Route(
+            self.sockaddr.hex(), self.address, self.tunnel.decode("ascii"), self.host,
+            ca_file=self.cacert, store_file=store.cafile, store_dir=store.capath, insecure=self.insecure,
+        )  # fmt: skip
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        facts: dict[str, Any] = {"url": self.url, "address": self.address}
+        if self.proxy is not None:
+            facts["proxy"] = self.proxy.url
+        if self.scheme == "https":
+            facts["tls_verified"] = not self.insecure
+        return facts
+
+    def notes(self) -> list[str]:
+        """What the user should know before the start."""
+        notes = []
+        if self.proxy is not None:
+            what = "this machine's own server " if self.host in ("localhost", "127.0.0.1", "::1") else ""
+            notes.append(
+                f"requests go to {what}through the proxy {self.proxy.url} that {self.proxy.variable} names, and its "
+                "time is in every latency; --no-proxy goes without it"
+            )
+        if self.scheme == "https" and self.insecure:
+            notes.append("TLS certificates are not verified (--insecure): anyone may answer for this server")
+        return notes
 
 
-def find_target(url: str, endpoint_path: str) -> Target:
+def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT) -> Target:
     """Take a URL apart and resolve its host, once and before the start.
 
     Args:
-        url: The server's root, or its ``/v1``, or the API's whole URL.
+        url: The server's root, or its ``/v1``, or the API's whole URL. At a Unix socket ``unix:/run/llm.sock``, with a
+            path ``unix:/run/llm.sock:/v1``; ``http+unix://%2Frun%2Fllm.sock/v1`` is the same.
         endpoint_path: The API's path below the root, as in ``/v1/chat/completions``.
+        options: How connections are made.
 
     Raises:
-        UserError: It is no http URL, or the host has no address.
+        UserError: It is no such URL, or the host has no address.
     """
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-    except ValueError as error:
-        raise UserError(f"{url!r}: {error}; write http://HOST:PORT") from None
-    if parts.scheme == "https":
-        raise UserError(f"{url}: https is not spoken yet; use the server's http port, or a local proxy that ends TLS")
-    if parts.scheme != "http" or not parts.hostname:
-        raise UserError(f"{url!r} is not a URL; write http://HOST:PORT")
+    unix, parts = _take_apart(url)
     if parts.username or parts.password:
         raise UserError("a URL with a password would end up in logs; give the key with --api-key-env")
     try:
-        port = parts.port or 80
+        port = parts.port or PORTS[parts.scheme]
     except ValueError as error:
-        raise UserError(f"{url!r}: {error}; write http://HOST:PORT") from None
+        raise UserError(f"{url!r}: {error}; write {FORMS}") from None
     if not (parts.path + parts.query).isascii() or any(c <= " " for c in parts.path + parts.query):
         raise UserError(f"{url!r}: the path holds characters that HTTP does not allow; write them as %XX")
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
@@ -77,29 +206,56 @@ def find_target(url: str, endpoint_path: str) -> Target:
             raise UserError(
                 f"the URL's {name!r} would end up on the tape; give a key with --api-key-env or in a --header"
             )
-    family, address = _addresses(parts.hostname, port)[0]
+    host = _ascii(parts.hostname or "")
+    proxy = find_proxy(parts.scheme, host, os.environ) if options.proxy and unix is None else None
     path = join_path(parts.path, endpoint_path)
     return Target(
-        host=parts.hostname,
+        host=host,
         port=port,
         path=f"{path}?{parts.query}" if parts.query else path,
-        models_path=path.removesuffix(endpoint_path.removeprefix("/v1")) + "/models",
-        sockaddr=_sockaddr(family, address),
-        address=_shown(family, address),
+        models_path=base_path(path, endpoint_path) + "/v1/models",
+        dialled=_candidates(unix, proxy, host, port)[0],
+        scheme=parts.scheme,
+        unix=unix,
+        proxy=proxy,
+        cacert=options.cacert,
+        insecure=options.insecure,
     )
 
 
-def _addresses(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
+def _take_apart(url: str) -> tuple[str | None, SplitResult]:
+    """The path of a Unix socket or None, and the rest as an http URL."""
+    if found := re.match(r"unix:(?://(?=/))?([^:]*)(?::(/.*))?$", url):
+        return found[1], urlsplit(f"http://localhost{found[2] or ''}")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"the host {host!r} has no address ({reason}); is it spelled right?") from None
-    return [(family, name) for family, _, _, _, name in found]
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+    except ValueError as error:
+        raise UserError(f"{url!r}: {error}; write {FORMS}") from None
+    if parts.scheme == "http+unix" and parts.netloc:
+        return unquote(parts.netloc), parts._replace(scheme="http", netloc="localhost")
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise UserError(f"{url!r} is not a URL; write {FORMS}")
+    return None, parts
 
 
-def _shown(family: int, name: tuple[object, ...]) -> str:
-    return f"[{name[0]}]:{name[1]}" if family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+def _ascii(host: str) -> str:
+    """A name with letters beyond ASCII as DNS and HTTP know it; others as they are."""
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise UserError(f"the host {host!r} is no name that DNS could know ({error})") from None
+
+
+def _candidates(unix: str | None, proxy: Proxy | None, host: str, port: int) -> list[Address]:
+    """The addresses at which to knock."""
+    if unix is not None:
+        return [unix_address(unix)]
+    if proxy is None:
+        return resolve(host, port)
+    try:
+        return resolve(proxy.host, proxy.port)
+    except UserError as error:
+        raise UserError(f"the proxy that {proxy.variable} names: {error}; --no-proxy goes without it") from None
 
 
 def join_path(base: str, endpoint_path: str) -> str:
@@ -108,7 +264,7 @@ def join_path(base: str, endpoint_path: str) -> str:
     A base that ends like the API without the ``/v1`` is whole as well: Azure's deployments have none.
     """
     base = base.rstrip("/")
-    if base.endswith((endpoint_path, endpoint_path.removeprefix("/v1"))):
+    if re.search(path_pattern(endpoint_path.removeprefix("/v1")) + "$", base):
         return base
     for cut in range(len(endpoint_path), 0, -1):
         if endpoint_path[cut : cut + 1] == "/" and base.endswith(endpoint_path[:cut]):
@@ -116,20 +272,17 @@ def join_path(base: str, endpoint_path: str) -> str:
     return base + endpoint_path
 
 
-def _sockaddr(family: int, name: tuple[object, ...]) -> bytes:
-    """struct sockaddr_in or sockaddr_in6 of the kernel (``<netinet/in.h>``)."""
-    packed = socket.inet_pton(family, str(name[0]).partition("%")[0])
-    port = struct.pack("!H", name[1])
-    if family == socket.AF_INET:
-        return struct.pack("=H", family) + port + packed + bytes(8)
-    flow, scope = name[2], name[3]
-    return struct.pack("=H", family) + port + struct.pack("!I", flow) + packed + struct.pack("=I", scope)
+def base_path(path: str, endpoint_path: str) -> str:
+    """What stands in a path before the API's own, which may lack its ``/v1``."""
+    shorter = re.sub(path_pattern(endpoint_path) + "$", "", path)
+    return shorter if shorter != path else re.sub(path_pattern(endpoint_path.removeprefix("/v1")) + "$", "", path)
 
 
 def reachable(target: Target, timeout_s: float) -> Target:
     """Open one connection and close it, so that a server that is not there is told before the start.
 
-    A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one.
+    A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one. The
+    connection goes as far as a run's do: through the proxy, and to the end of the handshake of TLS.
 
     Returns:
         The target, at the first of its host's addresses that takes connections.
@@ -137,22 +290,54 @@ def reachable(target: Target, timeout_s: float) -> Target:
     Raises:
         UserError: It cannot be reached.
     """
+    if target.scheme == "https":
+        _check_tls(target)
     problems: dict[str, None] = {}
-    for family, name in _addresses(target.host, target.port):
-        address = _shown(family, name)
+    for address in _candidates(target.unix, target.proxy, target.host, target.port):
+        who = address.shown if target.proxy is None else f"the proxy {address.shown} ({target.proxy.variable})"
         try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.settimeout(timeout_s)
-                probe.connect(name)
-        except ConnectionRefusedError:
-            problems[f"{address} refuses connections: is the server running, and is that its port?"] = None
-        except TimeoutError:
-            problems[f"{address} does not answer: no connection after {timeout_s:g} s"] = None
+            connection = dial(address, timeout_s)
         except OSError as error:
-            problems[f"{address} cannot be reached: {error.strerror or error}"] = None
-        else:
-            return replace(target, sockaddr=_sockaddr(family, name), address=address)
+            problems[f"{who} {_why_not(error, target, timeout_s)}"] = None
+            continue
+        found = replace(target, dialled=address)
+        try:
+            handshake(found, connection).close()
+        except (OSError, http.client.HTTPException) as error:
+            raise UserError(f"{who} broke off before the first request: {_words(error)}") from None
+        return found
     raise UserError("; ".join(problems))
+
+
+def _check_tls(target: Target) -> None:
+    """Whether the workers will be able to speak TLS."""
+    route = target.route()
+    tls_context(target.cacert, insecure=target.insecure)
+    try:
+        check_tls(
+            os.fsencode(target.host),
+            ca_file=encoded(route.ca_file),
+            store_file=encoded(route.store_file),
+            store_dir=encoded(route.store_dir),
+            insecure=route.insecure,
+        )
+    except OSError as error:
+        raise UserError(str(error)) from None
+
+
+def _why_not(error: OSError, target: Target, timeout_s: float) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        where = "port" if target.unix is None else "socket"
+        return f"refuses connections: is the server running, and is that its {where}?"
+    if isinstance(error, TimeoutError):
+        return f"does not answer: no connection after {timeout_s:g} s"
+    if isinstance(error, FileNotFoundError):
+        return "is not there: is the server running, and is that its socket?"
+    return f"cannot be reached: {_words(error)}"
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def served_model(target: Target, headers: Iterable[tuple[str, str]], timeout_s: float) -> str:
@@ -161,26 +346,30 @@ def served_model(target: Target, headers: Iterable[tuple[str, str]], timeout_s: 
     Raises:
         UserError: It lists none; the message asks for ``--model``, or for a key where the server does.
     """
+    return served_models(target, headers, timeout_s)[0]
+
+
+def served_models(target: Target, headers: Iterable[tuple[str, str]], timeout_s: float) -> list[str]:
+    """The models that the server lists, at least one.
+
+    Raises:
+        UserError: As `served_model`.
+    """
     advice = "name the model with --model"
     where = f"GET {target.models_path}"
-    host = target.address.rpartition(":")[0].strip("[]")
-    connection = http.client.HTTPConnection(host, target.port, timeout=timeout_s)
     try:
-        connection.request("GET", target.models_path, headers={"Host": target.authority} | dict(headers))
-        response = connection.getresponse()
-        body = response.read(1 << 20)
+        answer = exchange(target, "GET", target.models_path, headers, None, timeout_s)
     except (OSError, http.client.HTTPException) as error:
         timed_out = isinstance(error, TimeoutError)
         reason = f"no answer after {timeout_s:g} s" if timed_out else str(error) or type(error).__name__
         raise UserError(f"{target.address} does not answer {where} ({reason}); {advice}") from None
-    finally:
-        connection.close()
-    if response.status in (401, 403):
+    if answer.status in (401, 403):
         advice = "give the server's key with --api-key-env"
-    if response.status != 200:
-        raise UserError(f"{target.address} answers {where} with {response.status} {response.reason}; {advice}")
+    if answer.status != 200:
+        raise UserError(f"{target.address} answers {where} with {answer.status} {answer.reason}; {advice}")
     try:
-        return str(json.loads(body)["data"][0]["id"])
+        models = [str(model["id"]) for model in json.loads(answer.body)["data"]]
+        return [models[0], *models[1:]]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise UserError(
             f"{target.address} answers {where} with something that is no list of models; "

@@ -5,6 +5,7 @@ writes no file and collects no garbage.
 """
 
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import uvloop
 
 from ...cext.parsers import Dialect
 from ...cext.reactor import Reactor, die_with_parent, wake_exactly
-from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
+from .channel import CANCEL, COMMAND, GO, READY, STOP, encoded, receive_setup
 
 AHEAD_NS = 100_000_000
 """How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""
@@ -32,9 +33,23 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
     channel = socket.socket(fileno=channel_fd)
     control = socket.socket(fileno=control_fd)
     setup, columns = receive_setup(channel)
+    route = setup.route
+    if route.tls_host is not None:
+        importlib.import_module("ssl")  # so that the core finds the OpenSSL that Python has, where it has its own
     reactor = Reactor(
-        **columns,
-        address=bytes.fromhex(setup.address),
+        columns["due_ns"],
+        columns["request_ids"],
+        parent=columns.get("parent"),
+        think_ns=columns.get("think_ns"),
+        cancel_after_ns=columns.get("cancel_after_ns"),
+        slot_opens_ns=columns.get("slot_opens_ns"),
+        address=bytes.fromhex(route.address),
+        tunnel=route.tunnel.encode("ascii"),
+        tls_host=encoded(route.tls_host),
+        ca_file=encoded(route.ca_file),
+        store_file=encoded(route.store_file),
+        store_dir=encoded(route.store_dir),
+        insecure=route.insecure,
         channel_fd=channel_fd,
         dialect=Dialect(setup.fields, setup.types),
         connect_timeout_ns=setup.connect_timeout_ns,
@@ -48,6 +63,7 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         stamps=setup.stamps,
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
+        lines=setup.lines,
         wanted_fd=wanted_fd,
         ahead_ns=AHEAD_NS,
         floors=setup.floors,

@@ -62,6 +62,7 @@ REQUESTS: Final = pa.schema(
         _field("headers_ns?", pa.int64()),
         _field("first_event_ns?", pa.int64()),
         _field("first_token_ns?", pa.int64()),
+        _field("first_visible_ns?", pa.int64()),  # the first output that is neither reasoning nor a tool call
         _field("last_token_ns?", pa.int64()),
         _field("end_ns?", pa.int64()),
         _field("started_at", pa.timestamp("us", tz="UTC")),  # sent_ns, or scheduled_ns where nothing was sent
@@ -88,6 +89,7 @@ REQUESTS: Final = pa.schema(
         _field("response_id?", pa.string()),  # the server's id
         _field("connection_id", pa.int32()),  # -1: none was made
         _field("connection_reused", pa.bool_()),
+        _field("address?", pa.string()),  # where connections went: of the server, or of the proxy before it
         _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
     ]
 )

@@ -174,7 +174,7 @@ def _bad_status(exchange: Any) -> None:
         (_no_json, "protocol_error", 200, "the response is neither an event stream nor JSON"),
         (_empty, "protocol_error", 200, "the response has no body"),
         (_compressed, "protocol_error", 200, "the response is compressed although identity was asked for"),
-        (_unfinished, "truncated", 200, "the stream ended without [DONE] and without a finish reason"),
+        (_unfinished, "truncated", 200, "the stream ended without [DONE], a finish reason or another end of its API's"),
         (_bad_chunk, "protocol_error", 200, None),
         (_bad_status, "protocol_error", None, None),
     ],

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from math import gamma, sqrt
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -50,6 +51,49 @@ def test_processes_have_the_rate_and_the_spread_asked_for(family: Family, cv: fl
     assert len(times) == pytest.approx(200_000, rel=0.03)
     gaps = np.diff(times)
     assert gaps.std() / gaps.mean() == pytest.approx(cv, rel=0.05)
+
+
+def kolmogorov_smirnov(values: Any, shares: Any) -> float:
+    """The greatest distance of a sample's distribution from a law, times the root of its size: above 1.63 in 1 of 100.
+
+    Args:
+        values: The sample, ascending.
+        shares: The law's share of what is at most each of them.
+    """
+    seen = np.searchsorted(values, values, "right") / len(values)
+    return float(np.max(np.abs(seen - shares)) * sqrt(len(values)))
+
+
+@pytest.mark.parametrize(
+    ("family", "cv", "law"),
+    [
+        ("Gamma", sqrt(0.5), lambda x: 1 - (1 + 2 * x) * np.exp(-2 * x)),  # shape 2, scale 1/2
+        ("Gamma", 1.0, lambda x: 1 - np.exp(-x)),
+        ("Weibull", sqrt(5), lambda x: 1 - np.exp(-np.sqrt(2 * x))),  # shape 1/2, scale 1/Γ(3)
+    ],
+)
+def test_gaps_are_of_their_law(family: Family, cv: float, law: Any) -> None:
+    times = arrivals_within(np.random.default_rng(5), family=family, cv=cv, rate_rps=50, length_s=1000)
+    gaps = np.sort(np.diff(times)) * 50
+    assert kolmogorov_smirnov(gaps, law(gaps)) < 1.63
+
+
+def test_a_generated_trace_has_its_model_s_gaps_lengths_and_windows() -> None:
+    weights = np.random.default_rng(6).random(500)
+    lengths = Lengths(0, Histogram(list(range(1, 501)), weights.tolist()), Histogram([7], [1]))
+    windows = [Window(0, 30, 1.0, "Gamma"), Window(600, 5, 1.0, "Gamma")]
+    model = LoadModel(1, "m", 1200, [Client(name, windows, [lengths]) for name in "ab"], [])
+    made = generate(model, duration_ns=1200 * S, seed=7)
+    arrival = made.table["arrival_ns"].to_numpy()
+    for begin, rate in ((0, 60), (600, 10)):
+        within = arrival[(arrival >= begin * S) & (arrival < (begin + 600) * S)]
+        assert len(within) == pytest.approx(600 * rate, abs=4 * sqrt(600 * rate))
+        gaps = np.sort(np.diff(within)) / S  # two Poisson clients are one of twice the rate
+        assert kolmogorov_smirnov(gaps, 1 - np.exp(-gaps * rate)) < 1.63
+    tokens = np.sort(made.table["input_tokens"].to_numpy())
+    shares = np.cumsum(weights) / weights.sum()
+    assert kolmogorov_smirnov(tokens, shares[tokens - 1]) < 1.63
+    assert set(made.table["output_tokens"].to_pylist()) == {7}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

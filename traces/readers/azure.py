@@ -68,7 +68,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         output_tokens=generated,
         source_row=row,
         notes=notes,
-        skipped_rows=bad.count,
+        bad=bad,
     )
 
 

@@ -86,7 +86,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         source_row=columns.row,
         optional=optional,
         notes=notes,
-        skipped_rows=bad.count,
+        bad=bad,
     )
 
 

@@ -72,7 +72,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
     def take(number: int, conversation: _Conversation) -> None:
         nonlocal headless, silent
-        messages = _messages(conversation)
+        messages = spoken("conversations", conversation.conversations)
         session = name("id", conversation.id) or f"conversation {number}"
         begun = next((place for place, message in enumerate(messages) if message["role"] == "user"), len(messages))
         opening = [message for message in messages[:begun] if message["role"] == "system"]
@@ -101,10 +101,18 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
 
 
-def _messages(conversation: _Conversation) -> list[dict[str, str]]:
-    field = "conversations"
+def spoken(field: str, conversation: Any) -> list[dict[str, str]]:
+    """A conversation as OpenAI's messages.
+
+    Args:
+        field: Where it stands in its record.
+        conversation: ``[{"from": ..., "value": ...}, ...]``.
+
+    Raises:
+        BadField: It is none.
+    """
     messages = []
-    said = sequence(field, conversation.conversations, "a list of {from, value}")
+    said = sequence(field, conversation, "a list of {from, value}")
     for place, entry in enumerate(said):
         here = f"{field}[{place}]"
         entry = mapping(here, entry, "an object with from and value")

@@ -143,5 +143,5 @@ def _trace(source: str, digest: str, sessions: dict[str, list[_Round]], bad: Bad
         block_tokens=BLOCK_TOKENS,
         block_rounding="floor",
         notes=notes,
-        skipped_rows=bad.count,
+        bad=bad,
     )

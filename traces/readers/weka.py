@@ -26,6 +26,7 @@ from ..errors import TraceError
 from ..fields import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
 from ..files import read_head, read_whole
 from ..lines import read_lines
+from ..reorder import reordered
 from ..sessions import follow_streams, moved_parents
 from ..table import Trace
 
@@ -250,13 +251,13 @@ class _Sessions:
                 "session_id": pa.array(self._names, pa.string()).take(taken),
                 "model": pa.array(self._models, pa.string()).take(taken),
                 "think_ns": pa.array(think, pa.int64(), mask=think < 0),
-                "block_ids": self._blocks.array(self._source).take(taken),
+                "block_ids": reordered(self._blocks.array(self._source), order),
             },
             parent=moved_parents(parent, order),
             block_tokens=self._block_size,
             block_rounding="floor",
             notes=said,
-            skipped_rows=bad.count + bad.torn,
+            bad=bad,
         )
 
 

@@ -108,7 +108,7 @@ def weighted(values: Floats, weights: Floats, share: float) -> float | None:
     weights = weights if weights.sum() > 1e-6 else np.ones(len(values))
     order = np.argsort(values, kind="stable")
     order = order[weights[order] > 0]
-    reached = np.cumsum(weights[order]) / weights.sum()
+    reached = np.cumsum(weights[order] / weights.sum())
     # The sum of many shares may fall short of one by a rounding error.
     place = min(int(np.searchsorted(reached, share, side="left")), len(order) - 1)
     return float(values[order[place]])

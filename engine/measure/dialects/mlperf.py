@@ -68,6 +68,11 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
         ),
         notes=(
             *left_out(run, "they are left out; LoadGen waits for every sample, and its run would be INVALID"),
+            *(
+                ["Completed rates end with the query that was issued last, as LoadGen's do; others ended later"]
+                if len(done) and done.max() > done[place]
+                else ()
+            ),
             *([f"{alone:,} requests of a single token have no time per output token"] if alone else ()),
             *([counted(run, "LoadGen takes what the system under test reports")] if run.generates else ()),
         ),

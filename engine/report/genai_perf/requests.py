@@ -11,8 +11,9 @@ inputs.json is GenAI-Perf's (inputs/converters/base_converter.py): {"data": [{"p
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from .... import __version__
 from ...tape.read import Tape
@@ -31,12 +33,14 @@ Payload = bytes | Mapping[str, Any]
 
 _COLUMNS: Final = (
     *("request_id", "session_id", "phase", "endpoint", "model", "url", "outcome", "sent_ns", "end_ns", "scheduled_ns"),
-    *("planned_output_tokens", "response_id"),
+    *("received_ns", "planned_output_tokens", "response_id"),
 )
+_BLOCK: Final = 1024
+"""Requests that are objects of Python at one time."""
 
 
 def write_requests(
-    tape: Tape,
+    tapes: Sequence[Tape],
     exports: Path,
     inputs: Path,
     *,
@@ -50,72 +54,103 @@ def write_requests(
     tape knows: model, length, and whether it was streamed.
 
     Args:
-        tape: Whose requests.
+        tapes: Whose requests; those of several make one experiment.
         exports, inputs: The files.
         stimulus: ("concurrency", N) or ("request_rate", R); without it the rate at which requests were due.
-        payloads: Bodies in order of request_id, one for each row of the tape; used where the tape keeps none.
+        payloads: Bodies in order of request_id, one for each row of the tape; used where the tape keeps none. Those of
+            several tapes follow one another.
 
     Returns:
         Whether any body was known: only then inputs.json is written.
+
+    Raises:
+        ValueError: There are more payloads than rows, or fewer.
     """
-    every = tape.read("requests", _COLUMNS).sort_by("request_id")
-    chosen = pc.and_(pc.equal(every["phase"], "main"), pc.equal(every["outcome"], "ok"))
-    rows = every.filter(chosen)
-    epoch = int(tape.manifest["epoch_unix_ns"])
-    streamed = bool(tape.manifest.get("streaming"))
     bodies = _Inputs(inputs)
-    first = rows.slice(0, 1).to_pylist()
-    path = urlsplit(first[0]["url"]).path.lstrip("/") if first else ""
-    mode, level = stimulus or ("request_rate", _rate(every))
-    ids = rows["request_id"].to_numpy()
-    stamps = Stamps(tape, ids, ("token",), exports.parent)
+    given = None if payloads is None else iter(payloads)
+    first = tapes[0].read("requests", _COLUMNS)
+    path = urlsplit(first["url"][0].as_py()).path.lstrip("/") if len(first) else ""
+    mode, level = stimulus or ("request_rate", planned_rate(first))
     with _draft(exports) as file, bodies:
         head = json.dumps({"mode": mode, "value": level})
         file.write(f'{{"experiments":[{{"experiment":{head},"requests":[')
         separator = "\n"
-        for row, place, body, text in _said(tape, rows, every, payloads):
-            if body is not None:
-                bodies.add(body)
-            arrived = stamps.of(place)
-            stamped = arrived.tolist() if len(arrived) else [row["end_ns"]]
-            entry = {
-                "timestamp": epoch + row["sent_ns"],
-                "request_inputs": {
-                    "payload": _bare(row, streamed) if body is None else body.decode("utf-8", "replace"),
-                    **({} if row["session_id"] is None else {"session_id": row["session_id"]}),
-                },
-                "response_timestamps": [epoch + stamp for stamp in stamped],
-                "response_outputs": [] if not text else response_texts(row, text, len(stamped), streamed=streamed),
-            }
-            file.write(separator + json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
-            separator = ",\n"
+        for tape in tapes:
+            for entry, body in _entries(tape, exports.parent, given):
+                if body is not None:
+                    bodies.add(body)
+                file.write(separator + msgspec.json.encode(entry).decode())
+                separator = ",\n"
+        if given is not None and next(given, None) is not None and not any(tape.files("bodies") for tape in tapes):
+            raise ValueError("there are more payloads than requests")
         tail = {"version": f"tokentape {__version__}", "service_kind": "openai", "endpoint": path}
         file.write(f'\n],"window_boundaries":[]}}],{json.dumps(tail)[1:]}\n')
     return bodies.written
 
 
+def planned_rate(requests: pa.Table) -> float:
+    """Requests per second at which those of the main phase were due; 0 where there is no span.
+
+    Args:
+        requests: With phase and scheduled_ns.
+    """
+    scheduled = requests.filter(pc.equal(requests["phase"], "main"))["scheduled_ns"].to_numpy()
+    span = float(np.ptp(scheduled)) if len(scheduled) else 0.0
+    return round((len(scheduled) - 1) / (span / 1e9), 6) if span else 0.0
+
+
+def _entries(
+    tape: Tape, folder: Path, payloads: Iterator[Payload] | None
+) -> Iterator[tuple[dict[str, Any], bytes | None]]:
+    """The entries of one tape's requests, each with its body."""
+    every = tape.read("requests", _COLUMNS).sort_by("request_id")
+    rows = every.filter(pc.and_(pc.equal(every["phase"], "main"), pc.equal(every["outcome"], "ok")))
+    epoch = int(tape.manifest["epoch_unix_ns"])
+    streamed = bool(tape.manifest.get("streaming"))
+    stamps = Stamps(tape, rows["request_id"].to_numpy(), ("token",), folder)
+    for row, place, body, text in _said(tape, rows, every, payloads):
+        arrived = stamps.of(place).tolist() or [row["end_ns"]]
+        sent = row["received_ns"] if row["sent_ns"] is None else row["sent_ns"]
+        inputs = {"payload": _bare(row, streamed) if body is None else body.decode("utf-8", "replace")}
+        entry = {
+            "timestamp": epoch + sent,
+            "request_inputs": inputs if row["session_id"] is None else inputs | {"session_id": row["session_id"]},
+            "response_timestamps": [epoch + stamp for stamp in arrived],
+            "response_outputs": response_texts(row, text, len(arrived), streamed=streamed) if text else [],
+        }
+        yield entry, body
+
+
 def _said(
-    tape: Tape, rows: pa.Table, every: pa.Table, payloads: Iterable[Payload] | None
+    tape: Tape, rows: pa.Table, every: pa.Table, payloads: Iterator[Payload] | None
 ) -> Iterator[tuple[dict[str, Any], int, bytes | None, str | None]]:
     """Each exported request with its place, its body and its text: kept ones in the order of the tape's bodies."""
     ids = rows["request_id"].to_numpy()
     left = np.ones(len(ids), np.bool_)
     if tape.files("bodies"):
-        for batch in tape.batches("bodies", ("request_id", "request_body", "response_text")):
-            wanted = batch.filter(pc.is_in(batch["request_id"], pa.array(ids)))
-            for kept in wanted.to_pylist():
-                place = int(np.searchsorted(ids, kept["request_id"]))
-                left[place] = False
-                yield rows.slice(place, 1).to_pylist()[0], place, kept["request_body"], kept["response_text"]
+        for group in tape.batches("bodies", ("request_id", "request_body", "response_text")):
+            for kept in group.filter(pc.is_in(group["request_id"], pa.array(ids))).to_batches(max_chunksize=_BLOCK):
+                places = np.searchsorted(ids, kept["request_id"].to_numpy())
+                left[places] = False
+                for said, (row, place) in zip(kept.to_pylist(), _at(rows, places), strict=True):
+                    yield row, place, said["request_body"], said["response_text"]
     elif payloads is not None:
-        for request_id, payload in zip(every["request_id"].to_pylist(), payloads, strict=True):
-            place = int(np.searchsorted(ids, request_id))
-            if place < len(ids) and ids[place] == request_id:
-                left[place] = False
-                body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
-                yield rows.slice(place, 1).to_pylist()[0], place, body, None
-    for place in np.flatnonzero(left).tolist():
-        yield rows.slice(place, 1).to_pylist()[0], place, None, None
+        exported = _at(rows, np.arange(len(ids)))
+        left[:] = False
+        wanted = np.isin(every["request_id"].to_numpy(), ids).tolist()
+        for is_wanted, payload in zip(wanted, islice(payloads, len(every)), strict=True):
+            if is_wanted:
+                row, place = next(exported)
+                yield row, place, payload if isinstance(payload, bytes) else msgspec.json.encode(payload), None
+    for row, place in _at(rows, np.flatnonzero(left)):
+        yield row, place, None, None
+
+
+def _at(rows: pa.Table, places: NDArray[np.int64]) -> Iterator[tuple[dict[str, Any], int]]:
+    """The rows at some places, made into objects a block at a time."""
+    for start in range(0, len(places), _BLOCK):
+        block = places[start : start + _BLOCK]
+        yield from zip(rows.take(pa.array(block)).to_pylist(), block.tolist(), strict=True)
 
 
 def _bare(row: Mapping[str, Any], streamed: bool) -> str:
@@ -126,13 +161,6 @@ def _bare(row: Mapping[str, Any], streamed: bool) -> str:
     length = row["planned_output_tokens"]
     further = {} if not length or row["endpoint"] == "embeddings" else {"max_tokens": length}
     return json.dumps({"model": row["model"], **said, **further, **({"stream": True} if streamed else {})})
-
-
-def _rate(requests: pa.Table) -> float:
-    """Requests per second of the plan; 0 where there is no span."""
-    scheduled = requests.filter(pc.equal(requests["phase"], "main"))["scheduled_ns"].to_numpy()
-    span = float(np.ptp(scheduled)) if len(scheduled) else 0.0
-    return round((len(scheduled) - 1) / (span / 1e9), 6) if span else 0.0
 
 
 class _Inputs:

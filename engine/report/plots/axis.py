@@ -33,7 +33,17 @@ def tick(value: float, _place: int | None = None) -> str:
 
 def round_ticks(most: int, *, whole: bool = False) -> MaxNLocator:
     """Ticks at round numbers: 1, 2 or 5 times a power of ten."""
-    return MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole)
+    return MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1 if whole else 2)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: 1 request, 1,200 requests."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def dot_size(count: int) -> float:
+    """Points of a dot among so many."""
+    return 10.0 if count <= 50 else 5.0 if count <= 500 else 4.0 if count <= 2000 else 2.5
 
 
 def limits(samples: Iterable[Floats]) -> tuple[float, float, bool]:
@@ -51,13 +61,13 @@ def limits(samples: Iterable[Floats]) -> tuple[float, float, bool]:
     if high / low >= LOG_FROM:
         return low / 1.15, high * 1.15, True
     low = min(low, float(whole.min()))
-    # From zero, unless that would squeeze all samples into a corner.
-    room = max((high - low) * 0.08, high * 0.02)
+    # From zero, unless that would squeeze all samples into a corner; and never so near that noise looks like a shape.
+    room = max((high - low) * 0.08, (high * 0.2 - (high - low)) / 2)
     return (0.0 if low < 0.6 * high else max(low - room, 0.0)), high + room, False
 
 
-def set_scale(axes: Axes, which: Literal["x", "y"], low: float, high: float, log: bool) -> None:
-    """Gives an axis its limits and ticks in plain numbers."""
+def set_scale(axes: Axes, which: Literal["x", "y"], low: float, high: float, log: bool, *, whole: bool = False) -> None:
+    """Gives an axis its limits and ticks in plain numbers; `whole` ones where a fraction means nothing."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     if log:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
@@ -68,7 +78,7 @@ def set_scale(axes: Axes, which: Literal["x", "y"], low: float, high: float, log
         )
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(round_ticks(8))
+        axis.set_major_locator(round_ticks(8, whole=whole))
     axis.set_major_formatter(FuncFormatter(tick))
     if which == "x":
         axes.set_xlim(low, high)

@@ -56,8 +56,10 @@ def in_flight(starts: Floats, ends: Floats, edges: Floats) -> tuple[Floats, Floa
     mean = np.diff(waited(begin) - waited(close)) / np.diff(edges)
     at = np.concatenate([begin, close])
     change = np.concatenate([np.ones(len(begin)), -np.ones(len(close))])
-    order = np.lexsort((change, at))
+    order = np.argsort(at, kind="stable")
     at, open_after = at[order], np.cumsum(change[order])
+    whole = np.flatnonzero(np.append(at[1:] != at[:-1], True)) if len(at) else order  # not half of what is at one time
+    at, open_after = at[whole], open_after[whole]
     # Open at the left edge: whatever changed before it or at it.
     place = np.searchsorted(at, edges[:-1], side="right")
     peak = np.concatenate(([0.0], open_after))[place]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...measure.percentiles import exact_percentiles, needed_samples
-from .axis import limits, number, set_scale
+from .axis import counted, dot_size, limits, number, set_scale
 from .page import BLUE, MOST_MARKERS, OF_RUNS, ORANGE, RED, legend_above
 from .run import Run
 
@@ -26,6 +26,8 @@ class Box:
     """The numbers of one box, in ms; failures count as infinitely slow."""
 
     label: str
+    run: str
+    """Its name, where there are several."""
     samples_ms: Floats
     """Finite, in the order of the requests."""
     failed: int
@@ -48,7 +50,7 @@ class Box:
         return "   ".join(parts)
 
 
-def box(label: str, values_ns: Floats) -> Box:
+def box(label: str, values_ns: Floats, run: str = "") -> Box:
     """The box of one value for each request: NaN where it does not apply, inf for a failure.
 
     A percentile is given from as many samples as the summary asks for.
@@ -60,7 +62,7 @@ def box(label: str, values_ns: Floats) -> Box:
         p: value if len(finite) + failed >= needed_samples(p) else None
         for p, value in zip(PERCENTILES, found, strict=True)
     }
-    return Box(label, finite, failed, enough)
+    return Box(label, run, finite, failed, enough)
 
 
 def _ms(value: float) -> str:
@@ -74,7 +76,7 @@ def two_boxes(runs: Sequence[Run], values_ns: Callable[[Run, str], Floats]) -> t
     for place, run in enumerate(runs):
         for basis, own in (("schedule", ORANGE), ("send", BLUE)):
             name = f"{run.name}\nfrom {basis}" if len(runs) > 1 else f"from {basis}"
-            made.append(box(name, values_ns(run, basis)))
+            made.append(box(name, values_ns(run, basis), run.name if len(runs) > 1 else ""))
             colours.append(OF_RUNS[place] if len(runs) > 1 else own)
     return made, colours
 
@@ -97,10 +99,19 @@ def draw_boxes(figure: Figure, boxes: Sequence[Box], colours: Sequence[str], wha
         step = -(-len(one.samples_ms) // MOST_DOTS)
         thinned |= step > 1
         dots = one.samples_ms[::step]
+        many = len(dots) > MOST_MARKERS
         # A low-discrepancy sequence in place of chance: the same picture each time.
         height = row + 0.3 + 0.14 * np.mod(np.arange(len(dots)) * 0.6180339887, 1.0)
         axes.plot(
-            dots, height, ".", ms=2.6, color=colour, alpha=0.45, mew=0, rasterized=len(dots) > MOST_MARKERS, zorder=2
+            dots,
+            height,
+            ".",
+            ms=dot_size(len(dots)) / 1.5,
+            color=colour,
+            alpha=0.45,
+            mew=0,
+            rasterized=many,
+            zorder=2,
         )
         axes.text(
             0.004, row - 0.3, one.numbers, transform=axes.get_yaxis_transform(), va="bottom", fontsize=9.5, zorder=5
@@ -114,16 +125,20 @@ def draw_boxes(figure: Figure, boxes: Sequence[Box], colours: Sequence[str], wha
     ):
         axes.plot([], [], marker=marker or "None", ls=line or "None", color="#444444", ms=7, label=label)
     if failing:
-        axes.plot([], [], "x", color=RED, mew=2, label="failed: slower than all others")
+        axes.plot([], [], "x", color=RED, mew=2, label="failed")
     legend_above(axes, 6)
     axes.set_yticks(range(len(boxes)), [one.label for one in boxes])
     axes.set_ylim(len(boxes) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(what + (", log scale" if log else ""))
     said = "; ".join(
-        f"{' '.join(one.label.split())}: {one.count:,} requests" + (f", {one.failed:,} failed" if one.failed else "")
-        for one in boxes
+        (f"{one.run}: " if one.run else "")
+        + counted(one.count, "request")
+        + (f", {one.failed:,} failed" if one.failed else "")
+        for one in boxes[::2]  # both boxes of a run have the same requests
     )
+    if failing:
+        said += ". A failure counts as slower than all others"
     return said + (f". At most {MOST_DOTS:,} dots a row, evenly chosen." if thinned else ".")
 
 
@@ -145,12 +160,12 @@ def _draw_box(axes: Axes, row: int, one: Box, colour: str, edge: float) -> None:
     if one.failed:
         axes.plot(edge, row, "x", color=RED, ms=9, mew=2.5, clip_on=False, zorder=5)
         axes.annotate(
-            f"{one.failed:,}",
+            f"{one.failed:,} failed",
             (edge, row),
             xytext=(0, 9),
             textcoords="offset points",
             color=RED,
-            ha="center",
+            ha="right",
             fontsize=9,
             fontweight="bold",
         )

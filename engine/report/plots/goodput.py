@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...measure.rates import met
 from ...measure.slo import Slo
-from .axis import LEAST_MS, limits, round_ticks, set_scale, tick
+from .axis import LEAST_MS, counted, limits, round_ticks, set_scale, tick
 from .bins import cdf, per_second
 from .page import BLUE, GREEN, OF_RUNS, ORANGE, PALE, PURPLE, RED, legend_above, shade_warmup
 from .run import Run
@@ -65,10 +65,13 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     _draw_limits(made[0], runs, slos)
     for axes, run in zip(made[1:], runs, strict=False):
         _draw_time(axes, run, slos, len(runs) > 1)
+        axes.set_xlim(0, max(float(run.edges_s[-1]) for run in runs))
+    if rows:
+        made[-1].set_xlabel("time since the start of the run, s, by the end of each request")
     said = []
     for run in runs:
         ok = int(run.times.ok.sum())
-        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{ok:,} of {len(run.main):,} requests ended well"
+        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{ok:,} of {counted(len(run.main), 'request')} ended well"
         rates = [rate for rate in run.summary.rates if rate.metric == "goodput" and rate.basis == "schedule"]
         if rates and rates[0].value is not None:
             text += f"; {rates[0].value:,.4g}/s met {' and '.join(slo.text for slo in slos)}"
@@ -126,12 +129,10 @@ def _draw_time(axes: Axes, run: Run, slos: Sequence[Slo], named: bool) -> None:
     shade_warmup(axes, [run])
     axes.set_facecolor("#FFFFFF")
     axes.grid(color=PALE)
-    axes.set_xlim(0, edges[-1])
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(round_ticks(4))
     axes.yaxis.set_major_formatter(FuncFormatter(tick))
     axes.set_ylabel("requests/s")
-    axes.set_xlabel("time since the start of the run, s, by the end of each request")
     if named:
         axes.set_title(run.name, loc="right", fontsize=10, fontweight="bold")
     legend_above(axes, 4)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .axis import LOG_FROM, set_scale
+from .axis import LOG_FROM, counted, set_scale
 from .bins import length_edges
 from .page import HEAT, colour_bar, heat_norm, legend_above, panels
 from .run import Run
@@ -31,15 +31,15 @@ def lengths(run: Run) -> tuple[Floats, Floats]:
     )
 
 
-def heat(inputs: Floats, outputs: Floats) -> tuple[Floats, Floats, Floats]:
-    """Requests in each cell, and the cells' edges.
+def heat(inputs: Floats, outputs: Floats, logs: tuple[bool, bool]) -> tuple[Floats, Floats, Floats]:
+    """Requests in each cell, and the cells' edges, of equal widths or, where `logs` says so, of equal ratios.
 
     Returns:
         Counts (inputs x outputs), edges of the inputs, edges of the outputs.
     """
     cells = int(np.clip(np.sqrt(len(inputs)), 10, MOST_CELLS))
-    edges = [length_edges(values, cells, _is_log(values)) for values in (inputs, outputs)]
-    counts, x, y = np.histogram2d(inputs, outputs, (edges[0], edges[1]))
+    edges = length_edges(inputs, cells, logs[0]), length_edges(outputs, cells, logs[1])
+    counts, x, y = np.histogram2d(inputs, outputs, edges)
     return counts, x, y
 
 
@@ -53,8 +53,9 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     said = []
     found = [lengths(run) for run in runs]
     whole = [np.concatenate([pair[i] for pair in found]) for i in (0, 1)]
+    logs = _is_log(whole[0]), _is_log(whole[1])
     for axes, run, (inputs, outputs) in zip(panels(figure, runs), runs, found, strict=True):
-        counts, x, y = heat(inputs, outputs)
+        counts, x, y = heat(inputs, outputs, logs)
         shown = np.ma.masked_equal(counts.T, 0)
         mesh = axes.pcolormesh(x, y, shown, cmap=HEAT, norm=heat_norm(float(counts.max())), rasterized=True)
         colour_bar(figure, axes, mesh, "requests in the cell")
@@ -62,17 +63,22 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
             middle = float(np.median(values))
             style = "--" if name == "input" else ":"
             line(middle, color="#000000", lw=1.6, ls=style, label=f"median {name} {middle:,.0f}")
-        for which, values in (("x", whole[0]), ("y", whole[1])):
-            edges = length_edges(values, MOST_CELLS, _is_log(values))
-            low, high = float(edges[0]), float(edges[-1])
-            room = 0.0 if _is_log(values) else (high - low) * 0.03 + 1.0
-            set_scale(axes, which, max(low - room, 0.5 if _is_log(values) else 0.0), high + room, _is_log(values))  # type: ignore[arg-type]
-        axes.set_ylabel("output tokens" + (", log scale" if _is_log(whole[1]) else ""))
+        set_scale(axes, "x", *_span(whole[0]), logs[0], whole=True)
+        set_scale(axes, "y", *_span(whole[1]), logs[1], whole=True)
+        axes.set_ylabel("output tokens" + (", log scale" if logs[1] else ""))
         legend_above(axes)
-        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{len(inputs):,} requests that ended well")
+        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{counted(len(inputs), 'request')} that ended well")
         last = axes
-    last.set_xlabel("input tokens" + (", log scale" if _is_log(whole[0]) else ""))
+    last.set_xlabel("input tokens" + (", log scale" if logs[0] else ""))
     return "; ".join(said) + "."
+
+
+def _span(lengths: Floats) -> tuple[float, float]:
+    low, high = float(lengths.min()) - 0.5, float(lengths.max()) + 0.5
+    if _is_log(lengths):
+        return max(low, 0.5) / 1.05, high * 1.05
+    room = (high - low) * 0.03 + 1.0
+    return max(low - room, 0.0), high + room
 
 
 def _is_log(lengths: Floats) -> bool:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from .axis import limits, round_ticks, set_scale, tick
+from .axis import counted, limits, round_ticks, set_scale, tick
 from .bins import weighted_quantiles
 from .events import GAP_CENTRES_NS, EventGrid
 from .page import BLUE, OF_RUNS, ORANGE, legend_above
@@ -53,7 +53,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     upper = figure.add_subplot(grid[0])
     lower = figure.add_subplot(grid[1], sharex=upper)
     found = [bands(run.events) for run in runs]
-    low, high, log = limits(quantiles for _, _, quantiles in found)
+    low, high, log = limits(quantiles if len(runs) == 1 else quantiles[:, [2, 4]] for _, _, quantiles in found)
     set_scale(upper, "y", low, high, log)
     for place, (run, (edges, counts, quantiles)) in enumerate(zip(runs, found, strict=True)):
         colour = OF_RUNS[place] if len(runs) > 1 else BLUE
@@ -69,26 +69,32 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     lower.yaxis.set_major_locator(round_ticks(3, whole=True))
     lower.yaxis.set_major_formatter(FuncFormatter(tick))
     lower.set_ylabel("samples")
+    lower.xaxis.set_major_formatter(FuncFormatter(tick))
     lower.set_xlabel(f"position in the output, {between}")
     said = []
     for run, (edges, _, _) in zip(runs, found, strict=True):
         width = edges[1] - edges[0]
         text = (f"{run.name}: " if len(runs) > 1 else "") + f"{run.events.samples:,} gaps"
-        text += f" of {len(run.main):,} requests"
+        text += f" of {counted(len(run.main), 'request')}"
         said.append(text + (f", {width:g} positions to a bin" if width > 1 else ""))
     return ". ".join(said) + ". Fewer requests reach far positions; a quantile is drawn where it has enough samples."
 
 
 def _draw_bands(axes: Axes, edges: Floats, quantiles: Floats, colour: str, name: str, *, alone: bool) -> None:
-    def stepped(place: int) -> Floats:
+    def stepped(quantile: float) -> Floats:
+        place = QUANTILES.index(quantile)
         return np.append(quantiles[:, place], quantiles[-1:, place])
 
+    def is_known(quantile: float) -> bool:
+        return bool(np.isfinite(stepped(quantile)).any())
+
     if alone:
-        axes.fill_between(edges, stepped(0), stepped(4), step="post", color=colour, alpha=0.18, lw=0, label="p5 to p95")
-        axes.fill_between(
-            edges, stepped(1), stepped(3), step="post", color=colour, alpha=0.38, lw=0, label="p25 to p75"
-        )
-        axes.step(edges, stepped(5), where="post", color=ORANGE, lw=1.8, ls="-", label="p99")
-    else:
-        axes.step(edges, stepped(4), where="post", color=colour, lw=1.3, ls=":", label=f"{name}p95")
-    axes.step(edges, stepped(2), where="post", color="#000000" if alone else colour, lw=2, label=f"{name}median")
+        for low, high, alpha, label in ((0.05, 0.95, 0.18, "p5 to p95"), (0.25, 0.75, 0.38, "p25 to p75")):
+            if is_known(low):
+                band = (edges, stepped(low), stepped(high))
+                axes.fill_between(*band, step="post", color=colour, alpha=alpha, lw=0, label=label)
+        if is_known(0.99):
+            axes.step(edges, stepped(0.99), where="post", color=ORANGE, lw=1.8, label="p99")
+    elif is_known(0.95):
+        axes.step(edges, stepped(0.95), where="post", color=colour, lw=1.3, ls=":", label=f"{name}p95")
+    axes.step(edges, stepped(0.5), where="post", color="#000000" if alone else colour, lw=2, label=f"{name}median")

@@ -12,7 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from ...measure.statistic import FAILED, Statistic
-from .axis import LEAST_MS, limits, number, set_scale
+from .axis import LEAST_MS, counted, limits, number, set_scale
 from .bins import cdf
 from .events import GAP_CENTRES_NS, GAP_EDGES_NS
 from .page import BLUE, GREEN, OF_RUNS, ORANGE, RED
@@ -91,7 +91,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     said = []
     for run in runs:
         failed = int(run.times.failed.sum())
-        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{len(run.main):,} requests"
+        text = (f"{run.name}: " if len(runs) > 1 else "") + counted(len(run.main), "request")
         said.append(text + (f", {failed:,} failed (× where their share is missing)" if failed else ""))
         if run.events.samples:
             said[-1] += f"; {run.events.samples:,} gaps"
@@ -99,7 +99,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
 
 
 def _draw_curves(axes: Axes, name: str, found: Sequence[tuple[int, str, Curve]], runs: Sequence[Run]) -> None:
-    low, high, log = limits(np.maximum(curve.ms, LEAST_MS) for _, _, curve in found)
+    low, high, log = limits(curve.ms[curve.ms > LEAST_MS] for _, _, curve in found)
     set_scale(axes, "x", low, high, log)
     for place, basis, curve in found:
         colour = OF_RUNS[place] if len(runs) > 1 else {"schedule": ORANGE, "send": BLUE, "": GREEN}[basis]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...measure.percentiles import exact_percentiles, needed_samples
 from ...measure.verdict import LatenessLimits, lateness_limits
-from .axis import number, set_scale
+from .axis import counted, number, set_scale
 from .bins import cdf
 from .page import BLUE, GREY, OF_RUNS, SKY, legend_above
 from .run import Run
@@ -59,14 +59,13 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         else:
             _draw_curve(axes, own, OF_RUNS[place], run.name, "-", mark=True)
     at = axes.get_xaxis_transform()
-    for limit_ns, colour, style, text in (
-        (strictest.degraded_p99_ns, GREY, "--", "DEGRADED if p99\nis beyond"),
-        (strictest.invalid_p50_ns, "#000000", ":", "INVALID if p50\nis beyond"),
-        (strictest.invalid_p99_ns, "#000000", "--", "INVALID if p99\nis beyond"),
+    for limit_ns, colour, style, height, text in (
+        (strictest.degraded_p99_ns, GREY, "--", 0.04, "DEGRADED if p99\nis beyond"),
+        (strictest.invalid_p50_ns, "#000000", ":", 0.5, "INVALID if p50\nis beyond"),
+        (strictest.invalid_p99_ns, "#000000", "--", 0.04, "INVALID if p99\nis beyond"),
     ):
         axes.axvline(limit_ns / 1e3, color=colour, ls=style, lw=1.6)
         x = limit_ns / 1e3
-        height = 0.34 if limit_ns == strictest.invalid_p50_ns else 0.12
         axes.text(x, height, f"{text} {number(x / 1e3)} ms", transform=at, rotation=90, ha="right", va="bottom",
                   fontsize=8.5, color=colour, multialignment="left")  # fmt: skip
     axes.set_ylim(0, 1.03)
@@ -78,10 +77,14 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     for run, (whole, _) in zip(runs, found, strict=True):
         unsent = len(run.main) - len(whole)
         early = int((whole < LEAST_US).sum())
-        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{len(whole):,} requests sent"
+        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{counted(len(whole), 'request')} sent"
         text += f", {unsent:,} never sent" if unsent else ""
         said.append(text + (f", {early:,} less than 1 µs late (left edge)" if early else ""))
-    return ". ".join(said) + f". Verdict: {', '.join(run.summary.verdict.state for run in runs)}."
+    return ". ".join(said) + (
+        f". Verdict: {runs[0].summary.verdict.state}."
+        if len(runs) == 1
+        else ". The limits are those of the strictest run."
+    )
 
 
 def _draw_curve(axes: Axes, late_us: Floats, colour: str, label: str, style: str, *, mark: bool) -> None:

@@ -79,8 +79,8 @@ def save(
         matplotlib.rcParams.update(_STYLE)
         layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.05)
         figure = Figure(figsize=(WIDTH_IN, 6.0), layout=layout)
-        said = wrap(draw(figure, runs), 128)
-        ran = [line for run in runs for line in wrap(run.footer, 150)[:2]]
+        said = wrap(draw(figure, runs), 140)
+        ran = [line for run in runs for line in wrap(run.footer, 185)[:2]]
         height = float(figure.get_figheight())
         top, bottom = 0.5 + _LINE_IN * 1.15 * len(said) + 0.08, 0.12 + _LINE_IN * len(ran)
         layout.set(rect=(0.008, bottom / height, 0.984, 1 - (top + bottom) / height))
@@ -90,6 +90,8 @@ def save(
             figure.text(0.02, y, line, fontsize=9.5, color="#444444", va="top")
         for place, line in enumerate(reversed(ran)):
             figure.text(0.02, (0.1 + _LINE_IN * place) / height, line, fontsize=7.5, color=GREY, va="bottom")
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # it is laid out once, not anew for each format
         files = [path.with_name(f"{path.name}.{format_}") for format_ in formats]
         for file in files:
             # No date and no version in the file: the same tape gives the same bytes.
@@ -115,12 +117,15 @@ def legend_above(axes: Axes, columns: int = 4) -> None:
     """A legend over the axes, where it covers no data."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
+        # matplotlib fills columns one after the other; people read lines.
+        columns = min(columns, len(handles))
+        order = [place for first in range(columns) for place in range(first, len(handles), columns)]
         axes.legend(
-            handles,
-            labels,
+            [handles[place] for place in order],
+            [labels[place] for place in order],
             loc="lower left",
             bbox_to_anchor=(-0.005, 1.0),
-            ncols=min(columns, len(handles)),
+            ncols=columns,
             borderaxespad=0.2,
             handlelength=1.6,
             columnspacing=1.6,
@@ -145,8 +150,8 @@ def heat_norm(most: float) -> Normalize:
     return LogNorm(1, most) if most > 50 else Normalize(1, max(most, 2))
 
 
-def shade_warmup(axes: Axes, runs: Sequence[Run]) -> None:
-    """Greys the time before the main phase."""
+def shade_warmup(axes: Axes, runs: Sequence[Run], *, named: bool = True) -> None:
+    """Greys the time before the main phase; named in the legend."""
     ends = [run.warmup_end_s for run in runs if run.warmup_end_s is not None]
     if ends:
-        axes.axvspan(0, max(ends), color="#000000", alpha=0.08, lw=0, label="warm-up")
+        axes.axvspan(0, max(ends), color="#000000", alpha=0.08, lw=0, label="warm-up" if named else None)

@@ -15,6 +15,7 @@ from ...measure.slo import Slo
 from ...measure.statistic import Statistic
 from ...measure.summary import Summary, summarize
 from ...tape.read import Tape
+from .axis import counted
 from .bins import time_edges
 from .events import EventGrid, count_events
 
@@ -106,7 +107,7 @@ class Run:
             model, endpoint, url = (str(requests[name][0]) for name in ("model", "endpoint", "url"))
             parts += [model or "no model", endpoint, url.partition("?")[0]]
         rate = self.rate_rps
-        parts.append(f"{len(requests):,} requests" + (f" at {rate:,.4g}/s" if rate else ""))
+        parts.append(counted(len(requests), "request") + (f" at {rate:,.4g}/s" if rate else ""))
         started = datetime.fromtimestamp(int(self.tape.manifest["epoch_unix_ns"]) / 1e9, UTC)
         return "  ·  ".join([*parts, f"{started:%Y-%m-%d %H:%M} UTC", self.summary.verdict.state])
 

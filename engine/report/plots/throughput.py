@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from .axis import round_ticks, tick
+from .axis import counted, round_ticks, tick
 from .bins import in_flight, per_second
 from .page import BLUE, GREEN, GREY, OF_RUNS, ORANGE, PURPLE, RED, legend_above, shade_warmup
 from .run import Run
@@ -74,19 +74,20 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         own = OF_RUNS[place] if len(runs) > 1 else PURPLE
         name = f"{run.name}: " if len(runs) > 1 else ""
         made[-1].stairs(mean, edges, baseline=None, color=own, lw=2, label=f"{name}mean of the bin")
-        made[-1].stairs(peak, edges, baseline=None, color=own, lw=1, ls="--", label=f"{name}peak")
+        if len(runs) == 1:
+            made[-1].stairs(peak, edges, baseline=None, color=own, lw=1, ls="--", label="peak of the bin")
     made[0].set_ylabel("requests/s")
     if tokens:
         made[1].set_ylabel("output tokens/s")
     made[-1].set_ylabel("requests in flight")
     for axes in made:
-        shade_warmup(axes, runs)
+        shade_warmup(axes, runs, named=axes is made[0])
         if len(runs) == 1:
             _mark_last_send(axes, runs[0], named=axes is made[0])
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(round_ticks(5))
         axes.yaxis.set_major_formatter(FuncFormatter(tick))
-        legend_above(axes, 5)
+        legend_above(axes, 6 if len(runs) == 1 else 4)
     made[-1].set_xlim(0, max(float(run.edges_s[-1]) for run in runs))
     made[-1].set_xlabel("time since the start of the run, s")
     widths = "; ".join((f"{run.name}: " if len(runs) > 1 else "") + _said(run) for run in runs)
@@ -99,7 +100,7 @@ def _draw_rates(axes: Axes, run: Run, rate: dict[str, Floats]) -> None:
     axes.stairs(rate["sent"], edges, baseline=None, color=BLUE, lw=1.4, label="sent")
     axes.stairs(rate["done"], edges, baseline=None, color=GREEN, lw=1.8, label="ended well")
     if rate["failed"].any():
-        axes.stairs(rate["failed"], edges, fill=True, color=RED, alpha=0.8, label="failed")
+        axes.stairs(rate["failed"], edges, fill=True, color=RED, zorder=1, label="failed")
 
 
 def _mark_last_send(axes: Axes, run: Run, *, named: bool) -> None:
@@ -109,7 +110,7 @@ def _mark_last_send(axes: Axes, run: Run, *, named: bool) -> None:
 
 def _said(run: Run) -> str:
     every = run.every
-    text = f"{int((~np.isnan(every.sent)).sum()):,} requests sent"
+    text = f"{counted(int((~np.isnan(every.sent)).sum()), 'request')} sent"
     if every.failed.any():
         text += f", {int(every.failed.sum()):,} failed"
     return text + f", in bins of {run.edges_s[1] - run.edges_s[0]:g} s"

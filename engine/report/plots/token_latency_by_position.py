@@ -5,9 +5,10 @@ from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from .axis import LEAST_MS, limits, number, set_scale
+from .axis import LEAST_MS, counted, dot_size, limits, number, set_scale, tick
 from .events import GAP_EDGES_NS, MOST_POINTS, PER_DECADE, EventGrid
 from .page import BLUE, HEAT, MOST_MARKERS, colour_bar, heat_norm, legend_above, panels
 from .run import Run
@@ -51,10 +52,15 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         if grid.points is not None:
             at, gap = grid.points[0], np.maximum(grid.points[1] / 1e6, low)
             many = len(at) > MOST_MARKERS
-            size, alpha = (2.5, 0.35) if many else (4.0, 0.6)
-            axes.plot(at, gap, ".", ms=size, alpha=alpha, mew=0, color=BLUE, rasterized=many, clip_on=many)
+            size = dot_size(len(at))
+            axes.plot(
+                at, gap, ".", ms=size, alpha=0.35 if many else 0.6, mew=0, color=BLUE, rasterized=many, clip_on=many
+            )
         else:
             counts, edges = cells(grid)
+            lowest = max(int(np.searchsorted(edges, low, side="right")) - 1, 0)  # what is below the axis stands in it
+            counts[:, lowest] += counts[:, :lowest].sum(axis=1)
+            counts[:, :lowest] = 0
             shown = np.ma.masked_equal(counts.T, 0)
             norm = heat_norm(float(counts.max()))
             mesh = axes.pcolormesh(grid.position_edges, edges, shown, cmap=HEAT, norm=norm, rasterized=True)
@@ -67,13 +73,14 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         axes.set_ylabel(f"{'gap' if run.per_token else 'gap between chunks'}, ms" + (", log scale" if log else ""))
         legend_above(axes)
         kind = "gaps" if run.per_token else "gaps between chunks of several tokens"
-        what = f"{grid.samples:,} {kind} of {len(run.main):,} requests"
+        what = f"{grid.samples:,} {kind} of {counted(len(run.main), 'request')}"
         if grid.points is None:
             what += f"; more than {MOST_POINTS:,}, so a colour says how many lie where"
         if zeros:
             what += f"; {zeros:,} below 1 µs (events read together) stand at the lower edge"
         said.append((f"{run.name}: " if len(runs) > 1 else "") + what)
         last = axes
+    last.xaxis.set_major_formatter(FuncFormatter(tick))
     last.set_xlabel("position in the output, " + ("tokens" if all(run.per_token for run in runs) else "chunks"))
     return ". ".join(said) + "."
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .axis import LOG_FROM, limits, set_scale
+from .axis import LOG_FROM, counted, dot_size, limits, set_scale
 from .bins import length_edges
 from .page import BLUE, HEAT, MOST_MARKERS, ORANGE, RED, colour_bar, heat_norm, legend_above, panels
 from .run import Run
@@ -64,7 +64,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         first, last = float(edges[0]), float(edges[-1])
         room = (last - first) * 0.03 + 1.0
         span = (first / 1.05, last * 1.05) if wide else (max(first - room, 0.0), last + room)
-        set_scale(axes, "x", *span, wide)
+        set_scale(axes, "x", *span, wide, whole=True)
         set_scale(axes, "y", low, high, log)
         if len(inputs) > MOST_POINTS:
             cells_y = np.geomspace(low, high, 81) if log else np.linspace(low, high, 81)
@@ -74,8 +74,8 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
             colour_bar(figure, axes, mesh, "requests in the cell")
         else:
             many = len(inputs) > MOST_MARKERS
-            size, alpha = (4.0, 0.4) if many else (6.0, 0.55)
-            axes.plot(inputs, ttft, ".", ms=size, alpha=alpha, mew=0, color=BLUE, rasterized=many, label="one request")
+            size = dot_size(len(inputs)) + 1
+            axes.plot(inputs, ttft, ".", ms=size, alpha=0.5, mew=0, color=BLUE, rasterized=many, label="one request")
         at, middle, tail = medians(inputs, ttft, edges)
         if len(at) > 1:
             if np.isfinite(tail).sum() > 1:
@@ -89,7 +89,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
             )
         axes.set_ylabel("TTFT from send, ms" + (", log scale" if log else ""))
         legend_above(axes)
-        what = f"{len(inputs):,} requests that got a token"
+        what = f"{counted(len(inputs), 'request')} that got a token"
         if len(failed):
             what += f", {len(failed):,} failed before one"
         if len(inputs) > MOST_POINTS:

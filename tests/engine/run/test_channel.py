@@ -6,10 +6,10 @@ import threading
 
 import numpy as np
 import pytest
-from tokentape.engine.run.channel import Setup, receive_setup, send_setup
+from tokentape.engine.run.channel import Route, Setup, receive_setup, send_setup
 
 SETUP = Setup(
-    address="02001f907f0000010000000000000000",
+    route=Route("02001f907f0000010000000000000000", "127.0.0.1:8080"),
     fields={"choices[].delta.content": "text"},
     types={"error": "error"},
     connect_timeout_ns=1,

@@ -53,7 +53,7 @@ def _batch(plan: Plan, *rows: tuple[dict[str, Any], bytes, bytes, bytes, bytes])
 
 def test_the_layouts_are_those_of_the_core() -> None:
     """request_record and reactor_status of cext: no padding, these sizes."""
-    assert RECORD.itemsize == 20 * 8 + 4 * 4 + 4 * 4 + 2 + 6
+    assert RECORD.itemsize == 21 * 8 + 4 * 4 + 4 * 4 + 2 + 6
     assert STATUS.itemsize == 18 * 8 + 128 * 4
 
 

@@ -79,7 +79,6 @@ def test_models_are_listed_beside_the_api(url: str, models: str) -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("https://127.0.0.1/", "https is not spoken yet; use the server's http port"),
         ("ftp://127.0.0.1/", "is not a URL; write http://HOST:PORT"),
         ("http://", "is not a URL; write http://HOST:PORT"),
         ("", "is not a URL; write http://HOST:PORT"),

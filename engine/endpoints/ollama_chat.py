@@ -1,0 +1,73 @@
+"""Ollama's chat: ``POST /api/chat``, lines of JSON.
+
+A token: a line whose ``message.content`` is not empty; ``message.thinking`` is reasoning. The end: the line with
+``done: true``. Counts: ``prompt_eval_count`` and ``eval_count`` of that line.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...traces.content import Content
+from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
+from .endpoint import Endpoint
+from .said import chat_messages, inline_image, only_payload, parts_of, with_payload
+
+if TYPE_CHECKING:
+    from ...cext.parsers import Role
+
+
+def _body(options: BodyOptions) -> Body:
+    # Ollama streams unless it is told not to.
+    fields = {
+        "model": options.model,
+        "messages": [{"role": "user", "content": gap_for_prompt()}],
+        "stream": options.stream,
+        "options": {"num_predict": GAP_FOR_LENGTH},
+    }
+    return make_body(fields, options.extra)
+
+
+def _content(content: Content) -> dict[str, Any]:
+    if only_payload(content):
+        return with_payload({}, content)
+    messages = [_message(message) for message in chat_messages(content, "ollama_chat")]
+    return with_payload({"messages": messages}, content)
+
+
+def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+    parts = parts_of(message)
+    images = [inline_image(value, "ollama_chat")[1] for kind, value in parts if kind == "image"]
+    words = "".join(value for kind, value in parts if kind == "text")
+    said: dict[str, Any] = {"role": message.get("role", "user"), "content": words}
+    return said | ({"images": images} if images else {})
+
+
+USAGE: "Mapping[str, Role]" = {
+    "prompt_eval_count": "input_tokens",
+    "eval_count": "output_tokens",
+    "done_reason": "finish",
+    "done": "end",
+    "error": "error",
+}
+"""The last line of both of Ollama's APIs, and its errors."""
+
+ENDPOINT = Endpoint(
+    name="ollama_chat",
+    path="/api/chat",
+    fields={
+        "message.content": "text",
+        "message.thinking": "reasoning",
+        "message.tool_calls": "tool",
+        "message.role": "speaker",
+        **USAGE,
+    },
+    types={},
+    needs_end=True,
+    streams=True,
+    prompt_forms=("text",),
+    body=_body,
+    content=_content,
+    length_path=("options", "num_predict"),
+    framing="ndjson",
+    headers={"Accept": "application/x-ndjson"},
+)

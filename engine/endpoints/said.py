@@ -1,0 +1,104 @@
+"""What a row says, in the forms that several APIs share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...traces.content import Content
+from ..errors import UserError
+
+
+def with_payload(fields: dict[str, Any], content: Content) -> dict[str, Any]:
+    """The fields with those of the row's own payload, which win."""
+    return fields | (content.payload or {})
+
+
+def only_payload(content: Content) -> bool:
+    """Whether the row is a body of the user's own and says nothing else."""
+    return content.payload is not None and content.text is None and content.texts is None and content.messages is None
+
+
+def one_text(content: Content, endpoint: str) -> str:
+    """The one prompt of a row.
+
+    Raises:
+        UserError: It has none, or more.
+    """
+    if content.text is not None:
+        return content.text
+    if content.messages is not None:
+        raise UserError(f"a row has chat messages, and the endpoint {endpoint!r} takes a prompt; use a chat endpoint")
+    if not content.texts:
+        raise UserError(f"a row has no text, and the endpoint {endpoint!r} needs one")
+    if len(content.texts) > 1:
+        raise UserError(
+            f"a row has {len(content.texts)} texts, and the endpoint {endpoint!r} takes one prompt a request; "
+            "batches are for embeddings and rankings"
+        )
+    return content.texts[0]
+
+
+def texts(content: Content, endpoint: str) -> list[str]:
+    """The texts of a batch, or the one text of a row.
+
+    Raises:
+        UserError: It has none.
+    """
+    found = list(content.texts or ()) or ([] if content.text is None else [content.text])
+    if not found:
+        raise UserError(f"a row has no text, and the endpoint {endpoint!r} needs one")
+    return found
+
+
+def chat_messages(content: Content, endpoint: str) -> list[dict[str, Any]]:
+    """A row as OpenAI's chat messages: its own, or its text as the user's, with the images beside it."""
+    system = [] if content.system is None else [{"role": "system", "content": content.system}]
+    if content.messages is not None:
+        return [*system, *content.messages]
+    text = one_text(content, endpoint)
+    if not content.images:
+        return [*system, {"role": "user", "content": text}]
+    parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
+    parts += [{"type": "image_url", "image_url": {"url": image}} for image in content.images]
+    return [*system, {"role": "user", "content": parts}]
+
+
+def split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, list[Mapping[str, Any]]]:
+    """Messages for an API that has the system's words in a field of their own: those, and the other messages."""
+    words = [text_of(message) for message in messages if message.get("role") in ("system", "developer")]
+    rest = [message for message in messages if message.get("role") not in ("system", "developer")]
+    return "\n\n".join(words) or None, rest
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """A message's words, whether they stand in one text or in parts."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text") or "") for part in content or () if isinstance(part, Mapping))
+
+
+def parts_of(message: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A message's parts as ("text", words) and ("image", URL)."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return [("text", content)]
+    parts = []
+    for part in content or ():
+        if "image_url" in part:
+            url = part["image_url"]
+            parts.append(("image", url["url"] if isinstance(url, Mapping) else url))
+        elif isinstance(part.get("text"), str):
+            parts.append(("text", part["text"]))
+    return parts
+
+
+def inline_image(url: str, endpoint: str) -> tuple[str, str]:
+    """Media type and base64 bytes of a ``data:`` URL, for APIs that fetch nothing.
+
+    Raises:
+        UserError: It is a URL of another kind.
+    """
+    head, comma, data = url.partition(",")
+    if not head.startswith("data:") or not head.endswith(";base64") or not comma:
+        raise UserError(f"an image is {url[:60]!r}, and the endpoint {endpoint!r} takes images as data:…;base64,… only")
+    return head.removeprefix("data:").removesuffix(";base64"), data

@@ -1,0 +1,142 @@
+"""One request and its answer from Python: what is asked of a server before the start, over the run's own transport."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from .addresses import Address
+    from .target import Target
+
+LONGEST_BODY = 1 << 20
+"""Bytes of an answer that are read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def exchange(
+    target: "Target", method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes | None, timeout_s: float
+) -> Answer:
+    """Send one request to a target's server and read the answer.
+
+    Args:
+        path: Instead of the target's own.
+        headers: Beside Host.
+        timeout_s: For each step: to connect, and between two bytes.
+
+    Raises:
+        UserError: The proxy or the server's certificate will not do; the message says what would.
+        OSError, http.client.HTTPException: There was no answer.
+    """
+    host = target.host if target.unix is None else "localhost"
+    connection = http.client.HTTPConnection(host, target.port, timeout=timeout_s)
+    connection.sock = handshake(target, dial(target.dialled, timeout_s))
+    given = {"Host": target.authority, "Accept-Encoding": "identity", **target.proxy_headers, **dict(headers)}
+    try:
+        connection.request(method, target.request_target(path), body, given)
+        response = connection.getresponse()
+        return Answer(response.status, response.reason, dict(response.getheaders()), response.read(LONGEST_BODY))
+    finally:
+        connection.close()
+
+
+def dial(address: "Address", timeout_s: float) -> socket.socket:
+    """A connection to one address.
+
+    Raises:
+        OSError: There is none.
+    """
+    connection = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(address.name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def handshake(target: "Target", connection: socket.socket) -> socket.socket:
+    """What has to be said on a fresh connection before the first request: CONNECT to a proxy, the handshake of TLS.
+
+    Raises:
+        UserError: The proxy refuses the tunnel, or TLS fails.
+        OSError, http.client.HTTPException: The connection breaks.
+    """
+    try:
+        if target.tunnel:
+            connection.sendall(target.tunnel)
+            with http.client.HTTPResponse(connection, method="CONNECT") as response:
+                response.begin()
+                if not 200 <= response.status < 300:
+                    assert target.proxy is not None
+                    raise UserError(_refused(target.proxy.variable, target.proxy.url, response.status, response.reason))
+        if target.scheme == "https":
+            return tls_context(target.cacert, insecure=target.insecure).wrap_socket(
+                connection, server_hostname=target.host
+            )
+    except ssl.SSLError as error:
+        connection.close()
+        raise UserError(f"{target.address}: {_tls_problem(error)}") from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refused(variable: str, url: str, status: int, reason: str) -> str:
+    advice = f"put its user and password into {variable}" if status == 407 else "or go without it: --no-proxy"
+    return f"the proxy {url} refuses the tunnel with {status} {reason}; {advice}"
+
+
+def tls_context(cacert: str | None, *, insecure: bool) -> ssl.SSLContext:
+    """TLS as the core speaks it (``cext/tls.c``), for Python's sockets.
+
+    Args:
+        cacert: A file of certificates to trust instead of the system's.
+        insecure: Trust any.
+
+    Raises:
+        UserError: The file holds none.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif cacert is None:
+        context.load_default_certs()
+    else:
+        try:
+            context.load_verify_locations(cacert)
+        except (OSError, ssl.SSLError) as error:
+            reason = "it holds no certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+            raise UserError(f"--cacert {cacert}: {reason}") from None
+    return context
+
+
+def _tls_problem(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message = str(error.verify_message).rstrip(".")
+        return (
+            f"the server's certificate was refused: {message}; give the certificates to trust with --cacert FILE, "
+            "or trust any with --insecure"
+        )
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    plain = "; is it a plain http port?" if "wrong version" in reason or "packet length" in reason else ""
+    return f"the TLS handshake failed: {reason}{plain}"

@@ -1,0 +1,304 @@
+"""Profiling a server: prepared requests at a rate or a concurrency, from options to a sealed tape."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ...traces.content import Content
+from ..endpoints import ENDPOINTS, BodyOptions, Completion, Endpoint
+from ..errors import UserError
+from ..plan import Plan, peak_rows, profile_plan
+from ..tape import Tape
+from .controller import Status, descriptors_for
+from .execute import Job, check_free, execute, server_of
+from .headers import request_head, request_headers, secrets
+from .host import clock_pair
+from .options import ProfileOptions
+from .preflight import probe
+from .prepare import Prepared, prepare
+from .prepared import PreparedComposer
+from .records import Constants
+from .target import Target, find_target, reachable, served_model, transport_of
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A profile's tape, and the bodies that were sent, whether the tape keeps them or not."""
+
+    tape: Tape
+    composer: PreparedComposer
+
+    def payloads(self) -> Iterator[bytes]:
+        """The body of each request on the tape, by request_id."""
+        for row in sorted(self.tape.read("requests", ("request_id",))["request_id"].to_pylist()):
+            yield self.composer.body(row)
+
+
+def profile(
+    out: Path,
+    options: ProfileOptions,
+    *,
+    command: Sequence[str] = (),
+    on_status: Callable[[Status], None] = lambda status: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Profiled:
+    """Send prepared requests to servers at a rate or a concurrency, and write the tape.
+
+    Args:
+        out: Where the tape will lie; must not exist.
+        options: What, where to and how fast.
+        command: The command line, for the manifest, where there is one.
+        on_status: Called some times a second while requests are sent.
+        on_note: Called with each thing that the user should know.
+
+    Returns:
+        The sealed tape and what was sent. The tape has a row for every request of the plan; of a closed loop that ended
+        by the clock, for every request that left.
+
+    Raises:
+        UserError: An option, the target or the output folder will not do.
+        TraceError: Inputs cannot be read.
+        Interrupted: The user interrupted twice; the journal can be recovered.
+    """
+    endpoint = ENDPOINTS[options.endpoint]
+    if options.path is not None:
+        endpoint = replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
+    check_profile(options)
+    headers = request_headers(
+        options.headers,
+        options.api_key_env,
+        options.api_key_file,
+        key_header=endpoint.key_header,
+        of_api=endpoint.headers,
+    )
+    check_free(out)
+    prepared = prepare(options, endpoint, on_note)
+    plan = _plan(prepared, options)
+    connections, warning = descriptors_for(plan, _at_once(plan), options.workers)
+    if warning and not plan.load.closed:
+        on_note(warning)
+    stream = options.stream and endpoint.streams
+    with _servers_of(options) as urls:
+        timeout_s = options.connect_timeout_ns / 1e9
+        models, targets = _models_and_targets(endpoint, options, urls, headers, stream, timeout_s)
+        if options.probe:
+            options, targets = _probed(prepared, endpoint, options, models, targets, headers, stream, on_note)
+        composer = _composer(plan, prepared, endpoint, models, targets, headers, stream, options)
+        for note in dict.fromkeys(note for target in targets for note in target.notes()):
+            on_note(note)
+        epoch = clock_pair()
+        constants = Constants(
+            endpoint.name,
+            models[0],
+            targets[0].url,
+            epoch["mono_ns"],
+            exact_inputs=prepared.exact,
+            secrets=(*secrets(headers), *(secret for target in targets for secret in target.secrets)),
+            models=_by_row(plan.model, models),
+            urls=_by_row(plan.server, [target.url for target in targets]),
+        )
+        job = Job(
+            plan=plan,
+            endpoint=endpoint,
+            targets=targets,
+            composer=composer,
+            constants=constants,
+            epoch=epoch,
+            facts=_facts(prepared, plan, options, models, stream),
+            connections=connections,
+        )
+        run = execute(job, out, options, command=command, on_status=on_status, on_note=on_note)
+    tape = run.seal()
+    if plan.load.closed and plan.load.stop_ns and run.controller.rows_sent == len(plan):
+        on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
+    return Profiled(tape, composer)
+
+
+def _plan(prepared: Prepared, options: ProfileOptions) -> Plan:
+    return profile_plan(
+        prepared.input_tokens,
+        prepared.output_tokens,
+        options.pace,
+        seed=options.seed,
+        order=options.order,
+        models=options.model_choice,
+        servers=options.url_choice,
+        workers=options.workers,
+        source=prepared.source,
+        recipe=repr((options.endpoint, options.stream, options.ignore_eos, options.seed, options.inputs,
+                     options.tokenizer, sorted(options.extra.items()))),
+    )  # fmt: skip
+
+
+def _at_once(plan: Plan) -> int:
+    """The most requests that may be under way for what is sent within a second."""
+    return len(plan.load.slot_opens_ns) or plan.load.max_in_flight or peak_rows(plan)
+
+
+@contextmanager
+def _servers_of(options: ProfileOptions) -> Iterator[Sequence[str]]:
+    if options.urls:
+        yield options.urls
+        return
+    with server_of(options) as url:
+        yield [url]
+
+
+def _models_and_targets(
+    endpoint: Endpoint,
+    options: ProfileOptions,
+    urls: Sequence[str],
+    headers: list[tuple[str, str]],
+    stream: bool,
+    timeout_s: float,
+) -> tuple[Sequence[str], list[Target]]:
+    how, models = transport_of(options), options.models
+    if not models:
+        first = reachable(find_target(urls[0], endpoint.path, how), timeout_s)
+        models = (served_model(first, headers, timeout_s),)
+    path = endpoint.path_for(models[0], stream)
+    return models, [reachable(find_target(url, path, how), timeout_s) for url in urls]
+
+
+PROBE_S = 60.0
+"""A server that needs longer than this for one token is not ready to be measured."""
+
+
+def _probed(
+    prepared: Prepared,
+    endpoint: Endpoint,
+    options: ProfileOptions,
+    models: Sequence[str],
+    targets: list[Target],
+    headers: list[tuple[str, str]],
+    stream: bool,
+    on_note: Callable[[str], None],
+) -> tuple[ProfileOptions, list[Target]]:
+    """Ask each server once for the first model, and the first server once for each: what does it take?
+
+    Returns:
+        The options without what was refused, and the targets where redirects lead.
+    """
+    refused: set[str] = set()
+    moved = []
+    for place, target in enumerate(targets):
+        found = target
+        for model in models if place == 0 else models[:1]:
+            body = _small_body(prepared.contents[0], endpoint, options, model, stream)
+            learned = probe(
+                replace(found, path=_path_of(found, endpoint, models[0], model, stream)), headers, body, PROBE_S
+            )
+            refused.update(learned.refused)
+            for note in learned.notes:
+                on_note(note)
+            if model == models[0]:
+                found = learned.target
+        moved.append(found)
+    options = replace(
+        options,
+        ignore_eos=options.ignore_eos and "ignore_eos" not in refused,
+        min_tokens=options.min_tokens and "min_tokens" not in refused,
+        usage=options.usage and "stream_options" not in refused,
+    )
+    return options, moved
+
+
+def _small_body(
+    content: Content, endpoint: Endpoint, options: ProfileOptions, model: str, stream: bool
+) -> dict[str, Any]:
+    """A request like those of the run for one token of output, that no prompt of the run begins with."""
+    if content.payload is None:
+        ranked = content.query is not None
+        content = Content(query="Ready?", texts=("Ready.",)) if ranked else Content(text="Ready?")
+    fields = dict(endpoint.content(content))
+    if options.min_tokens and options.ask_length:
+        fields.setdefault("min_tokens", 1)
+    body = BodyOptions(model, stream, options.usage, options.ignore_eos, "text", options.extra)
+    whole: dict[str, Any] = msgspec.json.decode(Completion(endpoint.body(body)).compose(fields, 1))
+    return whole
+
+
+def _path_of(target: Target, endpoint: Endpoint, first: str, model: str, stream: bool) -> str:
+    """The target's path for another model, where the model is a part of it."""
+    return target.path.replace(endpoint.path_for(first, stream), endpoint.path_for(model, stream))
+
+
+def _by_row(which: Any, names: Sequence[str]) -> pa.DictionaryArray | None:
+    if which is None:
+        return None
+    return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), pa.array(list(names), pa.string()))
+
+
+def _composer(
+    plan: Plan,
+    prepared: Prepared,
+    endpoint: Endpoint,
+    models: Sequence[str],
+    targets: Sequence[Target],
+    headers: list[tuple[str, str]],
+    stream: bool,
+    options: ProfileOptions,
+) -> PreparedComposer:
+    completions = [
+        Completion(endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, "text", options.extra)))
+        for model in models
+    ]
+    heads = [
+        [
+            request_head(replace(target, path=_path_of(target, endpoint, models[0], model, stream)), headers, stream)
+            for model in models
+        ]
+        for target in targets
+    ]
+    return PreparedComposer(plan, prepared.contents, endpoint, completions, heads, ask_minimum=options.min_tokens)
+
+
+def _facts(
+    prepared: Prepared, plan: Plan, options: ProfileOptions, models: Sequence[str], stream: bool
+) -> dict[str, Any]:
+    """What a profile has to tell in the manifest."""
+    pace = options.pace
+    return {
+        "models": list(models),
+        "inputs": {"source": prepared.source, "entries": len(prepared.contents)},
+        "load": {
+            "concurrency": pace.concurrency or None,
+            "rates": None
+            if pace.segments is None
+            else [
+                {"length_s": None if segment.length_s == np.inf else segment.length_s,
+                 "from": segment.start, "to": segment.end}
+                for segment in pace.segments
+            ],
+            "arrival": pace.process if pace.segments is not None else "closed",
+            "burstiness": pace.burstiness,
+            "ramp_ns": pace.ramp_ns,
+            "duration_ns": pace.duration_ns,
+            "request_count": pace.count,
+            "warmup_ns": pace.warmup_ns,
+            "warmup_request_count": pace.warmup_count,
+            "max_in_flight": pace.max_in_flight or None,
+            "max_prefilling": pace.max_prefilling or None,
+            "planned_cancellations": 0 if plan.cancel_after_ns is None else int((plan.cancel_after_ns >= 0).sum()),
+            "cancel_after_ns": pace.cancel_after_ns or None,
+        },
+        "streaming": stream,
+    }  # fmt: skip
+
+
+def check_profile(options: ProfileOptions) -> None:
+    """Refuse what cannot be done, before anything is made.
+
+    Raises:
+        UserError: More workers than requests at a time.
+    """
+    if options.pace.concurrency and options.workers > options.pace.concurrency:
+        raise UserError(
+            f"--workers {options.workers} cannot share --concurrency {options.pace.concurrency}; use fewer workers"
+        )

@@ -1,0 +1,99 @@
+"""Which content each request has, and several texts in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..content import Content
+from ..errors import InputError
+
+
+def batch(contents: Sequence[Content], size: int) -> list[Content]:
+    """Contents of so many texts each (embeddings): texts that follow each other; the last is filled up with the first.
+
+    The lengths to ask for and the models are the first text's.
+
+    Args:
+        contents: Texts, alone or in batches, which are taken apart.
+        size: Texts per request; 1 leaves the contents as they are.
+
+    Raises:
+        InputError: There are fewer texts than that, or a row is no text.
+    """
+    if size < 1:
+        raise InputError("batch size", f"is {size}; it must be at least 1")
+    if size == 1:
+        return list(contents)
+    texts: list[tuple[str, Content]] = []
+    for row, content in enumerate(contents, 1):
+        if content.query is not None or content.messages is not None or content.payload is not None:
+            kind = (
+                "a ranking"
+                if content.query is not None
+                else "messages"
+                if content.messages is not None
+                else "a payload"
+            )
+            raise InputError("batch size", f"{size}, but row {row:,} of the input is {kind}; only texts go in batches")
+        texts += [(text, content) for text in ((content.text,) if content.text is not None else content.texts or ())]
+    if len(texts) < size:
+        raise InputError("batch size", f"{size}, but the input has {len(texts):,} texts; give at least as many")
+    made = []
+    for start in range(0, len(texts), size):
+        taken = [texts[place % len(texts)] for place in range(start, start + size)]
+        first = taken[0][1]
+        made.append(msgspec.structs.replace(first, text=None, texts=tuple(text for text, _ in taken)))
+    return made
+
+
+def rank(contents: Sequence[Content], passages: int) -> list[Content]:
+    """Texts as rankings: one is a query and those after it are its passages, then comes the next query.
+
+    Args:
+        contents: Texts; what is left of the last ranking is left out.
+        passages: Of each query.
+
+    Raises:
+        InputError: There are too few texts for one ranking, or a row is no text.
+    """
+    whole = sum(len(content.texts or ("",)) for content in contents) // (passages + 1)
+    groups = batch(contents, passages + 1)[:whole]
+    return [
+        msgspec.structs.replace(group, query=group.texts[0], texts=group.texts[1:], output_tokens=None)
+        for group in groups
+        if group.texts
+    ]
+
+
+def order(entries: int, requests: int, *, seed: int | None = None) -> NDArray[np.int32]:
+    """Which of the contents each request has: all in turn, again and again.
+
+    Args:
+        entries: How many contents there are; at least 1.
+        requests: How many requests.
+        seed: Shuffles each round by itself, so that every content is used before one is used again; None keeps the
+            order.
+
+    Returns:
+        int32 of requests, from 0 to entries - 1.
+    """
+    if entries < 1:
+        raise ValueError("no contents to take in turn")
+    rounds = -(-requests // entries)
+    if seed is None:
+        return np.resize(np.arange(entries, dtype=np.int32), requests)
+    random = np.random.default_rng([seed, 15])
+    turns = [np.argsort(random.random(entries), kind="stable") for _ in range(rounds)]
+    return np.concatenate(turns or [np.zeros(0, np.int64)])[:requests].astype(np.int32)
+
+
+def sample(contents: Sequence[Content], entries: int, *, seed: int | None = None) -> list[Content]:
+    """So many of the contents (GenAI-Perf's ``--num-dataset-entries``): the first ones, or with a seed a random sample.
+
+    More than there are gives all of them once.
+    """
+    return [contents[place] for place in order(len(contents), min(entries, len(contents)), seed=seed).tolist()]

@@ -1,0 +1,49 @@
+"""Whether the Hugging Face hub can be reached, asked once and briefly.
+
+Its own library tries five times over half a minute before it says that it is offline.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+WAIT_S = 3.0
+
+
+def hub_address() -> str:
+    """Where the hub is: HF_ENDPOINT, or huggingface.co."""
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+
+
+def hub_is_off() -> bool:
+    """Whether the user has switched the hub off, as its documentation says: HF_HUB_OFFLINE=1."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def hub_is_reachable() -> bool:
+    """Whether a connection to the hub, or to the proxy in front of it, is accepted within three seconds."""
+    proxy = next((os.environ[name] for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY") if os.environ.get(name)), "")
+    return not hub_is_off() and _accepts(proxy or hub_address())
+
+
+@lru_cache(maxsize=4)
+def _accepts(url: str) -> bool:
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    answers: list[bool] = []
+
+    def connect() -> None:  # in a thread, because a name server that is silent takes no timeout
+        try:
+            port = parts.port or (80 if parts.scheme == "http" else 443)
+            socket.create_connection((parts.hostname or "", port), timeout=WAIT_S).close()
+            answers.append(True)
+        except (OSError, ValueError):
+            answers.append(False)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(WAIT_S)
+    return answers == [True]
