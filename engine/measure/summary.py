@@ -25,6 +25,7 @@ from .visible import EVENT_COLUMNS, REQUEST_COLUMNS, hides_output, visible_stati
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
+OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
 """How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
@@ -160,8 +161,14 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     times = request_times(main)
     span = window(times)
     gaps = _gaps(tape, every, in_main.to_numpy(), span)
+    latencies = latency_statistics(times, gaps.samples_ns, gaps.per_token)
+    if tape.manifest.get("streaming") is False:  # an answer that comes as a whole has no times of tokens
+        none = np.zeros(0)
+        latencies = [
+            statistic(row.metric, row.basis, row.unit, none) if row.metric in OF_STREAMS else row for row in latencies
+        ]
     statistics = [
-        *latency_statistics(times, gaps.samples_ns, gaps.per_token),
+        *latencies,
         *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
     ]
     kinds_of_events = partial(tape.event_batches, EVENT_COLUMNS, words=False)
