@@ -50,7 +50,7 @@ PARSERS = ("json", "http1", "sse", "ndjson", "event")
 SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
-    *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
+    *(f"server_{part}" for part in ["heap", "conn", "route", "answer", "pieces"]),
     *(
         f"server_{family}"
         for family in ["openai", "responses", "anthropic", "ollama", "tgi", "triton", "sglang", "rankings"]
