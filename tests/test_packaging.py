@@ -103,7 +103,7 @@ def python(*arguments: str) -> str:
         "from tokentape.engine.cli.main import cli; cli(['--help'], standalone_mode=False)",
         *(
             f"from tokentape.engine.cli.main import cli; cli(['{verb}', '--help'], standalone_mode=False)"
-            for verb in ("replay", "summarize", "plot", "recover", "serve")
+            for verb in ("replay", "summarize", "plot", "report", "recover", "serve")
         ),
     ],
 )
