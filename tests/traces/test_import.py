@@ -27,7 +27,9 @@ def test_the_package_is_light() -> None:
 
 
 def test_reading_loads_no_more_than_it_needs() -> None:
-    loaded = modules_after("from tokentape.traces import read, sample_path; read(sample_path())")
+    # Arrow itself imports pandas, and what that needs, where there is one: here there is none.
+    without = "import sys; sys.modules['pandas'] = None; "
+    loaded = modules_after(f"{without}from tokentape.traces import read, sample_path; read(sample_path())")
     assert "pyarrow" in loaded
     unneeded = (
         "pyarrow.dataset",
@@ -35,7 +37,6 @@ def test_reading_loads_no_more_than_it_needs() -> None:
         "pyarrow.csv",
         "pyarrow.compute",
         "transformers",
-        "pandas",
     )
     assert not [name for name in unneeded if name in loaded]
 
