@@ -209,11 +209,12 @@ def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT
     host = _ascii(parts.hostname or "")
     proxy = find_proxy(parts.scheme, host, os.environ) if options.proxy and unix is None else None
     path = join_path(parts.path, endpoint_path)
+    shortened = endpoint_path.startswith("/v1/") and not path.endswith(endpoint_path)  # as Azure's deployments are
     return Target(
         host=host,
         port=port,
         path=f"{path}?{parts.query}" if parts.query else path,
-        models_path=base_path(path, endpoint_path) + "/v1/models",
+        models_path=base_path(path, endpoint_path) + ("/models" if shortened else "/v1/models"),
         dialled=_candidates(unix, proxy, host, port)[0],
         scheme=parts.scheme,
         unix=unix,
