@@ -13,7 +13,7 @@ from ... import __version__
 from ...traces.errors import TraceError
 from ..errors import UserError
 
-VERBS = ("replay", "profile", "summarize", "plot", "export", "recover", "record", "serve", "trace")
+VERBS = ("replay", "profile", "summarize", "plot", "report", "export", "recover", "record", "serve", "trace")
 
 
 class Verbs(click.Group):

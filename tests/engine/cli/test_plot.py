@@ -44,3 +44,11 @@ def test_mistakes_are_told(tape: Tape, run_cli: Cli) -> None:
 def test_the_help_names_every_plot() -> None:
     text = " ".join((verb.plot.help or "").split())
     assert ", ".join(PLOTS) in text
+
+
+def test_a_report_lies_in_the_tape_and_has_the_summarys_exit_code(tape: Tape, run_cli: Cli) -> None:
+    done = run_cli("report", tape.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == str(tape.path / "report.html")
+    assert (tape.path / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert run_cli("summarize", tape.path).returncode == 0  # the tape is as good as before
