@@ -9,10 +9,20 @@ import sys
 
 HEAVY = ("pyarrow", "numpy", "msgspec", "transformers", "tokenizers", "pandas")
 
+WITHOUT_PANDAS = """
+import sys
+class Without:
+    def find_spec(self, name, *more):
+        if name == "pandas":
+            raise ImportError(name)
+sys.meta_path.insert(0, Without())
+"""
+"""Arrow imports pandas by itself wherever it is installed."""
+
 
 def modules_after(code: str) -> list[str]:
     """The modules that are loaded after a piece of code ran in a fresh interpreter."""
-    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    script = f"{WITHOUT_PANDAS}\n{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
     names = json.loads(done.stdout)
