@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .axis import LOG_FROM, counted, set_scale
+from .axis import counted, is_wide, set_scale
 from .bins import length_edges
 from .page import HEAT, colour_bar, heat_norm, legend_above, panels
 from .run import Run
@@ -53,7 +53,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     said = []
     found = [lengths(run) for run in runs]
     whole = [np.concatenate([pair[i] for pair in found]) for i in (0, 1)]
-    logs = _is_log(whole[0]), _is_log(whole[1])
+    logs = is_wide(whole[0]), is_wide(whole[1])
     for axes, run, (inputs, outputs) in zip(panels(figure, runs), runs, found, strict=True):
         counts, x, y = heat(inputs, outputs, logs)
         shown = np.ma.masked_equal(counts.T, 0)
@@ -75,11 +75,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
 
 def _span(lengths: Floats) -> tuple[float, float]:
     low, high = float(lengths.min()) - 0.5, float(lengths.max()) + 0.5
-    if _is_log(lengths):
+    if is_wide(lengths):
         return max(low, 0.5) / 1.05, high * 1.05
     room = (high - low) * 0.03 + 1.0
     return max(low - room, 0.0), high + room
-
-
-def _is_log(lengths: Floats) -> bool:
-    return bool(lengths.max() / max(float(lengths.min()), 1.0) >= LOG_FROM)

@@ -72,7 +72,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
                 axes.axhline(max(value, low), color="#000000", lw=1.4, ls=style, label=label)
         axes.set_ylabel(f"{'gap' if run.per_token else 'gap between chunks'}, ms" + (", log scale" if log else ""))
         legend_above(axes)
-        kind = "gaps" if run.per_token else "gaps between chunks of several tokens"
+        kind = "gaps" if run.per_token else "gaps between chunks (the tokens in some are not known)"
         what = f"{grid.samples:,} {kind} of {counted(len(run.main), 'request')}"
         if grid.points is None:
             what += f"; more than {MOST_POINTS:,}, so a colour says how many lie where"
