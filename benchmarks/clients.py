@@ -71,6 +71,7 @@ def tokentape(core: int, folder: Path, *, spread_s: float = 0.05, watch_memory: 
             trace = write_burst(Path(name) / "burst.parquet", streams, tokens, spread_s)
             tape = Path(name) / "burst.tape"
             command = [sys.executable, HERE / "replayer.py", trace, server.url, tape]
+            command += ["--cacert", server.cacert] if server.cacert else []
             used = run_on(core, command, timeout_s=180, watch_memory=watch_memory)
             return tape_run(used, tape)
 

@@ -22,7 +22,8 @@ def _marginal(long: Run, short: Run) -> tuple[float, float, float]:
     return user_us, total_us, tokens / seconds
 
 
-def _measure(client: Client, server: Served, lengths: tuple[int, int]) -> tuple[float, float, float]:
+def marginal_cost(client: Client, server: Served, lengths: tuple[int, int]) -> tuple[float, float, float]:
+    """User us and total us per token event, and token events per second, of the difference of two lengths."""
     short, long = (client(server, STREAMS, tokens) for tokens in lengths)
     if short.failures or long.failures:
         raise RuntimeError(f"{short.failures + long.failures} streams failed")
@@ -50,9 +51,9 @@ def measure(bench: Bench) -> Section:
     with served(bench.server_core) as server:
         for _ in range(rounds):
             for name, client in ours.items():
-                taken[name].append(_measure(client, server, lengths))
+                taken[name].append(marginal_cost(client, server, lengths))
         for name, client in others.items():
-            taken[name].append(_measure(client, server, lengths))
+            taken[name].append(marginal_cost(client, server, lengths))
     floor_us = [total for _, total, _ in taken["bare epoll + recv loop"]]
     for name, figures in taken.items():
         user, total, rate = (median(column) for column in zip(*figures, strict=True))

@@ -1,6 +1,6 @@
 """One replay, from trace file to sealed tape, as ``tokentape replay`` does it, without the summary behind it.
 
-    python replayer.py TRACE URL TAPE [--speed S] [--limit N] [--busy]
+    python replayer.py TRACE URL TAPE [--speed S] [--limit N] [--cacert FILE] [--busy]
 
 ``--busy`` runs a thread of pure Python beside the replay, in the controller's process: an application that keeps
 the interpreter busy must not spoil the stamps.
@@ -29,13 +29,14 @@ def main() -> None:
     parser.add_argument("tape", type=Path)
     parser.add_argument("--speed", default="1")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--cacert", help="For https.")
     parser.add_argument("--busy", action="store_true")
     given = parser.parse_args()
     ended = threading.Event()
     if given.busy:
         threading.Thread(target=_burn, args=(ended,), daemon=True).start()
     try:
-        options = ReplayOptions(url=given.url, speed=given.speed, limit=given.limit)
+        options = ReplayOptions(url=given.url, speed=given.speed, limit=given.limit, cacert=given.cacert)
         tape = replay(given.trace, given.tape, options)
     finally:
         ended.set()

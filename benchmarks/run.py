@@ -24,6 +24,7 @@ import machine  # noqa: E402
 import rows  # noqa: E402
 import scale  # noqa: E402
 import stamps  # noqa: E402
+import tls_bench  # noqa: E402
 import whole_traces  # noqa: E402
 from bench import Bench  # noqa: E402
 
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Bench], rows.Section | None]] = {
     "cost": cost.measure,
     "scale": scale.measure,
     "stamps": stamps.measure,
+    "tls": tls_bench.measure,
     "lateness": lateness.measure,
     "traces": whole_traces.measure,
 }

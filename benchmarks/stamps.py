@@ -15,12 +15,16 @@ from workloads import write_burst
 STREAMS, ITL = 200, "20ms"
 
 
-def _replay(bench: Bench, tokens: int, *, busy: bool) -> Joined:
+def replay_and_join(
+    bench: Bench, tokens: int, *, busy: bool = False, certificate: tuple[Path, Path] | None = None
+) -> Joined:
+    """A replay against a server that keeps its own tape: the events of both."""
     folder = bench.subfolder()
     trace = write_burst(folder / "trace.parquet", STREAMS, tokens, spread_s=1)
     tape, truth = folder / "tape", folder / "truth"
-    with served(bench.server_core, itl=ITL, truth=truth) as server:
+    with served(bench.server_core, itl=ITL, truth=truth, certificate=certificate) as server:
         command: list[str | Path] = [sys.executable, clients.HERE / "replayer.py", trace, server.url, tape]
+        command += ["--cacert", server.cacert] if server.cacert else []
         run_on(bench.client_core, [*command, *(["--busy"] if busy else [])], timeout_s=180)
     return join_tapes(tape, truth)
 
@@ -41,7 +45,7 @@ def measure(bench: Bench) -> Section:
         f"{STREAMS} streams x 50 tokens/s, {tokens:,} tokens each: stamp minus the server's clock read just before "
         "its send(), events joined on response id and index. p50 / p99 / p99.9 in us.",
     )
-    quiet = _replay(bench, tokens, busy=False)
+    quiet = replay_and_join(bench, tokens)
     alone = ~quiet.coalesced
     error = (quiet.arrival_ns - quiet.handed_ns)[alone]
     p50, p99 = np.percentile(error, 50) / 1e3, np.percentile(error, 99) / 1e3
@@ -57,7 +61,7 @@ def measure(bench: Bench) -> Section:
         "un-coalesced events, stamp after the read", f"{percentiles((quiet.read_ns - quiet.handed_ns)[alone])} us"
     )
     section.add("all events, kernel stamp", f"{percentiles(quiet.arrival_ns - quiet.handed_ns)} us")
-    busy = _replay(bench, tokens, busy=True)
+    busy = replay_and_join(bench, tokens, busy=True)
     alone = ~busy.coalesced
     error = (busy.arrival_ns - busy.handed_ns)[alone]
     busy_p99 = np.percentile(error, 99) / 1e3

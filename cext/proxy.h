@@ -48,6 +48,8 @@ typedef struct {
     bool needs_end[PROXY_ENDPOINTS];                    /* stream.h */
     bool keep_text;                                     /* keep the output text of responses */
     int64_t connect_timeout_ns;
+    int64_t half_closed_ns;                             /* how long a client that has ended its side waits for more of the
+                                                           server's; then its connection is closed, its rows are cancelled */
 } proxy_config;
 
 /* One finished request. Its texts follow each other in `texts`, with the lengths that the record has: id, finish reason, error,

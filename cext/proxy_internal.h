@@ -54,7 +54,7 @@ typedef struct link_pair {
     bool reset_after;                   /* the server's end was a reset: so is ours */
     bool unfollowed;                    /* bytes go through, nobody reads along */
     const char *refused;                /* static text: the server cannot be reached */
-    int64_t deadline_ns;                /* of connecting or lingering; INT64_MAX: none */
+    int64_t deadline_ns;                /* of connecting, lingering, or the wait of a half-closed client; INT64_MAX: none */
     int64_t connect_start_ns, connected_ns;
     int64_t request_first_ns;           /* the present request's first byte */
     bool request_user_clock;

@@ -13,6 +13,7 @@
 #define OLDEST_STAMP_NS (60 * TT_NS_PER_S)
 
 static const char CLIENT_GONE[] = "the client went away before the end of the response";
+static const char SILENCE[] = "the client had ended its side, and then the server was silent for too long";
 
 static side *other(side *s) { return s == &s->link->client ? &s->link->server : &s->link->client; }
 static bool is_client(const side *s) { return s == &s->link->client; }
@@ -46,6 +47,13 @@ static void rewatch(proxy *p, link_pair *l) {
         if (epoll_ctl(p->epoll_fd, how, s->fd, &event) == 0)
             s->watched = events;
     }
+}
+
+/* A client that has ended its side may still read, or be gone: nobody knows before something is sent to it. As long as
+ * anything moves it is taken to be there. */
+static void give_time(proxy *p, link_pair *l) {
+    if (l->client.eof && l->phase == LINK_RELAYING && !l->connecting)
+        l->deadline_ns = p->now_ns + p->config.half_closed_ns;
 }
 
 static void drop_out(side *s) {
@@ -241,6 +249,7 @@ static void flush_out(proxy *p, side *s) {
             return;
         }
         s->out_sent += (size_t)sent;
+        give_time(p, l);
         if (s->out_sent == s->out_length)
             drop_out(s);
     }
@@ -259,6 +268,7 @@ static void client_ended(proxy *p, link_pair *l) {
         link_close(p, l, false);
     } else {
         pass_end(l);   /* it may still read: so may we. If it is gone, the next write but one says so */
+        give_time(p, l);
     }
 }
 
@@ -290,6 +300,7 @@ static void relay(proxy *p, side *from) {
             client_ended(p, l);
         return;
     }
+    give_time(p, l);
     if (is_client(from) && l->server.fd < 0 && !l->refused)
         dial(p, l);
     if (to->fd >= 0 && !send_bytes(p, to, p->buffer, (size_t)got) && is_client(to))
@@ -322,6 +333,7 @@ static void connected(proxy *p, link_pair *l) {
     l->deadline_ns = NO_DEADLINE;
     flush_out(p, &l->server);
     pass_end(l);
+    give_time(p, l);
 }
 
 void link_ready(proxy *p, side *s, uint32_t events) {
@@ -351,6 +363,11 @@ void link_ready(proxy *p, side *s, uint32_t events) {
 void link_check(proxy *p, link_pair *l) {
     if (p->now_ns >= l->deadline_ns) {
         if (l->phase == LINK_LINGERING) {
+            link_close(p, l, false);
+            return;
+        }
+        if (!l->connecting && l->client.eof) {
+            exchange_end_all(p, l, OUTCOME_CANCELLED, SILENCE);
             link_close(p, l, false);
             return;
         }

@@ -127,7 +127,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     for (;;) {
         /* Without a timeout: one of its own would have the kernel program the clock for each sleep, and the armed timer, at the
          * latest that of the next tick, ends every wait. */
-        bool close = is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready;
+        bool close = is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready && !r->shaking;
         if (sleeps)
             arm_timer(r, false);
         int64_t before_ns = r->now_ns;
@@ -154,6 +154,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
                 receive_ready(r, who, r->events[i].events);
             cancel_due(r);
         }
+        bool opened = open_some(r);
         if (r->now_ns >= r->next_tick_ns)
             tick(r);
         if (r->feed_ready)
@@ -167,7 +168,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         if (r->outbox.first)
             outbox_write(&r->outbox, false);
         int64_t end_ns = clock_mono_ns();
-        if (n > 0) {
+        if (n > 0 || opened) {
             r->busy_ns += end_ns - begin_ns;
             if (end_ns - begin_ns > r->status.longest_turn_ns)
                 r->status.longest_turn_ns = end_ns - begin_ns;
@@ -176,7 +177,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         if (is_finished(r))
             return hand_over(r);
         if (end_ns >= leave_ns) {
-            arm_timer(r, r->feed_ready || r->wanted_ready);
+            arm_timer(r, r->feed_ready || r->wanted_ready || r->shaking);
             return false;
         }
     }

@@ -3,6 +3,7 @@
  *   reactor.c           life, loop, timer, housekeeping
  *   reactor_supply.c    the bytes of the requests, by row, as the controller delivers them
  *   reactor_pool.c      the connections: opened, idle, closed
+ *   reactor_open.c      what they need before they can be used: the tunnel, the handshake
  *   reactor_cap.c       whether what is due may go
  *   reactor_send.c      what is due finds its connection and is written
  *   reactor_receive.c   what comes back is stamped and read
@@ -49,6 +50,8 @@ typedef struct conn {
     feed_item *item;            /* the request; NULL once it cannot be sent again */
     size_t sent, length;        /* bytes of the request: taken by the kernel, in all */
     int64_t row;
+    uint32_t shake_mask;        /* what epoll reported while its handshake waits for its turn; 0: it does not wait */
+    struct conn *next_shaking;
     struct conn_list *list;     /* the list that it is in, or NULL */
     struct conn *next, *previous;   /* in that list; `next` also in the dead and free lists */
 } conn;
@@ -87,6 +90,7 @@ struct reactor {
     uint32_t conn_count, conn_capacity, sweep_at;
     conn_list idle;             /* pooled; the one used last comes first, so that the others can grow old and go */
     conn_list opening;          /* handshake under way, no request yet; the oldest comes first */
+    conn *shaking, *shaking_last;   /* a step of the handshake waits; the first comes first */
     conn *dead, *spare;
     int32_t next_connection_id;
     int64_t reserved;           /* requests in sight for which a connection should be ready */
@@ -132,6 +136,15 @@ void cap_count(reactor *r, feed_item *item);
 void cap_first_token(reactor *r, conn *c);
 /* It has ended; `prefilling`: without a token. */
 void cap_ended(reactor *r, bool prefilling, int64_t end_ns);
+
+/* reactor_open.c */
+/* epoll has reported a connection that is not open yet. A step of a TLS handshake, up to a millisecond of work, waits until what has
+ * arrived is read. */
+void open_ready(reactor *r, conn *c, uint32_t mask);
+/* Some of the steps that wait; where any is left, the next turn comes at once. false: none waited. */
+bool open_some(reactor *r);
+/* The connection goes. */
+void open_forget(reactor *r, conn *c);
 
 /* reactor_send.c */
 /* Everything that is due. */

@@ -61,6 +61,7 @@ void pool_release_item(reactor *r, conn *c) {
 void pool_drop(reactor *r, conn *c) {
     if (c->list)
         pool_unlist(c);
+    open_forget(r, c);
     pool_release_item(r, c);
     transport_close(&c->line);
     stream_free(&c->stream);

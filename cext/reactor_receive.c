@@ -72,35 +72,14 @@ void receive_all(reactor *r, conn *c, uint32_t mask) {
     }
 }
 
-/* A step towards a connection that can be used. */
-static void open_further(reactor *r, conn *c, uint32_t mask) {
-    if (c->line.step == TRANSPORT_CONNECTING && !(mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
-        return;
-    char text[TRANSPORT_TEXT];
-    bool open = transport_advance(&c->line, &r->config.route, r->buffers, text);
-    r->now_ns = clock_mono_ns();
-    if (text[0])
-        end_handshake(r, c, text);
-    else if (open && c->assigned) {
-        c->state = CONN_BUSY;
-        send_more(r, c);
-    } else if (open) {
-        pool_unlist(c);
-        pool_idle(r, c);
-        send_waiting(r);
-    }
-    if (r->config.route.tls)
-        send_due(r);                     /* a handshake takes up to a millisecond, and many may come in one turn */
-}
-
 void receive_ready(reactor *r, conn *c, uint32_t mask) {
     if (c->state == CONN_DEAD)
         return;
     if (c->state == CONN_CONNECTING) {
-        open_further(r, c, mask);
-        if (c->state == CONN_CONNECTING)
-            return;
-    } else if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
+        open_ready(r, c, mask);
+        return;
+    }
+    if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_more(r, c);
     if (c->state != CONN_DEAD && mask & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         receive_all(r, c, mask);

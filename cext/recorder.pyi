@@ -84,6 +84,7 @@ class Proxy:
         needs_end: Whether a stream of each must end with [DONE], a finish reason or a terminal event.
         keep_text: Keep the output text of responses.
         connect_timeout_ns: For a connection to the server to be made.
+        half_closed_ns: How long a client that has ended its side waits for a silent server.
 
     Raises:
         OSError: It cannot listen; the errno says why.
@@ -100,6 +101,7 @@ class Proxy:
         needs_end: tuple[bool, ...],
         keep_text: bool,
         connect_timeout_ns: int,
+        half_closed_ns: int,
     ) -> None: ...
     @property
     def port(self) -> int:

@@ -35,7 +35,7 @@ cdef extern from "proxy.h" nogil:
         const event_dialect **dialects
         bint *needs_end
         bint keep_text
-        int64_t connect_timeout_ns
+        int64_t connect_timeout_ns, half_closed_ns
     ctypedef struct proxy_row:
         request_record record
         int64_t received_ns
@@ -85,7 +85,7 @@ cdef class Proxy:
     cdef bint running
 
     def __cinit__(self, *, str host, uint16_t port, bytes upstream, tuple dialects, tuple needs_end, bint keep_text,
-                  int64_t connect_timeout_ns):
+                  int64_t connect_timeout_ns, int64_t half_closed_ns):
         cdef proxy_config config
         cdef const char *error = NULL
         cdef Dialect dialect
@@ -104,7 +104,7 @@ cdef class Proxy:
             dialect = dialects[place]
             config.dialects[place] = <const event_dialect *>dialect.ptr
             config.needs_end[place] = needs_end[place]
-        config.keep_text, config.connect_timeout_ns = keep_text, connect_timeout_ns
+        config.keep_text, config.connect_timeout_ns, config.half_closed_ns = keep_text, connect_timeout_ns, half_closed_ns
         self.dialects = dialects
         self.ptr = proxy_new(&config, &error)
         if self.ptr is NULL:

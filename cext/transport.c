@@ -105,13 +105,19 @@ static bool shake(transport *t, transport_buffers *buffers, char *text) {
     return false;
 }
 
+void transport_connected(transport *t, int64_t now_ns) {
+    if (t->step == TRANSPORT_CONNECTING && !t->connected_ns)
+        t->connected_ns = now_ns;
+}
+
 bool transport_advance(transport *t, const transport_route *route, transport_buffers *buffers, char text[TRANSPORT_TEXT]) {
     text[0] = 0;
     if (t->step == TRANSPORT_CONNECTING) {
         int error = conn_error(t->fd);
         if (error)
             return fail(text, strerror(error));
-        t->connected_ns = clock_mono_ns();
+        if (!t->connected_ns)
+            t->connected_ns = clock_mono_ns();
         t->step = route->tunnel ? TRANSPORT_TUNNELLING : TRANSPORT_SHAKING;
         if (route->tunnel) {
             if (!(t->answer = malloc(sizeof *t->answer)))

@@ -53,6 +53,9 @@ typedef struct {
 /* 0 or -errno. A full backlog of a Unix socket is -EAGAIN. */
 int transport_open(transport *t, const transport_route *route);
 
+/* The kernel's connection may be there: if it is, since now. For those who advance it later. */
+void transport_connected(transport *t, int64_t now_ns);
+
 /* The descriptor is ready for something: goes on. true when it is open; false with text[0] == 0: not yet, else it failed and
  * `text` says why. */
 bool transport_advance(transport *t, const transport_route *route, transport_buffers *buffers, char text[TRANSPORT_TEXT]);

@@ -109,11 +109,12 @@ def load_tokenizer(name: Path | str, *, revision: str | None = None, trust_remot
     Raises:
         UserError: There is none; the message says what to do.
     """
-    path = Path(name)
-    local = name != "" and path.is_dir()
-    if not local and (isinstance(name, Path) or path.exists() or not _HUB_NAME.fullmatch(name)):
-        shown = str(name) or "''"
-        raise UserError(f"{shown}: not a directory; give one with a tokenizer's files (tokenizer.json), or a hub name")
+    path, said = Path(name), str(name)
+    local = said != "" and path.is_dir()
+    if not local and (path.exists() or not _HUB_NAME.fullmatch(said)):
+        raise UserError(
+            f"{said or repr(said)}: not a directory; give one with a tokenizer's files (tokenizer.json), or a hub name"
+        )
     # It would say that PyTorch is absent: no model is to run here. And a hub that is silent is not waited for.
     for variable, value in (
         ("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1"), ("HF_HUB_ETAG_TIMEOUT", "5"), ("HF_HUB_DOWNLOAD_TIMEOUT", "10"),
@@ -124,7 +125,7 @@ def load_tokenizer(name: Path | str, *, revision: str | None = None, trust_remot
     def load(*, online: bool) -> Any:
         options: dict[str, Any] = {} if revision is None else {"revision": revision}
         return AutoTokenizer.from_pretrained(
-            str(name), local_files_only=not online, trust_remote_code=trust_remote_code, **options
+            said, local_files_only=not online, trust_remote_code=trust_remote_code, **options
         )
 
     try:

@@ -7,6 +7,7 @@ have happened is waited for, and every wait has an end.
 import faulthandler
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -376,3 +377,54 @@ def refusing_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+EMBEDDINGS = (
+    "What was the first car ever driven?",
+    "Who served as the 5th President of the United States of America?",
+    "Is the Sydney Opera House located in Australia?",
+    "In what state did they film Shrek 2?",
+)
+
+
+@pytest.fixture
+def article(tmp_path: Path) -> Callable[..., list[subprocess.CompletedProcess[str]]]:
+    """Runs the commands of NVIDIA's GenAI-Perf article side by side: article([command, …], env={…}).
+
+    A folder called gpt2 holds a tokenizer, for there is no hub to load one of that name from.
+    """
+    (tmp_path / "gpt2").mkdir()
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        source = SHARED / "tokenizers" / "tiny" / file
+        if not source.exists():
+            pytest.skip("no shared/tokenizers beside the repository")
+        (tmp_path / "gpt2" / file).write_bytes(source.read_bytes())
+    lines = [json.dumps({"text": text}) + "\n" for text in EMBEDDINGS]
+    (tmp_path / "embeddings.jsonl").write_text("".join(lines))
+
+    def run(commands: Sequence[str], env: dict[str, str] | None = None) -> list[subprocess.CompletedProcess[str]]:
+        running = [
+            subprocess.Popen(
+                [*COMMAND, *shlex.split(command)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=tmp_path,
+                env=environment(**(env or {})),
+            )
+            for command in commands
+        ]
+        done = []
+        try:
+            for process in running:
+                out, err = process.communicate(timeout=4 * PATIENCE_S)
+                done.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+        finally:
+            for process in running:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        return done
+
+    return run

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..measure.dialects import DIALECTS, OURS
+
 if TYPE_CHECKING:
     from ..measure.dialects.summary import DialectSummary
+    from ..measure.slo import Slo
     from ..measure.summary import Summary
+    from ..tape.read import Tape
 
 type_format = click.Choice(["table", "json", "csv"])
 
@@ -61,8 +65,44 @@ def print_summaries(summaries: Sequence["Summary"], format_: str) -> None:
             print_summary(summary, sys.stdout)
 
 
+dialect_option = click.option(
+    "--dialect",
+    type=click.Choice([OURS, *DIALECTS]),
+    default=OURS,
+    show_default=True,
+    help="Compute and print as this tool does, with its definitions and names.",
+)
+
+
+def print_in(
+    dialect: str,
+    runs: "Sequence[Sequence[Tape]]",
+    summaries: Sequence["Summary"],
+    format_: str,
+    slos: "Sequence[Slo]" = (),
+) -> None:
+    """Prints tapes in a dialect; the verdicts, which other tools do not know, go to standard error then.
+
+    Args:
+        dialect: As `dialect_option` gives it.
+        runs: The tapes; those that are to be one run stand together.
+        summaries: Our own, of each tape.
+        format_: table, json or csv.
+        slos: Those of each request make the other tool's goodput.
+    """
+    if dialect == OURS:
+        print_summaries(summaries, format_)
+        return
+    from ..measure.dialects import summary_in
+
+    print_dialects([summary_in(dialect, tapes, slos) for tapes in runs], format_)
+    for summary in summaries:
+        reasons = "; ".join(reason.text for reason in summary.verdict.reasons)
+        click.echo(f"{summary.tape}: {summary.verdict.state}{f': {reasons}' if reasons else ''}", err=True)
+
+
 def print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
-    """Prints what other tools would say on standard output, in their tables, or as JSON or CSV of one form for all."""
+    """What other tools would say, in their tables, or as JSON or CSV of one form for all."""
     from ..report.dialect_export import dialects_csv, dialects_json
     from ..report.dialect_table import print_dialect
 

@@ -22,7 +22,23 @@ if TYPE_CHECKING:
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
-@click.option("--endpoint", default="chat", show_default=True, help="chat, completions or embeddings.")
+@click.option(
+    "--endpoint",
+    default="chat",
+    show_default=True,
+    help="The API: chat, completions, responses, messages, ollama_chat, tgi, … (docs/endpoints.md).",
+)
+@click.option(
+    "--request-template", metavar="FILE", help="An API of your own, at the URL's path: a Jinja2 template of its body."
+)
+@click.option(
+    "--response-field",
+    "response_fields",
+    multiple=True,
+    metavar="ROLE=PATH",
+    help="Where something stands in that API's answers, as in text=choices[].text.",
+)
+@click.option("--response-lines", is_flag=True, help="That API's streams are lines of JSON.")
 @click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
 @click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
 @click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")
@@ -143,6 +159,7 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
             name: given[name]
             for name in (
                 "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
+                "request_template", "response_fields", "response_lines",
                 "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
                 "stream", "usage", "ignore_eos", "kernel_stamps", "keep_bodies",
             )

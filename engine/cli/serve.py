@@ -72,9 +72,9 @@ def serve(**given: Any) -> None:
     """Serve LLM APIs with meaningless words at exact times: a server to measure clients against.
 
     Token k of an answer is due at TTFT and k draws of ITL after the request, and never leaves before. It speaks
-    OpenAI's chat, completions, responses and embeddings, Anthropic's messages, and the APIs of Ollama, TGI, Triton, KServe,
-    SGLang and three rankers, each at its own path; further /v1/models, /api/tags, /health and /metrics; and, if told to,
-    every dialect and fault of the wire that real servers have. Ends on Ctrl-C or SIGTERM.
+    OpenAI's chat, completions, responses and embeddings, Anthropic's messages, and the APIs of Ollama, TGI, Triton,
+    KServe, SGLang and three rankers, each at its own path; further /v1/models, /api/tags, /health and /metrics; and, if
+    told to, every dialect and fault of the wire that real servers have. Ends on Ctrl-C or SIGTERM.
     """
     from ._serve import run_server
 

@@ -2,26 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ..measure.dialects import DIALECTS, OURS
-from .output import print_dialects, print_summaries, summary_options
-
-if TYPE_CHECKING:
-    from ..measure.verdict import Verdict
+from ..measure.dialects import OURS
+from .output import dialect_option, print_in, summary_options
 
 
 @click.command()
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
-@click.option(
-    "--dialect",
-    type=click.Choice([OURS, *DIALECTS]),
-    default=OURS,
-    show_default=True,
-    help="Compute and print as this tool does, with its definitions and names.",
-)
+@dialect_option
 @click.option("--merge", is_flag=True, help="With a dialect: take all tapes for one run on several machines.")
 @summary_options
 def summarize(
@@ -32,7 +22,6 @@ def summarize(
     Exits with 0 if all are VALID or DEGRADED, 3 if one is INVALID, 4 if one has too many failures.
     """
     from ..errors import UserError
-    from ..measure.dialects import summary_in
     from ..measure.slo import parse_slo
     from ..measure.summary import summarize as summarize_tape
     from ..tape.read import open_tape
@@ -43,19 +32,6 @@ def summarize(
         )
     objectives = [parse_slo(slo) for slo in slos]
     opened = [open_tape(tape) for tape in tapes]
-    if dialect != OURS:
-        runs = [opened] if merge else [[tape] for tape in opened]
-        print_dialects([summary_in(dialect, run, objectives) for run in runs], format_)
     summaries = [summarize_tape(tape, objectives, max_failures=max_failures) for tape in opened]
-    if dialect == OURS:
-        print_summaries(summaries, format_)
-    else:
-        for tape, summary in zip(tapes, summaries, strict=True):
-            _tell(tape, summary.verdict)
+    print_in(dialect, [opened] if merge else [[tape] for tape in opened], summaries, format_, objectives)
     sys.exit(max(summary.verdict.exit_code for summary in summaries))
-
-
-def _tell(tape: Path, verdict: "Verdict") -> None:
-    """What another tool's table does not say: whether the numbers can be trusted."""
-    reasons = "; ".join(reason.text for reason in verdict.reasons)
-    click.echo(f"{tape}: {verdict.state}{f': {reasons}' if reasons else ''}", err=True)

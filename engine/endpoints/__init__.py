@@ -34,6 +34,7 @@ ALIASES: Final = {
     "multimodal": "chat",
     "vision": "chat",
     "generate": "triton",
+    "triton_generate": "triton",
     "huggingface_generate": "tgi",
     "nim_rankings": "rankings",
     "hf_tei_rankings": "tei_rankings",

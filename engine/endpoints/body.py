@@ -43,7 +43,7 @@ class Body:
     Attributes:
         before, after: What stands around the prompt; after holds a ``%d`` for the length.
         takes_length: Whether it does.
-        prompt_field: The field of the body in which the prompt lies.
+        prompt_field: The field of the body in which the prompt lies; empty when the user's own fields took its place.
         length_path: Where the length stands; a number is a place in a list.
     """
 
@@ -61,7 +61,7 @@ class Body:
             output_tokens: How many tokens to ask for.
         """
         after = self.after % output_tokens if self.takes_length else self.after
-        return b"".join((self.before, prompt, after))
+        return b"".join((self.before, prompt if self.prompt_field else b"", after))
 
     def complete(self, given: Mapping[str, Any], output_tokens: int | None) -> dict[str, Any]:
         """The fields of a body, with those that it lacks: the model, streaming, and the length unless it has a limit.
@@ -138,7 +138,9 @@ def make_body(template: Mapping[str, Any], extra: Mapping[str, Any] | None = Non
     text = json.dumps(fields, ensure_ascii=True, separators=(",", ":"))
     # Token ids fill the brackets around their gap, a text the quotes of its own.
     ids = json.dumps(_IDS)
-    before, _, after = text.partition(ids if ids in text else json.dumps(_TEXT)[1:-1])
+    before, gap, after = text.partition(ids if ids in text else json.dumps(_TEXT)[1:-1])
+    if not gap:
+        before, after = "", text
     length = json.dumps(_LENGTH)
     takes_length = length in after
     if takes_length:

@@ -1,5 +1,6 @@
 """What an API is to us: a path, a body around a prompt, and the meaning of what comes back."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,15 +53,34 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     key_header: str = "Authorization"
 
-    def path_for(self, model: str, stream: bool = True) -> str:
+    def path_for(self, model: str | None, stream: bool = True) -> str:
         """The path of a run's requests.
 
         Args:
-            model: As the server knows it; it is quoted where it is a part of the path.
+            model: As the server knows it; it is quoted where it is a part of the path. None leaves its gap.
             stream: Whether the run asks for streams.
         """
         path = self.path if stream or self.whole_path is None else self.whole_path
-        return path.replace(MODEL_GAP, quote(model, safe=""))
+        return path if model is None else with_model(path, model)
+
+    def answers_at(self, path: str) -> int:
+        """How many characters at the end of a path are this API's; 0: it is another's.
+
+        ``/v1`` may be missing: Azure's deployments have none.
+        """
+        own = [known.removeprefix("/v1") for known in (self.path, self.whole_path) if known]
+        found = [re.search(path_pattern(known) + "$", path) for known in own]
+        return max((match.end() - match.start() for match in found if match), default=0)
+
+
+def with_model(path: str, model: str) -> str:
+    """A path with the model's name where it has a gap for one."""
+    return path.replace(MODEL_GAP, quote(model, safe=""))
+
+
+def path_pattern(path: str) -> str:
+    """An API's path as a regular expression, in which any name of a model fits its gap."""
+    return re.escape(path).replace(re.escape(MODEL_GAP), "[^/]+")
 
 
 OPENAI_USAGE: "Mapping[str, Role]" = {

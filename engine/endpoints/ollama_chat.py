@@ -69,4 +69,5 @@ ENDPOINT = Endpoint(
     content=_content,
     length_path=("options", "num_predict"),
     framing="ndjson",
+    headers={"Accept": "application/x-ndjson"},
 )

@@ -129,7 +129,7 @@ def template_endpoint(
     """An endpoint of the user's own.
 
     Args:
-        path: Of the request; ``{model}`` in it stands for the model's name.
+        path: Of the request; ``{model}`` in it stands for the model's name. Empty: the URL's own.
         jinja_text: The template of a body; an undefined variable is an error.
         fields: JSON path in an answer to the part it plays (`response_fields`).
         framing: Of its streams.
@@ -157,7 +157,7 @@ def template_endpoint(
 
     return Endpoint(
         name="template",
-        path=path if path.startswith("/") else f"/{path}",
+        path=path if path.startswith("/") or not path else f"/{path}",
         fields=dict(fields),
         types={},
         needs_end=needs_end,

@@ -53,7 +53,7 @@ class RequestTimes:
 
     def ttft(self, basis: str) -> NDArray[np.float64]:
         """First token since the zero point; infinite for a failure before it, NaN where it does not apply."""
-        return np.where(self.failed & np.isnan(self.first_token), np.inf, self.first_token - self.zero(basis))
+        return since(self.first_token, self, basis)
 
     def e2e(self, basis: str) -> NDArray[np.float64]:
         """Last token since the zero point; infinite for a failure, NaN for what was cancelled."""
@@ -115,14 +115,14 @@ def latency_statistics(times: RequestTimes, gaps_ns: NDArray[Any], per_token: bo
     open_gaps = int((times.failed & ~np.isnan(times.first_token)).sum())
     between = "itl" if per_token else "inter_chunk_latency"
     return [
-        _of("lateness", None, times.lateness()),
-        *([] if np.isnan(times.released).all() else [_of("queueing", None, times.queueing())]),
-        _of("ttft", "schedule", times.ttft("schedule")),
-        _of("ttft", "send", times.ttft("send")),
+        latency("lateness", None, times.lateness()),
+        *([] if np.isnan(times.released).all() else [latency("queueing", None, times.queueing())]),
+        latency("ttft", "schedule", times.ttft("schedule")),
+        latency("ttft", "send", times.ttft("send")),
         statistic(between, None, "ms", gaps_ns, failed=open_gaps, scale=NS_PER_MS),
-        _of("tpot", None, times.tpot()),
-        _of("e2e", "schedule", times.e2e("schedule")),
-        _of("e2e", "send", times.e2e("send")),
+        latency("tpot", None, times.tpot()),
+        latency("e2e", "schedule", times.e2e("schedule")),
+        latency("e2e", "send", times.e2e("send")),
     ]
 
 
@@ -135,13 +135,19 @@ def turn_statistics(times: RequestTimes, arrival: str) -> list[Statistic]:
         arrival: "open" or "closed".
     """
     return [
-        _of(f"{metric}_{arrival}", basis, of(basis))
+        latency(f"{metric}_{arrival}", basis, of(basis))
         for metric, of in (("ttft", times.ttft), ("e2e", times.e2e))
         for basis in ("schedule", "send")
     ]
 
 
-def _of(metric: str, basis: str | None, values: NDArray[np.float64]) -> Statistic:
+def since(stamps: NDArray[np.float64], times: RequestTimes, basis: str) -> NDArray[np.float64]:
+    """A stamp of each request since the zero point; infinite for a failure before it, NaN where there is none."""
+    return np.where(times.failed & np.isnan(stamps), np.inf, stamps - times.zero(basis))
+
+
+def latency(metric: str, basis: str | None, values: NDArray[np.float64]) -> Statistic:
+    """A row in ms of values in ns: infinite ones are failures, NaN is left out."""
     return statistic(
         metric,
         basis,

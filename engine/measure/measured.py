@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..tape.read import Tape, open_tape
+from .dialects import summary_in
+from .dialects.summary import DialectSummary
 from .slo import Slo, parse_slo
 from .summary import Summary, summarize
 from .verdict import DEFAULT_MAX_FAILURES
@@ -21,6 +23,15 @@ class MeasuredTape(Tape):
         """
         parsed = [parse_slo(slo) if isinstance(slo, str) else slo for slo in slos]
         return summarize(self, parsed, max_failures=max_failures)
+
+    def summary_in(self, dialect: str, slos: Sequence[Slo | str] = ()) -> DialectSummary:
+        """What another tool would have computed: `tape.summary_in("vllm").value("mean_ttft_ms")`.
+
+        Args:
+            dialect: genai-perf, aiperf, vllm, sglang, guidellm or mlperf.
+            slos: As for `summary`; those of each request make the tool's goodput.
+        """
+        return summary_in(dialect, [self], [parse_slo(slo) if isinstance(slo, str) else slo for slo in slos])
 
 
 def open_measured(path: Path) -> MeasuredTape:

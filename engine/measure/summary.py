@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -20,9 +21,11 @@ from .slo import Slo
 from .statistic import Statistic, statistic
 from .tape_fidelity import FIDELITY_COLUMNS, tape_fidelity
 from .verdict import DEFAULT_MAX_FAILURES, Evidence, Verdict, judge, worker_facts
+from .visible import EVENT_COLUMNS, REQUEST_COLUMNS, hides_output, visible_statistics
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
+OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
 """How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
@@ -32,6 +35,7 @@ NEEDED_COLUMNS: Final = (
     *("arrival", "released_ns", "connect_start_ns", "connected_ns"),
     *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
     *("input_tokens", "output_tokens", "token_source"),
+    *REQUEST_COLUMNS,
 )
 
 
@@ -144,23 +148,32 @@ class Summary:
 
 
 def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
-    """Computes everything from the raw stamps, reading the events once.
+    """Computes everything from the raw stamps, reading the events once, or twice where some output was not to be seen.
 
     Args:
         tape: A sealed tape; its manifest lends the workers' busy shares and whether it was recovered.
         slos: Objectives to test; those of each request together make the goodput.
         max_failures: As for `judge`.
     """
-    every = tape.read("requests", NEEDED_COLUMNS).sort_by("request_id")
+    every = tape.read("requests", tuple(dict.fromkeys(NEEDED_COLUMNS))).sort_by("request_id")
     in_main = pc.equal(every["phase"], "main")
     main = every.filter(in_main)
     times = request_times(main)
     span = window(times)
     gaps = _gaps(tape, every, in_main.to_numpy(), span)
+    latencies = latency_statistics(times, gaps.samples_ns, gaps.per_token)
+    if tape.manifest.get("streaming") is False:  # an answer that comes as a whole has no times of tokens
+        none = np.zeros(0)
+        latencies = [
+            statistic(row.metric, row.basis, row.unit, none) if row.metric in OF_STREAMS else row for row in latencies
+        ]
     statistics = [
-        *latency_statistics(times, gaps.samples_ns, gaps.per_token),
+        *latencies,
         *(_lengths(main, name, times.ok) for name in ("input_tokens", "output_tokens")),
     ]
+    kinds_of_events = partial(tape.event_batches, EVENT_COLUMNS, words=False)
+    if hides_output(main, kinds_of_events):
+        statistics += visible_statistics(main, times, kinds_of_events())
     kinds = [kind for kind in ("open", "closed") if pc.any(pc.equal(main["arrival"], kind)).as_py()]
     if len(kinds) > 1:
         for kind in kinds:

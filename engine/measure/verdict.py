@@ -124,10 +124,12 @@ def _outcomes(e: Evidence) -> list[Reason]:
         found.append(Reason(INVALID, "nothing_succeeded", text, advice))
     elif e.ok < needed_samples(90):
         text = f"only {e.ok} requests ended well, p90 needs {needed_samples(90)}"
-        found.append(Reason(DEGRADED, "few_requests", text, "replay a longer part of the trace"))
+        found.append(
+            Reason(DEGRADED, "few_requests", text, "send more requests: a longer part of the trace, a higher count")
+        )
     elif e.ok < needed_samples(99):
         text = f"p99 needs {needed_samples(99)} requests, {e.ok} ended well"
-        advice = "replay a longer part of the trace to see the tail"
+        advice = "send more of them to see the tail"
         found.append(Reason(NOTE, "p99_needs_more", text, advice))
     if e.ok and e.failed > 0.01 * e.requests:
         text = f"{e.failed:,} of {e.requests:,} requests failed ({e.failed / e.requests:.1%})"

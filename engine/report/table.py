@@ -17,6 +17,7 @@ LABELS: Final = {
     "lateness": "lateness",
     "queueing": "queueing",
     "ttft": "TTFT",
+    "ttfvt": "TTFVT",
     "itl": "ITL",
     "inter_chunk_latency": "inter-chunk",
     "tpot": "TPOT",
@@ -27,6 +28,9 @@ LABELS: Final = {
     "e2e_closed": "e2e closed",
     "input_tokens": "ISL",
     "output_tokens": "OSL",
+    "reasoning_tokens": "reasoning",
+    "tool_call_tokens": "tool calls",
+    "visible_tokens": "visible OSL",
     "output_token_throughput": "output tokens",
     "request_throughput": "requests",
     "goodput": "goodput",
@@ -46,11 +50,14 @@ def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> N
         width: Columns; found out without it (80 where there is no terminal).
     """
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
-    console.print(_headline(summary))
+    console.print(_headline(summary), soft_wrap=True)  # so that the tape's name can be copied
     console.print()
-    console.print(_latencies(summary.statistics, console.width >= _WIDE_FROM))
+    outputs = summary.tokens.output_tokens or summary.tokens.requests_with_asked_length
+    hidden = () if outputs else ("output_tokens", "output_token_throughput")  # an API that generates nothing
+    rows = [row for row in summary.statistics if row.metric not in hidden]
+    console.print(_latencies(rows, console.width >= _WIDE_FROM))
     console.print()
-    console.print(_rates(summary.rates))
+    console.print(_rates(rate for rate in summary.rates if rate.metric not in hidden))
     console.print()
     for part in fidelity_block(summary.fidelity):
         console.print(part)

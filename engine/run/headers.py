@@ -1,7 +1,7 @@
 """The head that every request has, and what of it may be shown."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ... import __version__
@@ -13,14 +13,21 @@ SET_BY_US = ("content-length", "transfer-encoding", "host", "connection")
 
 
 def request_headers(
-    headers: Iterable[str], api_key_env: str | None, api_key_file: str | None = None
+    headers: Iterable[str],
+    api_key_env: str | None,
+    api_key_file: str | None = None,
+    *,
+    key_header: str = "Authorization",
+    of_api: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
-    """The user's headers and key.
+    """The user's headers and key, and what the API wants besides.
 
     Args:
         headers: Each as ``Name: value``.
         api_key_env: The environment variable that holds the key.
         api_key_file: The file that holds it.
+        key_header: Which header holds the key; in Authorization it is a bearer's.
+        of_api: Headers that every request of the API needs; the user's win.
 
     Raises:
         UserError: A header has no colon or a forbidden character; there is no key where it should be, or two.
@@ -43,12 +50,13 @@ def request_headers(
     if source is not None:
         option = "--api-key-env" if api_key_file is None else "--api-key-file"
         key = _key_of_environment(source) if api_key_file is None else _key_of_file(source)
-        if any(name.lower() == "authorization" for name, _ in pairs):
-            raise UserError(f"{option} and --header Authorization both give a key; leave one out")
+        if any(name.lower() == key_header.lower() for name, _ in pairs):
+            raise UserError(f"{option} and --header {key_header} both give a key; leave one out")
         if not key.isascii() or not key.isprintable():
             raise UserError(f"the key in {source} holds characters that HTTP does not allow")
-        pairs.append(("Authorization", f"Bearer {key}"))
-    return pairs
+        pairs.append((key_header, f"Bearer {key}" if key_header == "Authorization" else key))
+    given = {name.lower() for name, _ in pairs}
+    return pairs + [(name, value) for name, value in (of_api or {}).items() if name.lower() not in given]
 
 
 def _key_of_environment(name: str) -> str:
@@ -71,10 +79,18 @@ def _key_of_file(name: str) -> str:
     return key
 
 
-def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: bool) -> bytes:
+def request_head(
+    target: Target, headers: Iterable[tuple[str, str]], stream: bool, api_headers: Mapping[str, str] | None = None
+) -> bytes:
     """All of a request's head but the length: ends with ``Content-Length: ``.
 
     ``Accept-Encoding: identity`` because a proxy that compresses a stream holds it back.
+
+    Args:
+        target: Where to.
+        headers: The user's, which win.
+        stream: Whether a stream is asked for.
+        api_headers: That the API needs; those of the user win.
     """
     own = {
         "Host": target.authority,
@@ -82,6 +98,7 @@ def request_head(target: Target, headers: Iterable[tuple[str, str]], stream: boo
         "Accept": "text/event-stream" if stream else "application/json",
         "Accept-Encoding": "identity",
         "Content-Type": "application/json",
+        **(api_headers or {}),
         **target.proxy_headers,
     }
     given = list(headers)

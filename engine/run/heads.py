@@ -8,7 +8,7 @@ from ...traces.headers import headers_of
 from ...traces.table import Trace
 from .headers import request_head
 from .target import Target, join_path
-from .verbatim import Recorded
+from .verbatim import Recorded, endpoint_of
 
 SET_BY_THE_RUN: Final = ("accept-encoding",)
 """Besides what concerns the connection: a compressed stream could not be looked into."""
@@ -67,4 +67,5 @@ class Heads:
     def _made(self, path: str | None, stream: bool, told: str | None) -> bytes:
         target = self._target if path is None else replace(self._target, path=join_path(self._base_path, path))
         theirs = [(name, value) for name, value in headers_of(told or "{}").items() if name.lower() not in self._taken]
-        return request_head(target, [*theirs, *self._headers], stream)
+        api = None if path is None else endpoint_of(path)
+        return request_head(target, [*theirs, *self._headers], stream, None if api is None else api.headers)

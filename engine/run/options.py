@@ -18,7 +18,10 @@ class SendOptions:
 
     Attributes:
         url: The server; None starts the simulator.
-        endpoint: A name of ENDPOINTS.
+        endpoint: A name of ENDPOINTS, or of ALIASES.
+        request_template: A file with a Jinja2 template of the body: an API of the user's own, at the URL's path.
+        response_fields: What stands where in that API's answers, as in ``text=choices[].text`` (`response_fields`).
+        response_lines: Its streams are lines of JSON.
         model: None asks the server for the first that it lists.
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
@@ -43,6 +46,9 @@ class SendOptions:
 
     url: str | None = None
     endpoint: str = "chat"
+    request_template: str | None = None
+    response_fields: Sequence[str] = ()
+    response_lines: bool = False
     model: str | None = None
     workers: int = 1
     tokenizer: str | None = None

@@ -42,6 +42,7 @@ class RecordOptions:
         rotate_ns: Begin another tape after so long; None: never.
         rotate_bytes: Begin another tape when the journal has so many bytes; None: never.
         connect_timeout_ns: For a connection to the server to be made.
+        half_closed_ns: How long a client that has ended its side waits for a silent server.
     """
 
     url: str
@@ -52,6 +53,7 @@ class RecordOptions:
     rotate_ns: int | None = None
     rotate_bytes: int | None = None
     connect_timeout_ns: int = 10_000_000_000
+    half_closed_ns: int = 300_000_000_000
 
 
 def find_server(url: str) -> tuple[Target, str | None]:
@@ -198,6 +200,7 @@ class Recorder:
                 needs_end=tuple(endpoint.needs_end for endpoint in endpoints),
                 keep_text=options.keep_bodies,
                 connect_timeout_ns=options.connect_timeout_ns,
+                half_closed_ns=options.half_closed_ns,
             )
         except OSError as error:
             advice = {

@@ -12,11 +12,12 @@ from ... import traces
 from ...traces.planned_reuse import planned_reuse
 from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
-from ..endpoints import ENDPOINTS, Body, BodyOptions, Endpoint, PromptForm, missing_prompt
+from ..endpoints import Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
 from ..plan import Plan, make_plan, peak_rows
 from ..tape import Tape
 from ..tokenizer import load_tokenizer, template_overhead
+from .api import api_of
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
@@ -25,7 +26,7 @@ from .heads import Heads
 from .host import clock_pair
 from .options import ReplayOptions
 from .records import Constants
-from .target import Target, find_target, join_path, reachable, served_model, transport_of
+from .target import Target, base_path, find_target, join_path, reachable, served_model, transport_of
 from .verbatim import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
 
 
@@ -56,13 +57,19 @@ def replay(
         TraceError: The trace cannot be read.
         Interrupted: The user interrupted twice; the journal can be recovered.
     """
-    endpoint = _endpoint(options.endpoint)
+    endpoint = api_of(options)
     form = _prompt_form(endpoint, options.prompt_form)
     if options.history == "live" and (endpoint.name != "chat" or options.sessions == "open"):
         raise UserError("--history live needs --endpoint chat, and --sessions closed or hybrid")
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
-    headers = request_headers(options.headers, options.api_key_env, options.api_key_file)
+    headers = request_headers(
+        options.headers,
+        options.api_key_env,
+        options.api_key_file,
+        key_header=endpoint.key_header,
+        of_api=endpoint.headers,
+    )
     check_free(out)
     trace = traces.read(
         trace_path,
@@ -92,13 +99,15 @@ def replay(
         on_note(warning)
     with server_of(options) as url:
         timeout_s = options.connect_timeout_ns / 1e9
-        target = reachable(find_target(url, endpoint.path, transport_of(options)), timeout_s)
+        stream = options.stream and endpoint.streams
+        path = endpoint.path_for(options.model, stream)
+        target = reachable(find_target(url, path, transport_of(options)), timeout_s)
         for note in target.notes():
             on_note(note)
         whole = has_paths(plan.trace) and not plan.trace.table["body"].null_count
         model = options.model or ("" if whole else served_model(target, headers, timeout_s))
+        target = target.of_model(model)
         recorded = recorded_requests(plan.trace, endpoint, model, options.model) if has_paths(plan.trace) else None
-        stream = options.stream and endpoint.streams
         body = endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, form, options.extra))
         prompts = _prompts(plan.trace, endpoint, body, form, options, namespace, on_note)
         epoch = clock_pair()
@@ -110,14 +119,16 @@ def replay(
             exact_inputs=prompts.exact and (options.tokenizer is not None or form == "token_ids"),
             secrets=(*secrets(headers), *target.secrets),
         )
+        before = base_path(target.path.partition("?")[0], path)
+        heads = Heads(plan.trace, target, headers, stream, recorded, before)
         if recorded is not None:
-            constants = _of_recorded(constants, recorded, target, endpoint)
+            constants = _of_recorded(constants, recorded, target, before)
             endpoint = common_endpoint(recorded.endpoints, endpoint)
         job = Job(
             plan=plan,
             endpoint=endpoint,
             targets=[target],
-            composer=_composer(plan, prompts, body, recorded, target, headers, stream, options),
+            composer=_composer(plan, prompts, body, heads, recorded, options),
             constants=constants,
             epoch=epoch,
             facts=_facts(trace, plan, options, namespace),
@@ -126,12 +137,6 @@ def replay(
         )
         run = execute(job, out, options, command=command, on_status=on_status, on_note=on_note)
     return run.seal()
-
-
-def _endpoint(name: str) -> Endpoint:
-    if name not in ENDPOINTS:
-        raise UserError(f"--endpoint {name!r} is not known; it is one of {', '.join(ENDPOINTS)}")
-    return ENDPOINTS[name]
 
 
 def _prompt_form(endpoint: Endpoint, asked: PromptForm | None) -> PromptForm:
@@ -145,30 +150,22 @@ def _composer(
     plan: Plan,
     prompts: Prompts,
     body: Body,
+    heads: Heads,
     recorded: Recorded | None,
-    target: Target,
-    headers: list[tuple[str, str]],
-    stream: bool,
     options: ReplayOptions,
 ) -> Composer:
-    heads = Heads(plan.trace, target, headers, stream, recorded, _base_path(target, _endpoint(options.endpoint)))
     if recorded is None:
         return (LiveComposer if options.history == "live" else Composer)(plan, prompts, body, heads)
     return RecordedComposer(plan, prompts, body, heads, options.model)
 
 
-def _base_path(target: Target, endpoint: Endpoint) -> str:
-    """What stands in the user's URL before the API's path, without the query."""
-    return target.path.partition("?")[0].removesuffix(endpoint.path).removesuffix(endpoint.path.removeprefix("/v1"))
-
-
-def _of_recorded(constants: Constants, recorded: Recorded, target: Target, endpoint: Endpoint) -> Constants:
-    root, base_path = target.url.removesuffix(target.path), _base_path(target, endpoint)
+def _of_recorded(constants: Constants, recorded: Recorded, target: Target, base: str) -> Constants:
+    root = target.url.removesuffix(target.path)
     return replace(
         constants,
         endpoints=pa.array(recorded.endpoints).dictionary_encode(),
         models=pa.array(recorded.models).dictionary_encode(),
-        urls=pa.array([root + join_path(base_path, path) for path in recorded.paths]).dictionary_encode(),
+        urls=pa.array([root + join_path(base, path) for path in recorded.paths]).dictionary_encode(),
     )
 
 
@@ -234,5 +231,5 @@ def _facts(trace: Trace, plan: Plan, options: ReplayOptions, namespace: str) -> 
             "blocks": None if reuse is None else reuse.blocks,
             "block_tokens": plan.trace.block_tokens,
         },
-        "streaming": options.stream and ENDPOINTS[options.endpoint].streams,
+        "streaming": options.stream and api_of(options).streams,
     }

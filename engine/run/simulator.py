@@ -65,8 +65,8 @@ def parse_law(text: str) -> Law:
 class SimulatorConfig:
     """What a simulated server is to be. The defaults are a well-behaved server in the manner of llama.cpp and vLLM.
 
-    Which of the settings apply to an API other than OpenAI's chat and completions: all but ``finish``, ``empty_choice``,
-    ``continuous_usage``, ``done`` and ``stream_error``, which are variants of those two.
+    All settings apply to every API, but for ``finish``, ``empty_choice``, ``continuous_usage`` and ``stream_error``,
+    which are variants of OpenAI's chat and completions.
 
     Attributes:
         host: A numeric address, or a name that has one.
@@ -107,8 +107,8 @@ class SimulatorConfig:
         fault_share: The share of the requests that it happens to, drawn with the seed.
         fault_status: 400 to 599.
         error_shape: The body of a ``status``: the ``api``'s own, ``openai``, ``fastapi``, ``text`` or ``html``.
-        stream_error: An ``error`` event of a chat or completion (other APIs have their own form): as ``data`` with ``[DONE]`` after it, as an ``event`` named error, or as an
-            ``error:`` ``field``.
+        stream_error: An ``error`` event of a chat or completion (other APIs have their own form): as ``data`` with
+            ``[DONE]`` after it, as an ``event`` named error, or as an ``error:`` ``field``.
         retry_after_s: The Retry-After of 429 and 503; None: none.
         prefix_cache: Blocks of an LRU cache of prompts' prefixes; 0: there is none. With it the usage tells the cached
             tokens, and TTFT is the draw times the share of the prompt that is not cached.

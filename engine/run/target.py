@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ... import __version__
 from ...cext.reactor import check_tls
+from ..endpoints.endpoint import path_pattern, with_model
 from ..errors import UserError
 from .addresses import Address, resolve, unix_address
 from .channel import Route, encoded
@@ -104,6 +105,10 @@ class Target:
     def url(self) -> str:
         """The whole URL that requests go to."""
         return self.root + self.path
+
+    def of_model(self, model: str) -> "Target":
+        """The target with the model's name where the API's path holds one."""
+        return replace(self, path=with_model(self.path, model))
 
     def request_target(self, path: str) -> str:
         """What a request line says: the path, or to a proxy the whole URL (RFC 9112, 3.2.2)."""
@@ -208,7 +213,7 @@ def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT
         host=host,
         port=port,
         path=f"{path}?{parts.query}" if parts.query else path,
-        models_path=path.removesuffix(endpoint_path.removeprefix("/v1")) + "/models",
+        models_path=base_path(path, endpoint_path) + "/v1/models",
         dialled=_candidates(unix, proxy, host, port)[0],
         scheme=parts.scheme,
         unix=unix,
@@ -259,12 +264,18 @@ def join_path(base: str, endpoint_path: str) -> str:
     A base that ends like the API without the ``/v1`` is whole as well: Azure's deployments have none.
     """
     base = base.rstrip("/")
-    if base.endswith((endpoint_path, endpoint_path.removeprefix("/v1"))):
+    if re.search(path_pattern(endpoint_path.removeprefix("/v1")) + "$", base):
         return base
     for cut in range(len(endpoint_path), 0, -1):
         if endpoint_path[cut : cut + 1] == "/" and base.endswith(endpoint_path[:cut]):
             return base + endpoint_path[cut:]
     return base + endpoint_path
+
+
+def base_path(path: str, endpoint_path: str) -> str:
+    """What stands in a path before the API's own, which may lack its ``/v1``."""
+    shorter = re.sub(path_pattern(endpoint_path) + "$", "", path)
+    return shorter if shorter != path else re.sub(path_pattern(endpoint_path.removeprefix("/v1")) + "$", "", path)
 
 
 def reachable(target: Target, timeout_s: float) -> Target:

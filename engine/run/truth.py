@@ -8,11 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from ...cext.server import EventColumns, RequestRow, Server
+from ..endpoints import ENDPOINTS
 from ..tape.read import Tape
 from ..tape.schema import OUTCOMES, REQUESTS, events_batch
 from ..tape.writer import TapeWriter
 
 TAKE_EVERY_S: Final = 0.1
+FINISHES: Final = {"responses": "max_output_tokens", "messages": "max_tokens", "triton": None, "kserve": None}
+"""What an API calls the end of an answer at its length, where that is not ``length``."""
 TIMES: Final = ("received_ns", "headers_ns", "first_event_ns", "first_token_ns", "last_token_ns", "end_ns")
 
 
@@ -89,11 +92,10 @@ def truth_requests(rows: list[RequestRow], epoch_ns: int, url: str) -> pa.Record
     `scheduled_ns` is `received_ns`, when the request's last byte arrived; `sent_ns` is `headers_ns`, when the
     head of the response was handed over. `bytes_sent` and `bytes_received` are the server's.
     """
-    paths = {"chat": "/v1/chat/completions", "completions": "/v1/completions", "embeddings": "/v1/embeddings"}
     count = len(rows)
     answered = [row.status == 200 for row in rows]
     ended_well = [OUTCOMES[row.outcome] == "ok" for row in rows]
-    generated = [row.endpoint != "embeddings" for row in rows]
+    finishes = [FINISHES.get(row.endpoint, "length") if row.output_tokens else None for row in rows]
     columns: dict[str, list[Any]] = {
         "request_id": [row.request for row in rows],
         "turn": [0] * count,
@@ -101,11 +103,11 @@ def truth_requests(rows: list[RequestRow], epoch_ns: int, url: str) -> pa.Record
         "worker": [0] * count,
         "endpoint": [row.endpoint for row in rows],
         "model": [row.model for row in rows],
-        "url": [url + paths[row.endpoint] for row in rows],
+        "url": [url + ENDPOINTS[row.endpoint].path_for(row.model, row.stream) for row in rows],
         "clock": ["kernel" if row.kernel_clock else "user" for row in rows],
         "outcome": [OUTCOMES[row.outcome] for row in rows],
         "http_status": [row.status or None for row in rows],
-        "finish_reason": ["length" if ok and g else None for ok, g in zip(ended_well, generated, strict=True)],
+        "finish_reason": [word if ok else None for word, ok in zip(finishes, ended_well, strict=True)],
         "end_marker": [_end_marker(row, ok) for row, ok in zip(rows, ended_well, strict=True)],
         "planned_output_tokens": [row.asked_tokens or None for row in rows],
         "server_input_tokens": [row.prompt_tokens if ok else None for row, ok in zip(rows, answered, strict=True)],
@@ -133,4 +135,9 @@ def _end_marker(row: RequestRow, ended_well: bool) -> str | None:
         return None
     if not row.stream:
         return "length"
+    endpoint = ENDPOINTS[row.endpoint]
+    if not endpoint.needs_end:
+        return "length"
+    if "done" in endpoint.types.values() or {"end", "whole_text"} & set(endpoint.fields.values()):
+        return "terminal_event"
     return "done" if row.done_marker else "finish"

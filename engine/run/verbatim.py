@@ -1,6 +1,7 @@
 """A tape's recorded bodies, sent again byte for byte to the paths that they went to."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -10,6 +11,7 @@ import msgspec
 from ...traces.prompts import Prompts
 from ...traces.table import Trace
 from ..endpoints import ENDPOINTS, Body, Endpoint
+from ..endpoints.endpoint import path_pattern
 from ..errors import UserError
 from ..plan import Plan
 from .bodies import Composer
@@ -61,21 +63,32 @@ def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str
     table = trace.table
     for row, (body, path) in enumerate(zip(table["body"].to_pylist(), table["path"].to_pylist(), strict=True), 1):
         composed = body is None or path is None
-        known = endpoint if composed else _endpoint_of(path)
+        known = endpoint if composed else endpoint_of(path, endpoint)
         if known is None:
             raise UserError(f"{trace.source}, row {row}: {path!r} is the path of no API that is known here")
         asks = _asks(body)
         recorded.endpoints.append(known.name)
-        recorded.paths.append(known.path if composed else path)
+        recorded.paths.append(known.path_for(model or default) if composed else path)
         recorded.models.append(model or (default if composed else asks.model or default))
-        recorded.streams.append(bool(asks.stream))
+        recorded.streams.append(_streams(known, path, asks))
     return recorded
 
 
-def _endpoint_of(path: str) -> Endpoint | None:
-    endings = [(known.path.removeprefix("/v1"), known) for known in ENDPOINTS.values()]
-    fitting = [(len(ending), known) for ending, known in endings if path.endswith(ending)]
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+def endpoint_of(path: str, preferred: Endpoint | None = None) -> Endpoint | None:
+    """The API that answers at a path; of two that share one (TGI and SGLang have ``/generate``) the preferred."""
+    path = path.partition("?")[0]
+    fitting = [(known.answers_at(path), known is preferred, known) for known in ENDPOINTS.values()]
+    length, _, best = max(fitting, key=lambda fit: fit[:2])
+    return best if length else None
+
+
+def _streams(known: Endpoint, path: str | None, asks: _Asks) -> bool:
+    """Whether a recorded body asks for a stream: Ollama streams unless told not to, elsewhere the path may decide."""
+    if asks.stream is not None:
+        return asks.stream
+    if known.framing == "ndjson":
+        return True
+    return known.whole_path is not None and re.search(path_pattern(known.path) + "$", path or "") is not None
 
 
 def _asks(body: bytes | None) -> _Asks:
@@ -95,7 +108,7 @@ def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
     for known in used:
         fields |= known.fields
         types |= known.types
-    return replace(endpoint, fields=fields, types=types, needs_end=True, streams=True)
+    return replace(endpoint, fields=fields, types=types, needs_end=True, streams=True, framing="sse")
 
 
 class RecordedComposer(Composer):

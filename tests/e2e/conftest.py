@@ -1,12 +1,15 @@
-"""A small HTTP proxy for tests: it passes requests and tunnels on, and remembers what was asked of it."""
+"""Recorders, and a small HTTP proxy that passes requests and tunnels on and remembers what was asked of it."""
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tokentape.engine.run.recorder import Recorder, RecordOptions
 
 PATIENCE_S = 30.0
 
@@ -111,3 +114,19 @@ def proxy_server() -> Iterator[Callable[..., ProxyServer]]:
     yield start
     for proxy in running:
         proxy.stop()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
+    """Starts recorders: recorder(url, out="prod.tape", keep_bodies=True, …)."""
+    running: list[Recorder] = []
+
+    def start(url: str, out: str = "prod.tape", notes: list[str] | None = None, **options: Any) -> Recorder:
+        on_note = [].append if notes is None else notes.append
+        running.append(Recorder(RecordOptions(url=url, port=0, **options), tmp_path / out, (), on_note))
+        running[-1].start()
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()

@@ -5,7 +5,6 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +18,6 @@ from tokentape.engine.tape import Tape, open_tape, recover
 
 KEY = "sk-0123456789abcdefSECRET"
 PROMPT = "the quick brown fox jumps over the lazy dog " * 40
-
-
-@pytest.fixture
-def recorder(tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
-    """Starts recorders: recorder(url, out="prod.tape", keep_bodies=True, …)."""
-    running: list[Recorder] = []
-
-    def start(url: str, out: str = "prod.tape", notes: list[str] | None = None, **options: Any) -> Recorder:
-        on_note = [].append if notes is None else notes.append
-        running.append(Recorder(RecordOptions(url=url, port=0, **options), tmp_path / out, (), on_note))
-        running[-1].start()
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.stop()
 
 
 def client(url: str) -> openai.OpenAI:
@@ -420,7 +403,7 @@ def test_a_kill_leaves_a_journal(start_cli: Any, simulator: Any, tmp_path: Path,
     ("options", "message"),
     [
         ({"url": "http://127.0.0.1:9/v1"}, "give the server's root"),
-        ({"url": "https://127.0.0.1:9"}, "https is not spoken"),
+        ({"url": "https://127.0.0.1:9"}, "plain http alone"),
         ({"url": "http://127.0.0.1:9", "keep_bodies": True, "anonymize": True}, "leave one of them out"),
         ({"url": "http://127.0.0.1:9", "host": "nowhere"}, "no numeric address"),
     ],

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tokentape.engine.cli.replay import replay
+from tokentape.engine.plan import make_plan
 from tokentape.traces import TraceError, read
 from tokentape.traces.model import generate, read_model
 
@@ -14,6 +17,7 @@ Write = Callable[[bytes | str], Path]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "formats"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
+COMMAND = re.compile(r"^    tokentape replay (.*)$", re.MULTILINE)
 EXAMPLE = re.compile(r"^```(?:jsonl?|csv)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -24,6 +28,21 @@ def test_the_example_of_a_page_is_of_its_format(write: Write, page: Path) -> Non
     example = EXAMPLE.search(page.read_text())
     assert example is not None
     assert read(write(example[1])).format == page.stem
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if EXAMPLE.search(page.read_text())], ids=lambda page: page.stem
+)
+def test_the_commands_of_a_page_can_be_run_on_its_example(write: Write, page: Path) -> None:
+    example = EXAMPLE.search(page.read_text())
+    assert example is not None
+    path = write(example[1])
+    commands = [shlex.split(line) for line in COMMAND.findall(page.read_text())]
+    assert commands
+    for words in commands:
+        given = replay.make_context("replay", [str(path), *words[1:]]).params
+        plan = make_plan(read(path), sessions=given["sessions"], speed_factor=given["speed"], limit_rows=given["limit"])
+        assert (plan.parent is None) == (given["sessions"] == "open")
 
 
 def test_the_example_of_servegen_s_page_is_a_model(tmp_path: Path) -> None:

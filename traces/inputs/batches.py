@@ -50,6 +50,25 @@ def batch(contents: Sequence[Content], size: int) -> list[Content]:
     return made
 
 
+def rank(contents: Sequence[Content], passages: int) -> list[Content]:
+    """Texts as rankings: one is a query and those after it are its passages, then comes the next query.
+
+    Args:
+        contents: Texts; what is left of the last ranking is left out.
+        passages: Of each query.
+
+    Raises:
+        InputError: There are too few texts for one ranking, or a row is no text.
+    """
+    whole = sum(len(content.texts or ("",)) for content in contents) // (passages + 1)
+    groups = batch(contents, passages + 1)[:whole]
+    return [
+        msgspec.structs.replace(group, query=group.texts[0], texts=group.texts[1:], output_tokens=None)
+        for group in groups
+        if group.texts
+    ]
+
+
 def order(entries: int, requests: int, *, seed: int | None = None) -> NDArray[np.int32]:
     """Which of the contents each request has: all in turn, again and again.
 

@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,10 +183,8 @@ class _Reader:
         match = _NUMBER.match(self._text, self._at)
         if match is None:
             self._fail(wanted)
-        else:
-            self._at = match.end()
-            return float(match[1])
-        raise AssertionError("unreachable")
+        self._at = match.end()
+        return float(match[1])
 
     def _take(self, mark: str) -> bool:
         self._skip()
@@ -206,7 +204,7 @@ class _Reader:
         match = _SPACE.match(self._text, self._at)
         self._at = match.end() if match else self._at
 
-    def _fail(self, wanted: str) -> None:
+    def _fail(self, wanted: str) -> NoReturn:
         self._skip()
         rest = self._text[self._at : self._at + 12]
         found = f"at character {self._at + 1}, {rest!r}" if rest else "where the text ends"

@@ -19,6 +19,8 @@ from .rows import KEYS, OUTPUTS, content_of
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".txt", ".csv", ".parquet")
 _PACKED = (".gz", ".zst")
+_BODIES = "payload:"
+_TIMES = {"timestamp", "delay", "session_id", "input_length", "hash_ids", "priority"}  # of traces, see replay
 _FORMATS = ".jsonl, .json, .txt, .csv or .parquet, or one of them with .gz or .zst"
 
 Row = tuple[dict[str, int], dict[str, Any]]
@@ -39,7 +41,8 @@ def load_inputs(
 
     Args:
         path: A file: .jsonl or .json of objects, .csv or .parquet with columns, .txt with a prompt on each line. A file
-            of another name is read as what its beginning looks like.
+            of another name is read as what its beginning looks like. With GenAI-Perf's ``payload:`` in front, keys that
+            are not known become fields of the request's body.
         column: The key or column that is the prompt; None for the known ones, see rows.
         passages: How many of the passages each query of such a folder gets.
         on_note: Told what else is to be said, such as keys that were not looked at.
@@ -48,16 +51,17 @@ def load_inputs(
         InputError: There is no such file, or a line of it says nothing: the message names both.
         TraceError: A file cannot be read.
     """
-    path = Path(path)
+    bodies = str(path).startswith(_BODIES)
+    path = Path(str(path).removeprefix(_BODIES))
     if not path.is_dir():
-        return _file(path, column, on_note)
+        return _file(path, column, on_note, bodies=bodies)
     files = {place.name: place for place in sorted(path.iterdir()) if _suffix(place) in SUFFIXES and place.is_file()}
     if not files:
         raise InputError(str(path), f"is a folder without inputs; {_FORMATS} belong there")
     stems = {name.split(".")[0]: place for name, place in files.items()}
     if {"queries", "passages"} <= stems.keys():
         return _rankings(stems["queries"], stems["passages"], passages, on_note)
-    return [content for place in files.values() for content in _file(place, column, on_note)]
+    return [content for place in files.values() for content in _file(place, column, on_note, bodies=bodies)]
 
 
 def _rankings(queries: Path, passages: Path, size: int, on_note: Callable[[str], None] | None) -> list[Content]:
@@ -89,7 +93,9 @@ def _suffix(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _file(path: Path, column: str | None, on_note: Callable[[str], None] | None) -> list[Content]:
+def _file(
+    path: Path, column: str | None, on_note: Callable[[str], None] | None, *, bodies: bool = False
+) -> list[Content]:
     source = str(path)
     if path.is_file() and not path.stat().st_size:
         raise InputError(source, "is empty; a prompt on each line belongs there")
@@ -97,16 +103,22 @@ def _file(path: Path, column: str | None, on_note: Callable[[str], None] | None)
     kind = _suffix(path)
     contents: list[Content] = []
     ignored: set[str] = set()
+    known = {*KEYS, column}
     rows = _rows(source, kind, data)
     for place, row in rows:
-        ignored.update(map(str, row.keys() - set(KEYS)))
         try:
-            contents.append(content_of(row, column=column, folder=path.parent))
+            content = content_of(row, column=column, folder=path.parent)
         except BadField as error:
             raise InputError(source, error.problem, field=error.field, **place) from None
+        others = row.keys() - known
+        if bodies and others - _TIMES:
+            fields = {key: row[key] for key in row if key in others - _TIMES}
+            content = msgspec.structs.replace(content, payload=fields | (content.payload or {}))
+            others &= _TIMES
+        ignored.update(map(str, others))
+        contents.append(content)
     if not contents:
         raise InputError(source, "holds no rows; a prompt on each line belongs there")
-    ignored.discard(column or "")
     if ignored and on_note is not None:
         names = ", ".join(sorted(ignored)[:8]) + (", …" if len(ignored) > 8 else "")
         on_note(f"{source}: not looked at: {names} (fields of the request's body go under payload)")

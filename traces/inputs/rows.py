@@ -82,6 +82,10 @@ def content_of(row: dict[str, Any], *, column: str | None = None, folder: Path |
         unsent = next((key for key in _UNSENT if key in row), None)
         if unsent:
             raise BadField(unsent, "cannot be sent: requests have texts and images")
+        if "input_length" in row:
+            raise NoPrompt(
+                "input_length", "is a length and no text; tokentape replay sends such rows, as a trace with their times"
+            )
         has = ", ".join(map(str, row)) or "no keys"
         raise NoPrompt(None, f"has none of text, prompt, messages, payload; it has {shown(has)}")
     return content

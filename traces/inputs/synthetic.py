@@ -22,8 +22,9 @@ from .cut import cut_to_length
 from .lengths import Lengths
 from .prefixes import NO_PREFIXES, Prefixes
 
-CHECKED_TOKENS = 1 << 21
-"""So many tokens of prompts are encoded again, about two seconds' work: all prompts, or an even sample of more."""
+CHECKED_TOKENS = 1 << 19
+"""So many tokens of prompts are encoded again, about half a second's work: all prompts, or an even sample of more, and
+all if one of the sample is off. Where none of 256 prompts of 2,048 tokens is, fewer than 1.2 % of all are (95 %)."""
 
 _SPARE_WORDS = 64
 _SYSTEM = 1 << 31  # the id of the shared system prompt; prefixes have the ids from 0 up

@@ -16,14 +16,16 @@ numpy's linear ones, std is of the population (metrics/statistics.py). Rows, the
 metrics/llm_metrics.py, titles and columns those of export_data/console_exporter.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..slo import Slo
 from .goodput import good_requests
-from .run import Floats, Run
+from .run import Floats, Mask, Run
 from .summary import (
     DialectSummary,
     Row,
@@ -44,42 +46,40 @@ STATISTICS: Final = ("avg", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95"
 _MS: Final = 1e-6
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """Requests that count, in columns; times in ns, NaN where there is none."""
+
+    counts: Mask
+    sent: Floats
+    first: Floats
+    second: Floats
+    last: Floats
+    isl: Floats
+    osl: Floats
+    itl: Floats
+
+    def of(self, rows: NDArray[np.int64]) -> "_Answers":
+        return _Answers(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @property
+    def latency(self) -> Floats:
+        return self.last - self.sent
+
+    @property
+    def ttft(self) -> Floats:
+        return self.first - self.sent
+
+
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
     """The rows of GenAI-Perf's table and files; streaming rows are shown only of a streamed run."""
-    chunks = run.chunks(("token",))
-    answered = chunks.count > 0
-    counts = run.ok & (answered | (not run.generates))
-    # The one response of an API that makes no tokens is its end.
-    sent = np.where(counts, run.sent, np.nan)
-    first, last = (np.where(answered, chunks.nth(n), run.end) + 0 * sent for n in (0, -1))
-    latency, ttft, ttst = last - sent, first - sent, chunks.nth(1) - first
-    osl = np.where(counts, run.osl - run.reasoning, np.nan)
-    itl = divided(latency - ttft, osl - 1, (chunks.count > 1) & (osl > 1)).round()
-    request_latency = _row("request_latency", "Request Latency (ms)", "ms", latency, _MS)
-    metrics = [request_latency]
-    system = []
-    if run.generates:
-        per_user = divided(np.full(len(itl), 1e9), itl, itl > 0)
-        isl = np.where(counts, run.isl, np.nan)
-        user = "Output Token Throughput Per User (tokens/sec/user)"
-        metrics = [
-            _row("time_to_first_token", "Time To First Token (ms)", "ms", ttft, _MS, run.streaming),
-            _row("time_to_second_token", "Time To Second Token (ms)", "ms", ttst, _MS, run.streaming),
-            request_latency,
-            _row("inter_token_latency", "Inter Token Latency (ms)", "ms", itl, _MS, run.streaming),
-            _row("output_token_throughput_per_user", user, "tokens/sec/user", per_user, 1, run.streaming),
-            _row("output_sequence_length", "Output Sequence Length (tokens)", "tokens", osl),
-            _row("input_sequence_length", "Input Sequence Length (tokens)", "tokens", isl),
-        ]
-        tokens = _summed_rate(run, np.nan_to_num(osl), sent, last)
-        system = [_one("output_token_throughput", "Output Token Throughput (tokens/sec)", "tokens/sec", tokens)]
-    requests = _summed_rate(run, counts.astype(np.float64), sent, last)
-    system.append(_one("request_throughput", "Request Throughput (per sec)", "requests/sec", requests))
+    answers = _answers(run)
+    rates = _added([_rates(answers.of(np.flatnonzero(run.part == number))) for number in range(len(run.tapes))])
+    rows = _rows(run, answers, rates)
     if slos:
-        good = counts & good_requests({"ttft": ttft, "tpot": itl, "e2e": latency}, slos)
-        rate = per_second(float(good.sum()), span_s(sent, last))
-        system.append(_one("request_goodput", "Request Goodput (per sec)", "requests/sec", rate))
-    system.append(_one("request_count", "Request Count (count)", "count", float(counts.sum())))
+        good = answers.counts & good_requests({"ttft": answers.ttft, "tpot": answers.itl, "e2e": answers.latency}, slos)
+        rate = per_second(float(good.sum()), span_s(answers.sent, answers.last))
+        rows.insert(-1, _one("request_goodput", "Request Goodput (per sec)", "requests/sec", rate))
     lengths = [counted(run, "GenAI-Perf tokenizes the texts itself, without a chat template")]
     return DialectSummary(
         dialect="genai-perf",
@@ -87,7 +87,7 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
         tapes=tape_names(run),
         layout="table",
         head="Statistic",
-        sections=(Section(f"NVIDIA GenAI-Perf | {title(run.endpoint)}", COLUMNS, (*metrics, *system)),),
+        sections=(Section(f"NVIDIA GenAI-Perf | {title(run.endpoint)}", COLUMNS, tuple(rows)),),
         notes=(
             *left_out(run, "they are left out; Perf Analyzer stops at the first"),
             *(lengths if run.generates else ()),
@@ -95,19 +95,72 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
     )
 
 
+def session_rows(run: Run) -> Iterator[tuple[str, list[Row]]]:
+    """The same rows of each session, in the order of their first requests; about a millisecond a session."""
+    answers = _answers(run)
+    order = np.argsort(run.session, kind="stable")
+    order = order[run.session[order] >= 0]
+    borders = np.flatnonzero(np.diff(run.session[order])) + 1
+    for rows in np.split(order, borders) if len(order) else []:
+        of_session = answers.of(rows[answers.counts[rows]])
+        if len(of_session.sent):
+            name = run.sessions[int(run.session[rows[0]])]
+            yield name, _rows(run, of_session, _rates(of_session))
+
+
+def _answers(run: Run) -> _Answers:
+    chunks = run.chunks(("token",))
+    answered = chunks.count > 0
+    counts = run.ok & (answered | (not run.generates))
+    # The one response of an API that makes no tokens is its end.
+    sent = np.where(counts, run.sent, np.nan)
+    first, last = (np.where(answered, chunks.nth(n), run.end) + 0 * sent for n in (0, -1))
+    isl, osl = (np.where(counts, lengths, np.nan) for lengths in (run.isl, run.osl - run.reasoning))
+    itl = divided(last - first, osl - 1, (chunks.count > 1) & (osl > 1)).round()
+    return _Answers(counts, sent, first, chunks.nth(1) + 0 * sent, last, isl, osl, itl)
+
+
+def _rows(run: Run, of: _Answers, rates: tuple[Value, Value]) -> list[Row]:
+    """The rows of some requests, whose rates of tokens and of requests are known."""
+    latency = _row("request_latency", "Request Latency (ms)", "ms", of.latency, _MS)
+    throughput = _one("request_throughput", "Request Throughput (per sec)", "requests/sec", rates[1])
+    number = _one("request_count", "Request Count (count)", "count", float(of.counts.sum()))
+    if not run.generates:
+        return [latency, throughput, number]
+    user = "Output Token Throughput Per User (tokens/sec/user)"
+    per_user = divided(np.full(len(of.itl), 1e9), of.itl, of.itl > 0)
+    return [
+        _row("time_to_first_token", "Time To First Token (ms)", "ms", of.ttft, _MS, run.streaming),
+        _row("time_to_second_token", "Time To Second Token (ms)", "ms", of.second - of.first, _MS, run.streaming),
+        latency,
+        _row("inter_token_latency", "Inter Token Latency (ms)", "ms", of.itl, _MS, run.streaming),
+        _row("output_token_throughput_per_user", user, "tokens/sec/user", per_user, 1, run.streaming),
+        _row("output_sequence_length", "Output Sequence Length (tokens)", "tokens", of.osl),
+        _row("input_sequence_length", "Input Sequence Length (tokens)", "tokens", of.isl),
+        _one("output_token_throughput", "Output Token Throughput (tokens/sec)", "tokens/sec", rates[0]),
+        throughput,
+        number,
+    ]
+
+
+def _rates(of: _Answers) -> tuple[Value, Value]:
+    """Output tokens and requests per second, over the time from the first request to the last response."""
+    seconds = span_s(of.sent, of.last)
+    return per_second(float(np.nansum(of.osl)), seconds), per_second(float(of.counts.sum()), seconds)
+
+
+def _added(rates: Sequence[tuple[Value, Value]]) -> tuple[Value, Value]:
+    known = [rate for rate in rates if rate[0] is not None and rate[1] is not None]
+    if not known:
+        return None, None
+    return sum(tokens or 0 for tokens, _ in known), sum(requests or 0 for _, requests in known)
+
+
 def title(endpoint: str) -> str:
     """What the table of an API is called."""
     if endpoint.startswith("embed"):
         return "Embeddings Metrics"
     return "Rankings Metrics" if "rank" in endpoint else "LLM Metrics"
-
-
-def _summed_rate(run: Run, amounts: Floats, sent: Floats, last: Floats) -> Value:
-    """The rate of each tape over its own duration, added."""
-    parts = (run.part == number for number in range(len(run.tapes)))
-    rates = [per_second(float(amounts[part].sum()), span_s(sent[part], last[part])) for part in parts]
-    known = [rate for rate in rates if rate is not None]
-    return sum(known) if known else None
 
 
 def _row(key: str, label: str, unit: str, values: Floats, scale: float = 1, shown: bool = True) -> Row:

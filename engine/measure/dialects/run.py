@@ -18,8 +18,8 @@ Mask = NDArray[np.bool_]
 
 _COLUMNS: Final = (
     *("request_id", "phase", "endpoint", "model", "outcome", "scheduled_ns", "sent_ns", "end_ns", "last_token_ns"),
-    "received_ns",
-    *("input_tokens", "output_tokens", "server_reasoning_tokens", "token_source"),
+    *("received_ns", "session_id"),
+    *("input_tokens", "output_tokens", "server_reasoning_tokens", "token_source", "output_events"),
 )
 
 
@@ -76,6 +76,8 @@ class Run:
         isl, osl: Input and output tokens; NaN where nobody counted them.
         reasoning: How many of the output tokens were hidden thought, as far as the server told; else 0.
         endpoint: The API that most of them went to.
+        generates: Whether that API makes tokens: embeddings and rankings do not, nor what answered without any.
+        session: For each request the place of its session among `sessions`; -1 where it has none.
         sources: Requests that ended well, by whose count of output tokens it is: server, tokenizer, events.
     """
 
@@ -90,18 +92,16 @@ class Run:
     osl: Floats
     reasoning: Floats
     endpoint: str
+    generates: bool
     model: str
+    session: NDArray[np.int64]
+    sessions: tuple[str, ...]
     sources: dict[str, int]
 
     @property
     def failed(self) -> int:
         """Requests that did not end well, those that were cancelled among them."""
         return int((~self.ok).sum())
-
-    @property
-    def generates(self) -> bool:
-        """Whether the API makes tokens: embeddings and rankings do not."""
-        return not self.endpoint.startswith("embed") and "rank" not in self.endpoint
 
     @cached_property
     def streaming(self) -> bool:
@@ -111,7 +111,7 @@ class Run:
         return any(known) if known else bool((self.chunks(("token", "reasoning", "tool_call")).count > 1).any())
 
     def chunks(self, kinds: Collection[str] | None = None) -> Chunks:
-        """The events of these kinds (all without it), read from the tapes; 24 bytes an event while they are sorted."""
+        """The events of these kinds (all without it), read from the tapes: 50 bytes each while they are sorted."""
         places: list[NDArray[np.int64]] = []
         stamps: list[NDArray[np.int64]] = []
         for number, tape in enumerate(self.tapes):
@@ -151,6 +151,9 @@ def run_of(tapes: Sequence[Tape]) -> Run:
     rows = pa.concat_tables(tables)
     ok = pc.equal(rows["outcome"], "ok")
     counted = rows["token_source"].filter(pc.and_(ok, pc.greater(rows["output_tokens"], 0)))
+    endpoint = _commonest(rows["endpoint"])
+    sessions = rows["session_id"].combine_chunks().dictionary_encode()
+    said = pc.greater(rows["output_events"].filter(ok), 0)
     return Run(
         tapes=tuple(tapes),
         part=np.concatenate(parts),
@@ -162,8 +165,11 @@ def run_of(tapes: Sequence[Tape]) -> Run:
         isl=_floats(rows["input_tokens"]),
         osl=_floats(rows["output_tokens"]),
         reasoning=np.nan_to_num(_floats(rows["server_reasoning_tokens"])),
-        endpoint=_commonest(rows["endpoint"]),
+        endpoint=endpoint,
+        generates=not endpoint.startswith("embed") and "rank" not in endpoint and pc.any(said).as_py() is not False,
         model=_commonest(rows["model"]),
+        session=pc.fill_null(sessions.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64),
+        sessions=tuple(sessions.dictionary.to_pylist()),
         sources=dict(Counter(counted.to_pylist()).most_common()),
     )
 

@@ -1,6 +1,6 @@
 """A tape in another tool's words: rows with the tool's names, units and statistics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,6 +12,13 @@ Layout = Literal["table", "block", "columns", "lines"]
 Value = float | int | None
 
 DIALECT_VERSION: Final = 1
+_PLAIN: Final[dict[str, Callable[[Floats], Any]]] = {
+    "avg": np.mean,
+    "mean": np.mean,
+    "min": np.min,
+    "max": np.max,
+    "std": np.std,
+}
 
 
 @dataclass(frozen=True)
@@ -113,24 +120,12 @@ def spread(values: Floats, statistics: Iterable[str], scale: float = 1.0) -> dic
         One value per name; all None without samples.
     """
     known = values[~np.isnan(values)] * scale
+    names = list(statistics)
     if not len(known):
-        return dict.fromkeys(statistics)
-    return {name: _statistic(known, name) for name in statistics}
-
-
-def _statistic(values: Floats, name: str) -> float:
-    match name:
-        case "avg" | "mean":
-            return float(values.mean())
-        case "min":
-            return float(values.min())
-        case "max":
-            return float(values.max())
-        case "std":
-            return float(values.std())
-        case "median":
-            return float(np.median(values))
-    return float(np.percentile(values, float(name[1:])))
+        return dict.fromkeys(names)
+    ranks = {name: 50.0 if name == "median" else float(name[1:]) for name in names if name not in _PLAIN}
+    found = dict(zip(ranks, np.percentile(known, list(ranks.values())).tolist(), strict=True))
+    return {name: found[name] if name in found else float(_PLAIN[name](known)) for name in names}
 
 
 def single(key: str, label: str, unit: str, value: Value, *, shown: bool = True) -> Row:

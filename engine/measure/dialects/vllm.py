@@ -40,14 +40,16 @@ from .summary import (
 
 TOOL: Final = "vLLM bench serve, of August 2026"
 TITLE: Final = "Serving Benchmark Result"
+OPENAI: Final = ("chat", "completions")
 KINDS: Final = (*TOKEN_KINDS, "role", "other")
+"""What has choices, of these two APIs; of others vLLM takes events with text."""
 _MS: Final = 1e-6
 _NS: Final = 1e9
 
 
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
     """The lines of vLLM's block; keys are those of its result file."""
-    chunks = run.chunks(KINDS)
+    chunks = run.chunks(KINDS if run.endpoint in OPENAI else TOKEN_KINDS)
     ok = run.ok & ((chunks.count > 0) | (not run.generates))
     first, last = (np.where(ok, chunks.nth(n) if run.generates else run.end, np.nan) for n in (0, -1))
     ttft, latency = first - run.sent, last - run.sent

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import UserError
-from ...measure.dialects import summary_in
-from ...measure.dialects.summary import DialectSummary, Value
+from ...measure.dialects.genai_perf import session_rows, summarize
+from ...measure.dialects.run import run_of
+from ...measure.dialects.summary import DialectSummary, Row, Value
 from ...measure.slo import Slo
 from ...tape.read import Tape
 from .requests import write_requests
@@ -94,14 +95,17 @@ def write_genai_perf(
     if Path(profile_export_name).name != profile_export_name or not Path(profile_export_name).stem:
         raise UserError(f"{profile_export_name!r} is no file name; write one without a directory, as {PROFILE_EXPORT}")
     tapes = [tapes] if isinstance(tapes, Tape) else list(tapes)
-    summary = summary_in("genai-perf", tapes, slos)
+    run = run_of(tapes)
+    summary = summarize(run, [slo for slo in slos if slo.statistic is None])
+    sessions = {name: _stats(rows) for name, rows in session_rows(run)}
     stem = Path(profile_export_name).stem
     table, plain = directory / f"{stem}_genai_perf.csv", directory / f"{stem}_genai_perf.json"
     requests, inputs = directory / profile_export_name, directory / INPUTS
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _write_csv(table, summary)
-        plain.write_text(json.dumps({**_stats(summary), "input_config": input_config}, indent=2), encoding="utf-8")
+        stats = {**_stats(summary.rows), "input_config": input_config, **({"sessions": sessions} if sessions else {})}
+        plain.write_text(json.dumps(stats, indent=2), encoding="utf-8")
         wrote_inputs = write_requests(tapes, requests, inputs, stimulus=_stimulus(input_config), payloads=payloads)
     except OSError as error:
         raise UserError(f"{error.filename or directory}: {error.strerror}") from None
@@ -124,10 +128,10 @@ def _write_csv(path: Path, summary: DialectSummary) -> None:
                 writer.writerow([row.label, _two_decimals(row.values["avg"])])
 
 
-def _stats(summary: DialectSummary) -> dict[str, Any]:
+def _stats(rows: Iterable[Row]) -> dict[str, Any]:
     """Metrics that have values, hidden ones too (export_data/json_exporter.py, metrics/statistics.py)."""
-    rows = sorted(summary.rows, key=lambda row: _JSON_ORDER.index(row.key))
-    return {row.key: {"unit": row.unit, **row.values} for row in rows if row.values["avg"] is not None}
+    ordered = sorted(rows, key=lambda row: _JSON_ORDER.index(row.key))
+    return {row.key: {"unit": row.unit, **row.values} for row in ordered if row.values["avg"] is not None}
 
 
 def _two_decimals(value: Value) -> str:

@@ -1,14 +1,20 @@
 """What ran, as GenAI-Perf's configuration says it: the `input_config` of its JSON file."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pyarrow.compute as pc
 
 from ...tape.read import Tape
 from .requests import planned_rate
 
-_TYPES = {"chat": "chat", "completions": "completions", "embeddings": "embeddings"}
+TYPES: Final = {
+    "tgi": "huggingface_generate",
+    "triton": "generate",
+    "cohere_rankings": "rankings",
+    "tei_rankings": "rankings",
+}
+"""What GenAI-Perf calls an API, where that is not our name."""
 
 
 def config_of(
@@ -16,7 +22,8 @@ def config_of(
 ) -> dict[str, Any]:
     """A configuration for a tape that GenAI-Perf did not ask for; its `process-export-files` accepts it.
 
-    The load is what the manifest says of a concurrency, else the rate at which requests were due.
+    The load is what the manifest of a profile says, if it was one concurrency or one rate; else the rate at which
+    requests were due.
 
     Args:
         tape: Any.
@@ -29,17 +36,16 @@ def config_of(
     options: Mapping[str, Any] = tape.manifest.get("options") or {}
     main = tape.read("requests", ("phase", "scheduled_ns", "model", "endpoint", "url"))
     main = main.filter(pc.equal(main["phase"], "main"))
-    concurrency = (tape.manifest.get("load") or {}).get("concurrency")
-    load = {"concurrency": concurrency} if isinstance(concurrency, int) else {"request_rate": planned_rate(main)}
+    load = _stimulus(tape.manifest.get("load") or {}) or {"request_rate": planned_rate(main)}
     endpoint = _first(main["endpoint"])
     return {
-        "model_names": [_first(main["model"])],
+        "model_names": list(tape.manifest.get("models") or [_first(main["model"])]),
         "subcommand": "profile",
         "verbose": False,
         "analyze": {},
         "endpoint": {
             "model_selection_strategy": "round_robin",
-            "type": _TYPES.get(endpoint, endpoint),
+            "type": TYPES.get(endpoint, endpoint),
             "streaming": bool(tape.manifest.get("streaming")),
             "url": _first(main["url"]).partition("://")[2].partition("/")[0],
         },
@@ -51,6 +57,16 @@ def config_of(
         "output": {"artifact_directory": "artifacts", "profile_export_file": profile_export_name},
         "tokenizer": {"name": str(options.get("tokenizer") or "")},
     }
+
+
+def _stimulus(load: Mapping[str, Any]) -> dict[str, Any]:
+    """The load of a profile, if GenAI-Perf has a word for it; else empty."""
+    if isinstance(load.get("concurrency"), int):
+        return {"concurrency": load["concurrency"]}
+    rates = load.get("rates") or []
+    if len(rates) == 1 and rates[0]["from"] == rates[0]["to"]:
+        return {"request_rate": float(rates[0]["from"])}
+    return {}
 
 
 def _first(column: Any) -> str:

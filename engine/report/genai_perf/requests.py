@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from .... import __version__
 from ...tape.read import Tape
@@ -34,6 +35,8 @@ _COLUMNS: Final = (
     *("request_id", "session_id", "phase", "endpoint", "model", "url", "outcome", "sent_ns", "end_ns", "scheduled_ns"),
     *("received_ns", "planned_output_tokens", "response_id"),
 )
+_BLOCK: Final = 1024
+"""Requests that are objects of Python at one time."""
 
 
 def write_requests(
@@ -76,7 +79,7 @@ def write_requests(
             for entry, body in _entries(tape, exports.parent, given):
                 if body is not None:
                     bodies.add(body)
-                file.write(separator + json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
+                file.write(separator + msgspec.json.encode(entry).decode())
                 separator = ",\n"
         if given is not None and next(given, None) is not None and not any(tape.files("bodies") for tape in tapes):
             raise ValueError("there are more payloads than requests")
@@ -125,21 +128,29 @@ def _said(
     ids = rows["request_id"].to_numpy()
     left = np.ones(len(ids), np.bool_)
     if tape.files("bodies"):
-        for batch in tape.batches("bodies", ("request_id", "request_body", "response_text")):
-            wanted = batch.filter(pc.is_in(batch["request_id"], pa.array(ids)))
-            for kept in wanted.to_pylist():
-                place = int(np.searchsorted(ids, kept["request_id"]))
-                left[place] = False
-                yield rows.slice(place, 1).to_pylist()[0], place, kept["request_body"], kept["response_text"]
+        for group in tape.batches("bodies", ("request_id", "request_body", "response_text")):
+            for kept in group.filter(pc.is_in(group["request_id"], pa.array(ids))).to_batches(max_chunksize=_BLOCK):
+                places = np.searchsorted(ids, kept["request_id"].to_numpy())
+                left[places] = False
+                for said, (row, place) in zip(kept.to_pylist(), _at(rows, places), strict=True):
+                    yield row, place, said["request_body"], said["response_text"]
     elif payloads is not None:
-        for request_id, payload in zip(every["request_id"].to_pylist(), islice(payloads, len(every)), strict=True):
-            place = int(np.searchsorted(ids, request_id))
-            if place < len(ids) and ids[place] == request_id:
-                left[place] = False
-                body = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
-                yield rows.slice(place, 1).to_pylist()[0], place, body, None
-    for place in np.flatnonzero(left).tolist():
-        yield rows.slice(place, 1).to_pylist()[0], place, None, None
+        exported = _at(rows, np.arange(len(ids)))
+        left[:] = False
+        wanted = np.isin(every["request_id"].to_numpy(), ids).tolist()
+        for is_wanted, payload in zip(wanted, islice(payloads, len(every)), strict=True):
+            if is_wanted:
+                row, place = next(exported)
+                yield row, place, payload if isinstance(payload, bytes) else msgspec.json.encode(payload), None
+    for row, place in _at(rows, np.flatnonzero(left)):
+        yield row, place, None, None
+
+
+def _at(rows: pa.Table, places: NDArray[np.int64]) -> Iterator[tuple[dict[str, Any], int]]:
+    """The rows at some places, made into objects a block at a time."""
+    for start in range(0, len(places), _BLOCK):
+        block = places[start : start + _BLOCK]
+        yield from zip(rows.take(pa.array(block)).to_pylist(), block.tolist(), strict=True)
 
 
 def _bare(row: Mapping[str, Any], streamed: bool) -> str:

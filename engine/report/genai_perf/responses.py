@@ -21,8 +21,10 @@ def response_texts(row: Mapping[str, Any], text: str, count: int, *, streamed: b
 
 
 def _response(row: Mapping[str, Any], text: str, streamed: bool) -> str:
-    choice = {"index": 0, "finish_reason": None}
-    name: str
+    """As TGI, Triton or OpenAI would say it; GenAI-Perf knows no other API that makes text."""
+    if row["endpoint"] in {"tgi", "triton"}:
+        alone: Any = [{"generated_text": text}] if row["endpoint"] == "tgi" else {"text_output": text}
+        return _event(alone, streamed)
     said: dict[str, Any]
     if row["endpoint"] == "completions":
         name, said = "text_completion", {"text": text}
@@ -30,11 +32,12 @@ def _response(row: Mapping[str, Any], text: str, streamed: bool) -> str:
         name, said = "chat.completion.chunk", {"delta": {"content": text}}
     else:
         name, said = "chat.completion", {"message": {"role": "assistant", "content": text}}
-    whole = {
-        "id": row["response_id"] or "",
-        "object": name,
-        "model": row["model"],
-        "choices": [choice | said],
-    }
-    body = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    choice = {"index": 0, "finish_reason": None, **said}
+    return _event(
+        {"id": row["response_id"] or "", "object": name, "model": row["model"], "choices": [choice]}, streamed
+    )
+
+
+def _event(data: Any, streamed: bool) -> str:
+    body = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"data: {body}\n\n" if streamed else body

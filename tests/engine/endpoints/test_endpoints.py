@@ -136,6 +136,11 @@ def test_other_bodies(name: str, expected: dict[str, Any]) -> None:
     assert _body(name, b"hi") == expected
 
 
+def test_an_extra_field_in_the_prompts_place() -> None:
+    assert _body("completions", b"hi", extra={"prompt": "always this"})["prompt"] == "always this"
+    assert _body("completions", b"hi", extra={"prompt": "always this"})["max_tokens"] == 7
+
+
 def test_extra_fields_join_the_parameters() -> None:
     body = _body("tgi", b"hi", extra={"parameters": {"temperature": 0.5}})
     assert body["parameters"] == {"max_new_tokens": 7, "details": True, "temperature": 0.5}

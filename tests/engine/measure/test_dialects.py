@@ -18,6 +18,7 @@ from tokentape.engine.errors import UserError
 from tokentape.engine.measure.dialects import DIALECTS, summary_in
 from tokentape.engine.measure.dialects.goodput import parse_goodput
 from tokentape.engine.measure.dialects.summary import DialectSummary
+from tokentape.engine.measure.measured import open_measured
 from tokentape.engine.measure.slo import Slo
 from tokentape.engine.tape.read import Tape
 
@@ -232,6 +233,22 @@ def test_embeddings_have_fewer_rows(make_tape: MakeTape) -> None:
     assert [row.key for row in summary_in("mlperf", [tape]).sections[0].rows] == ["samples_per_s"]
 
 
+def test_an_api_without_tokens_is_known_by_its_replies(make_tape: MakeTape) -> None:
+    rows = [{"endpoint": "kserve", "request_id": r, "sent_ns": r * MS, "end_ns": (r + 4) * MS} for r in range(3)]
+    summary = summary_in("genai-perf", [make_tape(rows, [], {"streaming": False})])
+    assert [row.key for row in summary.rows] == ["request_latency", "request_throughput", "request_count"]
+
+
+def test_chunks_of_apis_that_are_not_openais_have_text(make_tape: MakeTape) -> None:
+    row = in_ns(ROWS[1]) | {"request_id": 0, "endpoint": "messages"}
+    events = [
+        {"request_id": 0, "event": place, "arrival_ns": at * MS, "kind": kind}
+        for place, (kind, at) in enumerate([("other", 150), ("token", 205), ("token", 255), ("other", 256)])
+    ]
+    summary = summary_in("vllm", [make_tape([row], events, {"streaming": True})])
+    assert [summary.value(f"mean_{key}_ms") for key in ("ttft", "itl", "e2el")] == near(100, 50, 150)
+
+
 def test_replies_that_are_not_streamed_show_no_rows_of_streams(make_tape: MakeTape) -> None:
     row = in_ns({"sent_ns": 0, "first_token_ns": 80, "last_token_ns": 80, "end_ns": 80}) | {"output_events": 1}
     event = {"request_id": 0, "event": 0, "arrival_ns": 80 * MS, "tokens": 9}
@@ -257,6 +274,12 @@ def test_nothing_that_ended_well_gives_no_numbers_and_no_error(make_tape: MakeTa
         found = summary_in(dialect, [make_tape(rows, [], {"streaming": True}, name=name)])
         numbers = [value for row in found.rows for value in row.values.values() if value is not None]
         assert np.isfinite(numbers).all()
+
+
+def test_the_python_api_knows_dialects(tape: Tape) -> None:
+    summary = open_measured(tape.path).summary_in("vllm", ["ttft:50ms"])
+    assert summary.value("request_goodput") == pytest.approx(1 / 1.3)
+    assert summary.as_dict()["metrics"]["completed"] == 3
 
 
 def test_an_unknown_dialect_is_told(tape: Tape) -> None:

@@ -12,6 +12,7 @@ from tokentape import traces
 from tokentape.engine.cli.export import export
 from tokentape.engine.errors import UserError
 from tokentape.engine.report.genai_perf import artifact_directory, config_of, write_genai_perf
+from tokentape.engine.report.genai_perf.responses import response_texts
 from tokentape.engine.report.genai_perf.stamps import Stamps
 from tokentape.engine.run.replay import ReplayOptions, replay
 from tokentape.engine.tape.read import Tape
@@ -138,6 +139,21 @@ def test_real_runs_are_read_back(small_trace: Callable[..., Path], tmp_path: Pat
     assert inputs.table["output_tokens"].to_pylist() == [5] * 6
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "streamed", "response"),
+    [
+        ("tgi", True, 'data: [{"generated_text":"wör"}]\n\n'),
+        ("triton", True, 'data: {"text_output":"wör"}\n\n'),
+        ("triton", False, '{"text_output":"wör"}'),
+    ],
+)
+def test_other_servers_responses(endpoint: str, streamed: bool, response: str) -> None:
+    row = {"endpoint": endpoint, "model": "m", "response_id": None}
+    first, second = response_texts(row, "wörter", 2, streamed=streamed)
+    assert first == {"response": response}
+    assert "ter" in second["response"]
+
+
 def text_of(response: dict[str, Any]) -> str:
     choice = response["choices"][0]
     text = {
@@ -215,6 +231,45 @@ def test_a_servers_own_tape_counts_from_arrival(make_tape: MakeTape, tmp_path: P
     files = write_genai_perf(tape, tmp_path, input_config={})
     assert exported(tmp_path)[0]["timestamp"] == EPOCH + 5 * MS
     assert json.loads(files[1].read_text())["request_latency"]["avg"] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("load", "stimulus"),
+    [
+        ({"concurrency": 4, "rates": None}, {"concurrency": 4}),
+        ({"concurrency": None, "rates": [{"length_s": None, "from": 20, "to": 20}]}, {"request_rate": 20.0}),
+        ({"concurrency": None, "rates": [{"length_s": 5, "from": 1, "to": 9}]}, {"request_rate": 1000.0}),
+        (None, {"request_rate": 1000.0}),
+    ],
+)
+def test_the_configuration_tells_the_load(make_tape: MakeTape, load: Any, stimulus: dict[str, Any]) -> None:
+    rows = [{"request_id": r, "scheduled_ns": r * MS, "model": "a"} for r in range(3)]
+    config = config_of(make_tape(rows, [], {"load": load, "models": ["a", "b"], "streaming": True}), goodput=["k:5"])
+    assert config["perf_analyzer"] == {"stimulus": stimulus}
+    assert config["model_names"] == ["a", "b"]
+    assert config["input"]["goodput"] == {"k": 5.0}
+
+
+def test_sessions_have_their_own_statistics(make_tape: MakeTape, tmp_path: Path) -> None:
+    requests: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
+    # b: TTFT 10 and 30, a: 20; a request of c fails; one has no session. Each has two tokens 5 ms apart.
+    for r, (session, ttft) in enumerate([("b", 10), ("a", 20), ("b", 30), ("c", 40), (None, 50)]):
+        stamps = [(100 * r + ttft) * MS, (100 * r + ttft + 5) * MS]
+        events += [{"request_id": r, "event": e, "arrival_ns": at} for e, at in enumerate(stamps)]
+        requests.append(
+            {"request_id": r, "session_id": session, "sent_ns": 100 * r * MS, "first_token_ns": stamps[0]}
+            | {"last_token_ns": stamps[1], "end_ns": stamps[1], "output_events": 2, "output_tokens": 2}
+            | {"outcome": "timeout" if session == "c" else "ok"}
+        )
+    files = write_genai_perf(make_tape(requests, events, {"streaming": True}), tmp_path, input_config={})
+    sessions = json.loads(files[1].read_text())["sessions"]
+    assert list(sessions) == ["b", "a"]
+    assert sessions["b"]["time_to_first_token"]["avg"] == pytest.approx(20)
+    assert sessions["b"]["request_throughput"]["avg"] == pytest.approx(2 / 0.235)  # 0 to 235 ms
+    assert sessions["a"]["output_token_throughput"]["avg"] == pytest.approx(2 / 0.025)
+    said = [entry["request_inputs"].get("session_id") for entry in exported(tmp_path)]
+    assert said == ["b", "a", "b", None]
 
 
 def test_a_directory_that_cannot_be_made_is_the_users_error(make_tape: MakeTape, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokentape.traces.content import Content
 from tokentape.traces.errors import InputError
-from tokentape.traces.inputs.batches import batch, order, sample
+from tokentape.traces.inputs.batches import batch, order, rank, sample
 
 TEXTS = [Content(text=text) for text in "abcde"]
 
@@ -34,6 +34,13 @@ def test_what_is_no_batch(contents: list[Content], size: int, said: str) -> None
     with pytest.raises(InputError) as caught:
         batch(contents, size)
     assert said in str(caught.value)
+
+
+def test_texts_as_rankings() -> None:
+    assert rank(TEXTS, 1) == [Content(query="a", texts=("b",)), Content(query="c", texts=("d",))]
+    assert rank(TEXTS, 4) == [Content(query="a", texts=("b", "c", "d", "e"))]
+    with pytest.raises(InputError, match="6, but the input has 5 texts"):
+        rank(TEXTS, 5)
 
 
 @given(st.integers(1, 30), st.integers(0, 200), st.none() | st.integers(0, 2**31))

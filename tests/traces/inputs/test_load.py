@@ -116,6 +116,19 @@ def test_the_error_names_file_line_and_field(put: Put, name: str, data: bytes | 
     assert said in str(caught.value)
 
 
+def test_genai_perfs_payload_files(put: Put) -> None:
+    """Keys that are not known are fields of the body, but for those of traces."""
+    path = put(
+        "f.jsonl", '{"text": "a", "timestamp": 5, "temperature": 0.5}\n{"text": "b", "payload": {"n": 2}, "n": 1}'
+    )
+    said: list[str] = []
+    assert load_inputs(f"payload:{path}", on_note=said.append) == [
+        Content(text="a", payload={"temperature": 0.5}),
+        Content(text="b", payload={"n": 2}),
+    ]
+    assert said == [f"{path}: not looked at: timestamp (fields of the request's body go under payload)"]
+
+
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"none\.jsonl: there is no such file"):
         load_inputs(tmp_path / "none.jsonl")

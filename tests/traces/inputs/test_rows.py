@@ -96,6 +96,7 @@ def test_a_row_says_this(row: dict[str, Any], content: Content) -> None:
         ({"text": "a", "image": 3}, "image", "is 3 where a path or a URL belongs"),
         ({"text": "a", "images": ["ftp://x/y.png"]}, "images[0]", "'ftp://x/y.png' is no image's URL"),
         ({"turns": [{"text": "a"}, {"text": "b"}]}, "turns", "are 2 requests, and a row is one; tokentape"),
+        ({"timestamp": 0, "input_length": 50}, "input_length", "is a length and no text; tokentape replay sends"),
         ({"audio": "a.wav"}, "audio", "cannot be sent: requests have texts and images"),
     ],
 )  # fmt: skip
