@@ -31,16 +31,14 @@ def lengths(run: Run) -> tuple[Floats, Floats]:
     )
 
 
-def heat(inputs: Floats, outputs: Floats, logs: tuple[bool, bool]) -> tuple[Floats, Floats, Floats]:
-    """Requests in each cell, and the cells' edges, of equal widths or, where `logs` says so, of equal ratios.
+def cell_edges(lengths: Floats, requests: int) -> Floats:
+    """Edges of the cells along one axis, of equal widths or, of widely spread lengths, of equal ratios.
 
-    Returns:
-        Counts (inputs x outputs), edges of the inputs, edges of the outputs.
+    Args:
+        lengths: Of all that is drawn on the axis.
+        requests: In one picture; of fewer, cells are bigger.
     """
-    cells = int(np.clip(np.sqrt(len(inputs)), 10, MOST_CELLS))
-    edges = length_edges(inputs, cells, logs[0]), length_edges(outputs, cells, logs[1])
-    counts, x, y = np.histogram2d(inputs, outputs, edges)
-    return counts, x, y
+    return length_edges(lengths, int(np.clip(np.sqrt(requests), 10, MOST_CELLS)), is_wide(lengths))
 
 
 def missing(run: Run) -> str | None:
@@ -54,8 +52,10 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     found = [lengths(run) for run in runs]
     whole = [np.concatenate([pair[i] for pair in found]) for i in (0, 1)]
     logs = is_wide(whole[0]), is_wide(whole[1])
+    most = max(len(inputs) for inputs, _ in found)
+    x, y = cell_edges(whole[0], most), cell_edges(whole[1], most)
     for axes, run, (inputs, outputs) in zip(panels(figure, runs), runs, found, strict=True):
-        counts, x, y = heat(inputs, outputs, logs)
+        counts, _, _ = np.histogram2d(inputs, outputs, (x, y))
         shown = np.ma.masked_equal(counts.T, 0)
         mesh = axes.pcolormesh(x, y, shown, cmap=HEAT, norm=heat_norm(float(counts.max())), rasterized=True)
         colour_bar(figure, axes, mesh, "requests in the cell")

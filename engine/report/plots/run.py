@@ -125,6 +125,12 @@ def common(column: pa.ChunkedArray) -> str:
     return first + (f" and {len(counts) - 1} more" if len(counts) > 1 else "")
 
 
+def what_gaps_are_between(runs: Sequence[Run]) -> str:
+    """Tokens, or chunks where the tokens of some events are not known."""
+    known = [run.per_token for run in runs]
+    return "tokens" if all(known) else "tokens or chunks" if any(known) else "chunks"
+
+
 def runs_of(tapes: Sequence[Tape], slos: Sequence[Slo] = ()) -> list[Run]:
     """Runs with names that differ: the tape's, or its whole path where two are called the same."""
     names = [tape.path.resolve().name.removesuffix(".tape") for tape in tapes]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .axis import LEAST_MS, counted, dot_size, limits, number, set_scale, tick
 from .events import GAP_EDGES_NS, MOST_POINTS, PER_DECADE, EventGrid
 from .page import BLUE, HEAT, MOST_MARKERS, colour_bar, heat_norm, legend_above, panels
-from .run import Run
+from .run import Run, what_gaps_are_between
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         said.append((f"{run.name}: " if len(runs) > 1 else "") + what)
         last = axes
     last.xaxis.set_major_formatter(FuncFormatter(tick))
-    last.set_xlabel("position in the output, " + ("tokens" if all(run.per_token for run in runs) else "chunks"))
+    last.set_xlabel(f"position in the output, {what_gaps_are_between(runs)}")
     return ". ".join(said) + "."
 
 

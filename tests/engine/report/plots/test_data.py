@@ -86,11 +86,14 @@ def test_lengths_are_of_requests_that_ended_well(run: Run) -> None:
     inputs, outputs = input_output_lengths.lengths(run)
     assert inputs.tolist() == [200, 300, 400]
     assert outputs.tolist() == [10, 10, 10]
-    counts, x, y = input_output_lengths.heat(inputs, outputs, (False, False))
-    assert counts.sum() == 3
-    assert counts[0].sum() == 1
-    assert counts[-1].sum() == 1
-    assert (x[0], y.tolist()) == (199.5, [9.5, 10.5])
+    edges = input_output_lengths.cell_edges(inputs, 3)
+    assert (edges[0], len(edges) - 1) == (199.5, 10)
+    assert edges[-1] >= 400.5
+    assert len(set(np.diff(edges).tolist())) == 1
+    assert input_output_lengths.cell_edges(outputs, 3).tolist() == [9.5, 10.5]
+    wide = input_output_lengths.cell_edges(np.array([10.0, 100.0, 1000.0] * 50), 10_000)
+    assert len(wide) - 1 == 40
+    assert wide[1] - wide[0] < wide[-1] - wide[-2]
 
 
 def test_ttft_by_input_length_has_planned_lengths_for_failures(run: Run) -> None:
