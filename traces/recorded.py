@@ -101,7 +101,7 @@ def recorded_trace(
 
 
 _NULLABLE = {"session_id": "session"} | {name: name for name in ("think_ns", "model", "text", "body", "headers")}
-_CHUNK_ROWS = 4096
+_CHUNK_ROWS = 1024
 _MOST_BYTES = 2**31 - 1  # what one Arrow array of int32 offsets holds
 
 
@@ -109,15 +109,29 @@ def _nullable(requests: Sequence[Recorded]) -> dict[str, Any]:
     """The nullable columns. Texts and bodies, most of the memory, go from the requests to Arrow a few at a time."""
     optional: dict[str, Any] = {}
     for column, attribute in _NULLABLE.items():
+        kind = TRACE_SCHEMA.field(column).type
         chunks = []
         for first in range(0, len(requests), _CHUNK_ROWS):
             some = requests[first : first + _CHUNK_ROWS]
-            chunks.append(pa.array([getattr(request, attribute) for request in some], TRACE_SCHEMA.field(column).type))
+            values = [getattr(request, attribute) for request in some]
             if column in ("text", "body"):
+                chunks.append(_packed(values, kind))
                 for request in some:
                     setattr(request, attribute, None)
+            else:
+                chunks.append(pa.array(values, kind))
         optional[column] = pa.chunked_array(chunks)
     return optional
+
+
+def _packed(values: list[Any], kind: Any) -> Any:
+    """Texts or bytes as an array, in a buffer of the right size: Arrow's own builder doubles it as it grows."""
+    pieces = [value.encode() if isinstance(value, str) else value or b"" for value in values]
+    offsets = np.zeros(len(pieces) + 1, np.int32)
+    np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+    present = pa.array([value is not None for value in values]).buffers()[1]
+    buffers: Any = [present, pa.py_buffer(offsets), pa.py_buffer(b"".join(pieces))]
+    return pa.Array.from_buffers(kind, len(pieces), buffers)
 
 
 def follow_sessions(requests: Sequence[Recorded]) -> None:
