@@ -5,6 +5,7 @@
  *   server_conn.c     one connection: reading requests, writing, closing
  *   server_route.c    from a request to an answer or an error
  *   server_answer.c   an answer as time passes
+ *   server_pieces.c   what of it comes next, and when
  *   server_wire.c, server_<family>.c   its bytes, in each API's dialect */
 #ifndef TT_SERVER_INTERNAL_H
 #define TT_SERVER_INTERNAL_H

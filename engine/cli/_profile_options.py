@@ -103,7 +103,7 @@ _inputs = options(
     (["--tokenizer"], {"metavar": "NAME", "help": "A folder or a hub's name; makes lengths exact, counts tokens."}),
     (["--tokenizer-revision"], {"metavar": "REV", "help": "Of a hub's tokenizer."}),
     (["--tokenizer-trust-remote-code", "trust_remote_code"], {"is_flag": True, "help": "Run its own code."}),
-    (["--random-seed", "seed"], {"type": int, "default": 0, "show_default": True, "metavar": "N",
+    (["--random-seed", "seed"], {"type": _COUNT, "default": 0, "show_default": True, "metavar": "N",
         "help": "Another seed, other prompts and arrivals."}),
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ class Endpoint:
         content: The fields of a body that say what a row says, as in ``{"messages": […]}``; raises UserError where the
             API cannot say it.
         length_path: Where the number of output tokens to ask for stands in a body; None: the API generates nothing.
+        chats: The server puts the prompt into the model's chat template.
         framing: Of its streams: server-sent events, or lines of JSON.
         whole_path: Of requests for an answer that is no stream, where that is another one.
         headers: That every request needs beside the usual.
@@ -48,6 +49,7 @@ class Endpoint:
     body: Callable[[BodyOptions], Body]
     content: Callable[[Content], dict[str, Any]]
     length_path: tuple[str, ...] | None
+    chats: bool = False
     framing: Framing = "sse"
     whole_path: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ reply without token events that ended well (an embedding) ends with its last byt
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,13 @@ from numpy.typing import NDArray
 from .statistic import Statistic, statistic
 
 NS_PER_MS = 1e-6
+
+
+TIME_COLUMNS: Final = (
+    *("scheduled_ns", "released_ns", "sent_ns", "connect_start_ns", "connected_ns", "connection_reused"),
+    *("first_token_ns", "last_token_ns", "end_ns", "output_tokens", "outcome"),
+)
+"""What `request_times` reads."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def request_times(requests: pa.Table) -> RequestTimes:
     """The times of a table of requests (of one phase).
 
     Args:
-        requests: REQUESTS' columns.
+        requests: TIME_COLUMNS.
     """
     outcome = requests["outcome"]
     end = pc.coalesce(requests["end_ns"], requests["last_token_ns"])

@@ -198,7 +198,7 @@ def _prompts(
         return Prompts(trace, form=form, seed=options.seed, namespace=namespace)
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
-    overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
+    overhead = template_overhead(tokenizer, chat=endpoint.chats) if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
             f"{overhead} tokens of each prompt are the template's")  # fmt: skip
     return Prompts(

@@ -170,7 +170,8 @@ def _any_value(value: Any) -> Any:
     if kind == "intValue" and isinstance(inner, str):
         return int(inner) if re.fullmatch(r"-?\d{1,20}", inner, re.ASCII) else inner
     if kind == "arrayValue" and isinstance(inner, dict):
-        return [_any_value(item) for item in inner.get("values") or [] if isinstance(inner.get("values"), list)]
+        values = inner.get("values")
+        return [_any_value(item) for item in values] if isinstance(values, list) else []
     if kind == "kvlistValue" and isinstance(inner, dict):
         return _attributes(inner.get("values") or [])
     return inner
