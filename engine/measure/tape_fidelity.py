@@ -1,5 +1,6 @@
 """The fidelity of a tape: its schedule, or the plan made again from its trace, against what it recorded."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,14 +19,22 @@ FIDELITY_COLUMNS: Final = (
 def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
     """What the requests of a tape's main phase say, against its own schedule.
 
-    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned.
+    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned. In a
+    closed loop a request is due when a slot comes free: to compare what was sent with that would only repeat its
+    lateness, so arrivals are left out.
 
     Args:
         main: FIDELITY_COLUMNS of the requests, by request_id.
         manifest: Lends the plan's zero (`start_ns`) and the planned reuse (`plan.planned_reuse_tokens`).
     """
     order = np.argsort(main["scheduled_ns"].to_numpy(), kind="stable")
-    return _against(main, since_zero(main, manifest, "scheduled_ns"), order, manifest, _told_reuse(manifest))
+    found = _against(main, since_zero(main, manifest, "scheduled_ns"), order, manifest, _told_reuse(manifest))
+    return replace(found, planned=None, gaps=None, rates=()) if _closed_loop(manifest) else found
+
+
+def _closed_loop(manifest: dict[str, Any]) -> bool:
+    load = manifest.get("load")
+    return isinstance(load, dict) and load.get("arrival") == "closed"
 
 
 def replanned_fidelity(
