@@ -21,14 +21,14 @@ def describe(status: Status, tokens_per_s: float) -> str:
         f"{status.active:,} in flight",
         f"{tokens_per_s:,.0f} tok/s",
     ]
-    if lateness is not None:
+    if status.stopping:  # first and alone, so that no terminal is too narrow for it
+        parts = ["stopping, Ctrl-C again to stop at once", f"{status.active:,} in flight"]
+    elif lateness is not None:
         late = f"{lateness:,.0f} µs" if lateness < 1000 else f"{lateness / 1000:,.1f} ms"
         parts.append(f"late p99 ≤ {late}")
     failed = status.finished - status.succeeded
     if failed:
         parts.append(f"{failed:,} failed")
-    if status.stopping:
-        parts.append("stopping: open streams may end; Ctrl-C again to stop now")
     return " · ".join(parts)
 
 
