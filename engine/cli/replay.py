@@ -191,10 +191,10 @@ def _run(given: dict[str, Any]) -> int:
     from ... import traces
     from ..errors import UserError
 
-    options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
         raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
+    options = _options(given)
     trace = trace or traces.sample_path()
     return run_replay(trace, given["out"] or _out_for(trace), options, given)
 

@@ -63,7 +63,7 @@ def _pairs(found: Fidelity, rows: list[tuple[str, str, str]], sides: tuple[str, 
     for side in sides:
         table.add_column(side, justify="right", overflow="fold")
     for label, name, form in rows:
-        values = (getattr(side, name) for side in (found.planned, found.got))
+        values = (None if side is None else getattr(side, name) for side in (found.planned, found.got))
         table.add_row(label, *("n/a" if value is None else form.format(value) for value in values))
     for label, one in (("ISL, mean", found.isl), ("OSL, mean", found.osl)):
         if one is not None:

@@ -1,5 +1,7 @@
 """The fidelity of tapes: their schedule, or the plan once more, against what was sent and counted."""
 
+import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,7 @@ from tokentape.engine.measure.fidelity import Reuse
 from tokentape.engine.measure.side import compare_sides, side_of_tape
 from tokentape.engine.measure.summary import summarize
 from tokentape.engine.measure.tape_fidelity import FIDELITY_COLUMNS, replanned_fidelity
-from tokentape.engine.report.fidelity_table import fidelity_block
+from tokentape.engine.report.fidelity_table import fidelity_block, print_fidelity
 from tokentape.engine.tape.read import Tape
 
 MakeTape = Callable[..., Tape]
@@ -110,3 +112,6 @@ def test_a_closed_loop_has_no_planned_arrivals(make_tape: MakeTape) -> None:
     assert found.isl is not None and found.isl.requests == 8
     shown = [part for part in fidelity_block(found) if isinstance(part, str)]
     assert shown == ["Closed loop: no planned arrivals; out of order: 0"]
+    whole = io.StringIO()
+    print_fidelity(found, ("planned", "sent"), whole, width=80)
+    assert re.search(r"^requests +n/a +9$", whole.getvalue(), re.MULTILINE)
