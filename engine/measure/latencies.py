@@ -25,8 +25,8 @@ NS_PER_MS = 1e-6
 
 
 TIME_COLUMNS: Final = (
-    *("scheduled_ns", "released_ns", "sent_ns", "connect_start_ns", "connected_ns", "connection_reused"),
-    *("first_token_ns", "last_token_ns", "end_ns", "output_tokens", "outcome"),
+    *("scheduled_ns", "released_ns", "sent_ns", "connect_start_ns", "connected_ns", "tls_ns"),
+    *("connection_reused", "first_token_ns", "last_token_ns", "end_ns", "output_tokens", "outcome"),
 )
 """What `request_times` reads."""
 
@@ -40,7 +40,7 @@ class RequestTimes:
     """When a limit of requests under way let it go; NaN where it did not wait for one."""
     sent: NDArray[np.float64]
     connect: NDArray[np.float64]
-    """How long the request's own connection took; 0 where one was reused."""
+    """How long the request's own connection took, with its TLS handshake; 0 where one was reused."""
     first_token: NDArray[np.float64]
     last_token: NDArray[np.float64]
     end: NDArray[np.float64]
@@ -95,7 +95,8 @@ def request_times(requests: pa.Table) -> RequestTimes:
     """
     outcome = requests["outcome"]
     end = pc.coalesce(requests["end_ns"], requests["last_token_ns"])
-    connect = _floats(requests["connected_ns"]) - _floats(requests["connect_start_ns"])
+    connected = pc.coalesce(requests["tls_ns"], requests["connected_ns"])
+    connect = _floats(connected) - _floats(requests["connect_start_ns"])
     reused = requests["connection_reused"].to_numpy()
     return RequestTimes(
         scheduled=_floats(requests["scheduled_ns"]),

@@ -32,7 +32,7 @@ ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = (
     *FIDELITY_COLUMNS,
     *("clock", "http_status", "error", "connection_reused"),
-    *("arrival", "released_ns", "connect_start_ns", "connected_ns"),
+    *("arrival", "released_ns", "connect_start_ns", "connected_ns", "tls_ns"),
     *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
     *("input_tokens", "output_tokens", "token_source"),
     *REQUEST_COLUMNS,
