@@ -23,7 +23,7 @@ from ..errors import TraceError
 from ..fields import BadField, BadRows, shown, stamp_ns, token_count
 from ..files import read_whole
 from ..payloads import estimated_tokens, messages_body
-from ..recorded import Recorded, recorded_trace
+from ..recorded import Recorded, Requests, recorded_trace
 from ..spans import Span, followed, link
 from ..table import Trace
 
@@ -59,7 +59,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
     spans: list[Span] = []
-    requests: list[Recorded] = []
+    requests = Requests()
     others = 0
     notes: list[str] = []
     piece = None

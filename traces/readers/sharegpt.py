@@ -19,7 +19,7 @@ from ..documents import document, each_line, mapping, name, sequence, struct, te
 from ..fields import BadField, BadRows, shown
 from ..files import read_whole
 from ..payloads import BYTES_PER_TOKEN
-from ..recorded import Recorded, follow_sessions, recorded_trace, untimed
+from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "sharegpt"
@@ -67,7 +67,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
     notes: list[str] = []
-    requests: list[Recorded] = []
+    requests = Requests()
     headless = silent = 0
     names: set[str] = set()
 
