@@ -50,7 +50,7 @@ PARSERS = ("json", "http1", "sse", "ndjson", "event")
 SERVER = (
     "server",
     *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
-    *(f"server_{part}" for part in ["heap", "conn", "route", "answer"]),
+    *(f"server_{part}" for part in ["heap", "conn", "route", "answer", "pieces"]),
     *(
         f"server_{family}"
         for family in ["openai", "responses", "anthropic", "ollama", "tgi", "triton", "sglang", "rankings"]
@@ -59,7 +59,10 @@ SERVER = (
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 REACTOR = (
     *("reactor", "columns", "schedule", "feed", "outbox", "stream", "conn", "transport"),
-    *(f"reactor_{part}" for part in ["supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]),
+    *(
+        f"reactor_{part}"
+        for part in ["timer", "supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]
+    ),
 )
 TLS = ("tls", "tls_library")
 MODULES = {

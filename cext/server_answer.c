@@ -2,19 +2,9 @@
 #include <string.h>
 
 #include "server_internal.h"
+#include "server_pieces.h"
 
 #define GROUP_EVENTS 32       /* pieces of one write, at most */
-
-/* A piece of a write: where the cursor stands after it, and what the tape says of it. */
-typedef struct {
-    answer_cursor after;
-    uint32_t end;             /* offset in the write */
-    int32_t tokens;
-    uint32_t bytes;
-    int8_t kind;              /* event_kind or NO_EVENT */
-    uint8_t event;            /* wire_event */
-    bool head;
-} piece;
 
 /* ---- rows ------------------------------------------------------------------------ */
 
@@ -43,164 +33,6 @@ void answer_abandon(server *s, conn *c) {
     answer_end_row(s, c, c->phase == CONN_STALLED ? OUTCOME_TIMEOUT : OUTCOME_CANCELLED);
 }
 
-/* ---- the schedule ---------------------------------------------------------------- */
-
-static bool fault_breaks(server_fault fault) {
-    return fault == FAULT_ERROR || fault == FAULT_CUT || fault == FAULT_RESET || fault == FAULT_STALL;
-}
-
-static bool broken_at(const server_answer *answer, const server_config *config, int32_t token) {
-    return fault_breaks(answer->fault) && token == config->fault_after;
-}
-
-/* Tokens of the chunk that starts at `token`. */
-static int32_t chunk_tokens(const server_answer *answer, const server_config *config, int32_t token) {
-    int32_t end = token + (token && !answer->wire.dialect->one_token_events ? config->wire.tokens_per_chunk : 1);
-    if (end > answer->wire.tokens)
-        end = answer->wire.tokens;
-    if (token < answer->wire.reasoning && end > answer->wire.reasoning)
-        end = answer->wire.reasoning;
-    if (fault_breaks(answer->fault) && token < config->fault_after && end > config->fault_after)
-        end = config->fault_after;
-    return end - token;
-}
-
-/* The itl draws of tokens first .. first+count-1; token 0 has none. */
-static int64_t gaps_ns(const server_config *config, uint64_t key, int32_t first, int32_t count) {
-    if (config->itl.shape == DRAW_CONSTANT)
-        return (int64_t)config->itl.a_ns * count;
-    int64_t sum = 0;
-    for (int32_t token = first; token < first + count; token++)
-        sum += draw_ns(&config->itl, key, (uint64_t)token);
-    return sum;
-}
-
-/* The steps of a stage, or NULL. */
-static const uint8_t *steps_of(const server_answer *answer, uint8_t stage) {
-    const wire_dialect *dialect = answer->wire.dialect;
-    return stage == STAGE_BEFORE ? dialect->before : stage == STAGE_BETWEEN ? dialect->between : stage == STAGE_AFTER ? dialect->after : NULL;
-}
-
-/* Moves the cursor to a step of a stage, or to the next one after it that this answer has, or to what follows the stage. */
-static void enter(const server_answer *answer, const server_config *config, answer_cursor *at, uint8_t stage, uint8_t step) {
-    const uint8_t *steps = steps_of(answer, stage);
-    for (; steps[step]; step++)
-        if (answer->wire.dialect->kind(&answer->wire, steps[step]) != NO_EVENT) {
-            at->stage = stage;
-            at->step = step;
-            return;
-        }
-    at->step = 0;
-    at->stage = stage == STAGE_AFTER ? STAGE_END : broken_at(answer, config, at->token) ? STAGE_FAULT : STAGE_TOKENS;
-}
-
-/* The cursor behind a chunk of tokens. */
-static void pass_tokens(const server_answer *answer, const server_config *config, answer_cursor *at) {
-    if (broken_at(answer, config, at->token)) {
-        at->stage = STAGE_FAULT;
-    } else if (at->token == answer->wire.tokens) {
-        enter(answer, config, at, STAGE_AFTER, 0);
-    } else {
-        at->due_ns += gaps_ns(config, answer->key, at->token, chunk_tokens(answer, config, at->token));
-        if (at->token == answer->wire.reasoning)
-            enter(answer, config, at, STAGE_BETWEEN, 0);
-    }
-}
-
-/* When the piece at the cursor may leave, in ns; 0: at once. */
-static int64_t due_ns(const server_answer *answer, const server_config *config) {
-    switch (answer->at.stage) {
-    case STAGE_HEAD: return answer->head_due_ns;
-    case STAGE_BEFORE: return config->wire.role == PLACE_EARLY ? answer->head_due_ns : answer->at.due_ns;
-    case STAGE_TOKENS:
-    case STAGE_BETWEEN:
-    case STAGE_FULL: return answer->at.due_ns;
-    case STAGE_FAULT: return answer->at.token ? 0 : answer->at.due_ns;
-    default: return 0;
-    }
-}
-
-/* Silence for so long makes a keepalive. A body whose length was told can have none, nor can lines of JSON. */
-static int64_t ping_due_ns(const server_answer *answer, const server_config *config) {
-    bool possible = config->keepalive_ns && answer->wire.framing != FRAME_LENGTH && !answer->wire.dialect->lines &&
-                    answer->at.stage > STAGE_HEAD && answer->at.stage <= STAGE_BETWEEN;
-    return possible ? answer->handed_ns + config->keepalive_ns : NEVER;
-}
-
-/* ---- composing ------------------------------------------------------------------- */
-
-static size_t write_head(const server_answer *answer, const server_config *config, bool http_1_0, char *out) {
-    size_t length = 0;
-    if (config->interim) {
-        memcpy(out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-        length = 25;
-    }
-    wire_head head = {.status = 200, .framing = answer->wire.framing, .length = answer->content_length, .http_1_0 = http_1_0,
-                      .keep_alive = answer->keep_alive, .retry_after_s = -1,
-                      .trailers = config->wire.trailers && answer->wire.framing == FRAME_CHUNKED,
-                      .type = !answer->ask.stream ? "application/json"
-                              : answer->wire.dialect->lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8"};
-    return length + wire_head_write(&head, out + length);
-}
-
-/* Where [DONE] stands among the last steps, or their end. */
-static uint8_t done_step(const server_answer *answer) {
-    uint8_t step = 0;
-    while (answer->wire.dialect->after[step] && answer->wire.dialect->after[step] != EVENT_DONE)
-        step++;
-    return step;
-}
-
-/* Writes the piece at *at (not STAGE_FULL, nor a STAGE_FAULT that is no event) and moves *at behind it. */
-static size_t step(const server_answer *answer, const server_config *config, bool http_1_0, answer_cursor *at, char *out,
-                   piece *made) {
-    const wire_dialect *dialect = answer->wire.dialect;
-    const wire_options *wire = &config->wire;
-    size_t length;
-    *made = (piece){.kind = NO_EVENT};
-    if (at->stage == STAGE_HEAD) {
-        length = write_head(answer, config, http_1_0, out);
-        made->head = true;
-        enter(answer, config, at, STAGE_BEFORE, 0);
-    } else if (at->stage == STAGE_END) {
-        length = wire_end_write(&answer->wire, out);
-        at->stage = STAGE_OVER;
-    } else if (at->stage == STAGE_TOKENS) {
-        int32_t count = chunk_tokens(answer, config, at->token);
-        made->kind = at->token < answer->wire.reasoning ? KIND_REASONING : KIND_TOKEN;
-        made->event = EVENT_TOKENS;
-        made->tokens = count;
-        length = wire_event_write(&answer->wire, EVENT_TOKENS, at->token, count, out, &made->bytes);
-        at->event++;
-        at->token += count;
-        pass_tokens(answer, config, at);
-    } else if (at->stage == STAGE_FAULT) {
-        made->kind = KIND_ERROR;
-        made->event = EVENT_ERROR;
-        length = wire_event_write(&answer->wire, EVENT_ERROR, at->token, 0, out, &made->bytes);
-        at->event++;
-        at->stage = STAGE_END;
-        if (!dialect->ends_with_error && wire->stream_error == STREAM_ERROR_DATA)
-            enter(answer, config, at, STAGE_AFTER, done_step(answer));
-    } else {
-        made->event = steps_of(answer, at->stage)[at->step];
-        made->kind = (int8_t)dialect->kind(&answer->wire, made->event);
-        length = wire_event_write(&answer->wire, made->event, at->token, 0, out, &made->bytes);
-        at->event++;
-        enter(answer, config, at, at->stage, (uint8_t)(at->step + 1));
-    }
-    made->after = *at;
-    return length;
-}
-
-/* Whether the write ends after this piece although more is due: the head, a role chunk (or what opens a stream elsewhere) that
- * is not to share its segment, and the last token each leave alone, as they do from servers that write what they have. */
-static bool ends_write(const server_config *config, uint8_t stage_before, const piece *made) {
-    bool opened = stage_before == STAGE_BEFORE && made->after.stage != STAGE_BEFORE && made->event != EVENT_EMPTY_CHOICE;
-    return made->head || (opened && config->wire.role != PLACE_WITH) ||
-           (stage_before == STAGE_TOKENS && made->after.stage != STAGE_TOKENS && made->after.stage != STAGE_BETWEEN);
-}
-
 /* The pieces that are due and belong in one write. */
 static size_t compose(server *s, conn *c, piece *pieces, int *count) {
     server_answer *answer = &c->answer;
@@ -208,7 +40,7 @@ static size_t compose(server *s, conn *c, piece *pieces, int *count) {
     answer_cursor start = answer->at;
     size_t length = 0, room = wire_event_room(&answer->wire);
     *count = 0;
-    if (due_ns(answer, config) > s->now_ns) {   /* so it is the keepalive that is due */
+    if (pieces_due_ns(answer, config) > s->now_ns) {   /* so it is the keepalive that is due */
         piece *ping = &pieces[(*count)++];
         *ping = (piece){.kind = KIND_COMMENT, .after = answer->at};
         length = wire_event_write(&answer->wire, EVENT_PING, 0, 0, s->scratch, &ping->bytes);
@@ -219,12 +51,12 @@ static size_t compose(server *s, conn *c, piece *pieces, int *count) {
     do {
         uint8_t stage = answer->at.stage;
         piece *made = &pieces[(*count)++];
-        length += step(answer, config, c->request.http_1_0, &answer->at, s->scratch + length, made);
+        length += pieces_next(answer, config, c->request.http_1_0, &answer->at, s->scratch + length, made);
         made->end = (uint32_t)length;
-        if (ends_write(config, stage, made))
+        if (pieces_end_write(config, stage, made))
             break;
     } while (answer->at.stage != STAGE_OVER && !(answer->at.stage == STAGE_FAULT && answer->fault != FAULT_ERROR) &&
-             *count < GROUP_EVENTS && length + room <= s->scratch_bytes && due_ns(answer, config) <= s->now_ns);
+             *count < GROUP_EVENTS && length + room <= s->scratch_bytes && pieces_due_ns(answer, config) <= s->now_ns);
     answer->at = start;   /* moved again by what the kernel takes */
     return length;
 }
@@ -341,8 +173,8 @@ static void send_full(server *s, conn *c) {
     }
     answer->content_length = (int64_t)length + (answer->fault == FAULT_LENGTH ? 100 : 0);
     char head[2 * WIRE_MAX_HEAD];
-    size_t head_length = write_head(answer, &s->config, c->request.http_1_0, head);
-    bool breaks = fault_breaks(answer->fault);
+    size_t head_length = pieces_write_head(answer, &s->config, c->request.http_1_0, head);
+    bool breaks = pieces_break(answer->fault);
     if (breaks)
         length /= 2;
     char *whole = realloc(body, head_length + length);
@@ -382,7 +214,7 @@ void answer_advance(server *s, conn *c) {
             finish(s, c);
             return;
         }
-        int64_t due = due_ns(answer, &s->config), ping_due = ping_due_ns(answer, &s->config);
+        int64_t due = pieces_due_ns(answer, &s->config), ping_due = pieces_ping_due_ns(answer, &s->config);
         if (ping_due < due)
             due = ping_due;
         if (due > s->now_ns) {
@@ -401,9 +233,9 @@ void answer_advance(server *s, conn *c) {
         size_t length = compose(s, c, pieces, &count);
         if (pieces[0].kind == KIND_ERROR)
             answer->row.outcome = OUTCOME_STREAM_ERROR;
-        int64_t handed_ns = s->now_ns = clock_mono_ns();
+        s->now_ns = clock_mono_ns();   /* under TLS conn_send reads it again, once it has encrypted */
         ssize_t sent = length ? conn_send(s, c, s->scratch, length) : 0;
-        if (sent < 0 || !account(s, c, pieces, count, (size_t)sent, handed_ns)) {
+        if (sent < 0 || !account(s, c, pieces, count, (size_t)sent, s->now_ns)) {
             conn_close(s, c, false);
             return;
         }
@@ -411,19 +243,6 @@ void answer_advance(server *s, conn *c) {
 }
 
 /* ---- the start ------------------------------------------------------------------- */
-
-/* The bytes of a stream's body. Cuts come later and are not in it. */
-static int64_t body_length(server *s, const server_answer *answer) {
-    server_answer whole = *answer;
-    if (whole.fault != FAULT_ERROR)
-        whole.fault = FAULT_NONE;
-    piece made;
-    int64_t length = 0;
-    enter(&whole, &s->config, &whole.at, STAGE_BEFORE, 0);
-    while (whole.at.stage != STAGE_OVER)
-        length += (int64_t)step(&whole, &s->config, false, &whole.at, s->scratch, &made);
-    return length;
-}
 
 /* Looks the prompts of the request up, and enters them. Their cached tokens. */
 static int32_t visit_cache(server *s) {
@@ -517,7 +336,7 @@ void answer_start(server *s, conn *c, const server_ask *ask) {
     if (!answer->ask.stream) {
         answer->at.stage = STAGE_FULL;
         if (tokens > 1)
-            answer->at.due_ns += gaps_ns(config, answer->key, 1, tokens - 1);
+            answer->at.due_ns += pieces_gaps_ns(config, answer->key, 1, tokens - 1);
     } else {
         answer->head_due_ns = answer->at.due_ns;
         if (config->headers_ns >= 0 && base_ns + config->headers_ns < answer->head_due_ns)
@@ -525,7 +344,7 @@ void answer_start(server *s, conn *c, const server_ask *ask) {
         if (config->keepalive_ns && base_ns + config->keepalive_ns < answer->head_due_ns)
             answer->head_due_ns = base_ns + config->keepalive_ns;
         if (framing == FRAME_LENGTH)
-            answer->content_length = body_length(s, answer) + (answer->fault == FAULT_LENGTH ? 100 : 0);
+            answer->content_length = pieces_body_length(answer, config, s->scratch) + (answer->fault == FAULT_LENGTH ? 100 : 0);
     }
     answer_advance(s, c);
 }

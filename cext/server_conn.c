@@ -197,6 +197,8 @@ void conn_readable(server *s, conn *c) {
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR)
             conn_close(s, c, false);
+        else if (c->tls && c->phase == CONN_READING && c->request.wire_bytes == 0)
+            wait_idle(s, c);   /* a handshake is no idleness */
     } else if (got == 0) {
         /* An answer in progress goes on: the peer may have closed its direction alone. If it is gone, the next
          * write but one says so. */
@@ -259,7 +261,10 @@ static bool flush(server *s, conn *c) {
 ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length) {
     if (!c->tls)
         return send_raw(s, c, bytes, length);
-    return tls_write(c->tls, bytes, length) && flush(s, c) ? (ssize_t)length : -1;
+    if (!tls_write(c->tls, bytes, length))
+        return -1;
+    s->now_ns = clock_mono_ns();
+    return flush(s, c) ? (ssize_t)length : -1;
 }
 
 bool conn_send_all(server *s, conn *c, const char *bytes, size_t length) {

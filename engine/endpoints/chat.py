@@ -50,5 +50,6 @@ ENDPOINT = Endpoint(
     prompt_forms=("text",),
     body=_body,
     content=_content,
+    chats=True,
     length_path=("max_tokens",),
 )

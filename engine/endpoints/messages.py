@@ -91,6 +91,7 @@ ENDPOINT = Endpoint(
     prompt_forms=("text",),
     body=_body,
     content=_content,
+    chats=True,
     length_path=("max_tokens",),
     headers={"anthropic-version": "2023-06-01"},
     key_header="x-api-key",

@@ -67,6 +67,7 @@ ENDPOINT = Endpoint(
     prompt_forms=("text",),
     body=_body,
     content=_content,
+    chats=True,
     length_path=("options", "num_predict"),
     framing="ndjson",
     headers={"Accept": "application/x-ndjson"},

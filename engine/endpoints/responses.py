@@ -88,5 +88,6 @@ ENDPOINT = Endpoint(
     prompt_forms=("text",),
     body=_body,
     content=_content,
+    chats=True,
     length_path=("max_output_tokens",),
 )

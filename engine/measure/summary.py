@@ -32,7 +32,7 @@ ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = (
     *FIDELITY_COLUMNS,
     *("clock", "http_status", "error", "connection_reused"),
-    *("arrival", "released_ns", "connect_start_ns", "connected_ns"),
+    *("arrival", "released_ns", "connect_start_ns", "connected_ns", "tls_ns"),
     *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
     *("input_tokens", "output_tokens", "token_source"),
     *REQUEST_COLUMNS,
@@ -289,7 +289,9 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
     ttft = times.first_token - times.sent
     ttft = ttft[~np.isnan(ttft)]
     sent = ~np.isnan(times.sent)
-    planned, achieved, distance = _pace(times.scheduled[sent], times.sent[sent])
+    # What a limit of the user's own held back was allowed to leave only then.
+    allowed = np.where(np.isnan(times.released), times.scheduled, times.released)
+    planned, achieved, distance = _pace(allowed[sent], times.sent[sent])
     busy, steps = worker_facts(tape.manifest)
     return Evidence(
         requests=requests.planned,

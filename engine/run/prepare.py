@@ -27,9 +27,6 @@ SYNTHETIC_ENTRIES = 100
 SYNTHETIC = "synthetic:"
 """GenAI-Perf's --input-file synthetic:queries,passages: made ones, of which rankings need no file."""
 
-CHATS = ("chat", "responses", "messages", "ollama_chat")
-"""APIs whose servers put a chat template around what is said."""
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -67,7 +64,7 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
         counter = TokenCounter(
             options.tokenizer, revision=asked.tokenizer_revision, trust_remote_code=asked.trust_remote_code
         )
-    form: Form = "chat" if endpoint.name in CHATS else "prompt"
+    form: Form = "chat" if endpoint.chats else "prompt"
     ranks = endpoint.name.endswith("rankings")
     if asked.file is not None and not str(asked.file).startswith(SYNTHETIC):
         contents = load_inputs(asked.file, column=asked.column, passages=asked.batch, on_note=on_note)
@@ -90,7 +87,7 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
         contents, source = rank(made.contents, asked.batch) if ranks else made.contents, "synthetic"
     if asked.prefixes and source != "synthetic":
         contents = _prompts(options, counter, form).put_before(contents)
-    if endpoint.length_path is None:
+    if not endpoint.generates:
         contents = batch(contents, asked.batch)
     elif asked.batch > 1:
         raise UserError(f"--batch-size {asked.batch}: --endpoint-type {endpoint.name} takes one text a request")
@@ -122,7 +119,7 @@ def _lengths(asked: InputOptions) -> Lengths:
 def _output_lengths(contents: Sequence[Content], options: ProfileOptions, endpoint: Endpoint) -> NDArray[np.int32]:
     """How many tokens each request asks for: its own number, else the options'."""
     n = len(contents)
-    if endpoint.length_path is None:
+    if not endpoint.generates:
         return np.zeros(n, np.int32)
     drawn = _lengths(options.inputs).draw(n, options.seed)[1] if options.ask_length else None
     default = np.zeros(n, np.int32) if drawn is None else drawn

@@ -24,9 +24,11 @@ from .execute import Job, check_free, execute, server_of
 from .headers import request_headers, secrets
 from .heads import Heads
 from .host import clock_pair
+from .models import served_model
 from .options import ReplayOptions
+from .reach import reachable
 from .records import Constants
-from .target import Target, base_path, find_target, join_path, reachable, served_model, transport_of
+from .target import Target, base_path, find_target, join_path, transport_of
 from .verbatim import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
 
 
@@ -198,7 +200,7 @@ def _prompts(
         return Prompts(trace, form=form, seed=options.seed, namespace=namespace)
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
-    overhead = template_overhead(tokenizer, chat=endpoint.name == "chat") if form == "text" else 0
+    overhead = template_overhead(tokenizer, chat=endpoint.chats) if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
             f"{overhead} tokens of each prompt are the template's")  # fmt: skip
     return Prompts(

@@ -22,7 +22,7 @@ sys.meta_path.insert(0, Without())
 
 def modules_after(code: str) -> list[str]:
     """The modules that are loaded after a piece of code ran in a fresh interpreter."""
-    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    script = f"{WITHOUT_PANDAS}\n{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
     names = json.loads(done.stdout)
