@@ -95,7 +95,7 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
         (["--start", "5m"], "no request arrives from 300 s on"),
         (["--connect-timeout", "0"], "--connect-timeout is 0; it must be above 0"),
         (["--read-timeout", "0ms"], "--read-timeout is 0ms; it must be above 0"),
-        (["--endpoint", "images"], "--endpoint 'images' is not known; it is one of chat, completions, embeddings"),
+        (["--endpoint", "images"], "--endpoint 'images' is not known; it is one of chat, completions, responses"),
         (["--prompt-form", "token-ids"], "--endpoint chat takes no prompts of token ids; use --endpoint completions"),
         (["--trace-format", "csv"], "there is no format 'csv'; known formats: "),
         (["--slo", "fast"], "fast"),
