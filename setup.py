@@ -59,7 +59,10 @@ SERVER = (
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 REACTOR = (
     *("reactor", "columns", "schedule", "feed", "outbox", "stream", "conn", "transport"),
-    *(f"reactor_{part}" for part in ["supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]),
+    *(
+        f"reactor_{part}"
+        for part in ["timer", "supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]
+    ),
 )
 TLS = ("tls", "tls_library")
 MODULES = {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -49,8 +50,11 @@ int listener_open(const char *host, uint16_t *port, const char **error) {
     return fd;
 }
 
-/* Is there a socket's file at which nobody listens any more? */
+/* Is there a socket's file at which nobody listens any more? Connecting to a file of another kind is refused as well. */
 static bool is_left_over(const struct sockaddr_un *address) {
+    struct stat file;
+    if (lstat(address->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
+        return false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool left = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
     if (fd >= 0)

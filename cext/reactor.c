@@ -11,9 +11,6 @@
 #define STATUS_TICKS 10
 #define SWEEP_SHARE 16                    /* a tick looks at this share of the connections, and at no fewer than SWEEP_MIN */
 #define SWEEP_MIN 256
-#define LEAD_MAX_NS (100 * TT_NS_PER_US)
-#define LEAD_STEP_NS 250
-#define POLL_SHARE 10                     /* one part in so many */
 
 static void check_timeouts(reactor *r, conn *c) {
     int64_t silent = r->now_ns - c->active_ns;
@@ -44,7 +41,7 @@ static void sweep(reactor *r) {
 
 static void tick(reactor *r) {
     r->next_tick_ns = r->now_ns + TICK_NS;
-    r->poll_left_ns = TICK_NS / POLL_SHARE;
+    r->poll_left_ns = TICK_NS / TIMER_POLL_SHARE;
     sweep(r);
     if (send_is_over(r))
         send_stop(r);
@@ -54,42 +51,6 @@ static void tick(reactor *r) {
         report_flush_events(r, true);
         report_status(r);
     }
-}
-
-/* A sleeper wakes 10 to 100 us after its time, which is how long a processor takes to come back from its rest. So the timer is set
- * earlier by what nine sleeps of ten were late, and what is left of the wait is polled away, as long as that takes up no more than
- * a POLL_SHARE of the time. `--spin` is the user's own lead, without such a limit. */
-static void learn_lead(reactor *r, int64_t late_ns) {
-    r->lead_ns += late_ns > r->lead_ns ? 9 * LEAD_STEP_NS : -LEAD_STEP_NS;
-    r->lead_ns = r->lead_ns > LEAD_MAX_NS ? LEAD_MAX_NS : r->lead_ns < 0 ? 0 : r->lead_ns;
-}
-
-static int64_t lead(const reactor *r) {
-    int64_t own_ns = r->poll_left_ns > 0 ? r->lead_ns : 0;
-    return own_ns > r->config.spin_ns ? own_ns : r->config.spin_ns;
-}
-
-/* Is something due so soon that a sleep would miss it? */
-static bool is_close(const reactor *r) {
-    return !send_is_held(r) && schedule_next_at(&r->plan) - r->now_ns <= lead(r);
-}
-
-/* Nothing but this timer wakes us when no socket does: it must be armed whenever reactor_run returns. */
-static void arm_timer(reactor *r, bool at_once) {
-    int64_t wake = at_once ? r->now_ns : r->next_tick_ns;
-    if (!send_is_held(r)) {
-        int64_t due = schedule_next_at(&r->plan);
-        if (due != SCHEDULE_NEVER && due - lead(r) < wake)
-            wake = due - lead(r);
-    }
-    if (cancel_next_at(r) < wake)
-        wake = cancel_next_at(r);
-    if (wake == r->armed_ns)
-        return;
-    struct itimerspec spec = {.it_value = {.tv_sec = wake / TT_NS_PER_S, .tv_nsec = wake % TT_NS_PER_S}};
-    timerfd_settime(r->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
-    r->armed_ns = wake;
-    r->set_ns = r->now_ns;
 }
 
 /* A connection that has waited for its next token has left the caches: its lines are fetched while the one before it is
@@ -127,9 +88,9 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     for (;;) {
         /* Without a timeout: one of its own would have the kernel program the clock for each sleep, and the armed timer, at the
          * latest that of the next tick, ends every wait. */
-        bool close = is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready && !r->shaking;
+        bool close = timer_is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready && !r->shaking;
         if (sleeps)
-            arm_timer(r, false);
+            timer_arm(r, false);
         int64_t before_ns = r->now_ns;
         int n = epoll_wait(r->epfd, r->events, TURN_EVENTS, sleeps ? -1 : 0);
         sample_clocks(r);
@@ -143,9 +104,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
             if (i + 1 < n)
                 prefetch_conn(r->events[i + 1].data.ptr);
             if (who == &r->timerfd) {
-                if (n == 1 && r->armed_ns > r->set_ns)
-                    learn_lead(r, begin_ns - r->armed_ns);
-                r->armed_ns = 0;
+                timer_fired(r, n == 1 ? begin_ns : 0);
             } else if (who == &r->feed)
                 r->feed_ready = true;
             else if (who == &r->wanted)
@@ -177,7 +136,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         if (is_finished(r))
             return hand_over(r);
         if (end_ns >= leave_ns) {
-            arm_timer(r, r->feed_ready || r->wanted_ready || r->shaking);
+            timer_arm(r, r->feed_ready || r->wanted_ready || r->shaking);
             return false;
         }
     }
@@ -205,7 +164,7 @@ void reactor_begin(reactor *r, int64_t start_ns) {
     schedule_begin(&r->plan, start_ns);
     r->now_ns = clock_mono_ns();
     send_prepare(r);
-    arm_timer(r, false);
+    timer_arm(r, false);
 }
 
 int reactor_fd(const reactor *r) { return r->epfd; }
@@ -256,10 +215,10 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
     r->now_ns = clock_mono_ns();
     r->offset_ns = clock_offset_ns();
     r->next_tick_ns = r->now_ns + TICK_NS;
-    r->lead_ns = LEAD_MAX_NS / 2;
-    r->poll_left_ns = TICK_NS / POLL_SHARE;
+    r->lead_ns = 100 * TT_NS_PER_US;     /* until sleeps have told */
+    r->poll_left_ns = TICK_NS / TIMER_POLL_SHARE;
     r->feed_ready = true;
-    arm_timer(r, false);
+    timer_arm(r, false);
     return r;
 }
 

@@ -5,7 +5,7 @@
  * object. reactor_run() stays for up to `budget_ns`, waiting in its own epoll: so a busy run pays for the outer loop once
  * in many events, and the outer loop is never kept waiting for longer than that.
  *
- * Memory: a connection is about 1 KB (10 KB under TLS), plus the cut line or event that it waits to complete; requests ahead of their time are bounded
+ * Memory: a connection is about 1 KB (40 KB under TLS), plus the cut line or event that it waits to complete; requests ahead of their time are bounded
  * by `feed_limit`, measurements on their way by OUTBOX_LIMIT; bodies kept for a second try by RETAIN_LIMIT.
  *
  * Load is controlled in three ways beside due times. Slots make it a closed loop (schedule.h). Caps hold back what is due while

@@ -1,6 +1,7 @@
 /* reactor_internal.h: what the parts of the reactor share. Included by reactor*.c alone. Along the flow of a request:
  *
- *   reactor.c           life, loop, timer, housekeeping
+ *   reactor.c           life, loop, housekeeping
+ *   reactor_timer.c     when the loop wakes
  *   reactor_supply.c    the bytes of the requests, by row, as the controller delivers them
  *   reactor_pool.c      the connections: opened, idle, closed
  *   reactor_open.c      what they need before they can be used: the tunnel, the handshake
@@ -81,7 +82,7 @@ struct reactor {
     int epfd, timerfd;
     int64_t armed_ns, set_ns;   /* for when the timer is set, and since when */
     int64_t next_tick_ns, now_ns, offset_ns;
-    int64_t lead_ns;            /* so long before a due time the timer ends a sleep: reactor.c */
+    int64_t lead_ns;            /* so long before a due time the timer ends a sleep */
     int64_t poll_left_ns;       /* of this tick */
     bool distrust_stamps;       /* in this turn: the wall clock has just moved */
     bool feed_ready, feed_full, wanted_ready, stopped, done;
@@ -103,6 +104,15 @@ struct reactor {
     transport_buffers *buffers;
     struct epoll_event events[TURN_EVENTS];
 };
+
+/* reactor_timer.c */
+#define TIMER_POLL_SHARE 10        /* polling takes one part in so many of the time, at most */
+/* Is something due so soon that a sleep would miss it? */
+bool timer_is_close(const reactor *r);
+/* Nothing but this timer wakes us when no socket does: it must be armed whenever reactor_run returns. */
+void timer_arm(reactor *r, bool at_once);
+/* epoll has reported it. woken_ns: when it ended a sleep; 0: something else was reported with it. */
+void timer_fired(reactor *r, int64_t woken_ns);
 
 /* reactor_supply.c */
 /* The followers' channel; nothing when there are none. false: errno. */

@@ -197,6 +197,8 @@ void conn_readable(server *s, conn *c) {
     if (got < 0) {
         if (errno != EAGAIN && errno != EINTR)
             conn_close(s, c, false);
+        else if (c->tls && c->phase == CONN_READING && c->request.wire_bytes == 0)
+            wait_idle(s, c);   /* a handshake is no idleness */
     } else if (got == 0) {
         /* An answer in progress goes on: the peer may have closed its direction alone. If it is gone, the next
          * write but one says so. */

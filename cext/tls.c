@@ -93,7 +93,10 @@ bool tls_load(char why[TLS_ERROR_BYTES]) {
 }
 
 static const char *reason(void) {
-    const char *words = openssl->ERR_reason_error_string(openssl->ERR_peek_error());
+    unsigned long error = openssl->ERR_peek_error();
+    const char *words = openssl->ERR_reason_error_string(error);
+    if (!words && error & TLS_SYSTEM_ERROR)
+        return strerror((int)(error & (TLS_SYSTEM_ERROR - 1)));
     return words ? words : "no reason is known";
 }
 

@@ -43,6 +43,7 @@ enum {
     TLS_PARTIAL_CHAIN = 0x80000,            /* X509_V_FLAG_PARTIAL_CHAIN */
     TLS_VERIFY_OK = 0                       /* X509_V_OK */
 };
+#define TLS_SYSTEM_ERROR 0x80000000ul      /* ERR_SYSTEM_FLAG of OpenSSL 3: the rest is an errno */
 
 /* F(library, result, name, parameters) */
 #define TLS_FUNCTIONS(F)                                                                                  \

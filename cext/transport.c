@@ -9,6 +9,8 @@
 #include "clock.h"
 #include "conn.h"
 
+#define MOST_WAITING (1u << 20)   /* bytes of TLS's own that the peer has not taken */
+
 int transport_open(transport *t, const transport_route *route) {
     *t = (transport){.fd = conn_dial((const struct sockaddr *)&route->address, route->address_length, route->stamps)};
     return t->fd < 0 ? t->fd : 0;
@@ -164,7 +166,11 @@ int64_t transport_receive(transport *t, transport_buffers *buffers, transport_re
             return n;
         size_t got;
         tls_state state = tls_receive(t->tls, buffers->read, (size_t)n, buffers->plain, sizeof buffers->plain, &got);
-        flush(t);                      /* an answer to a new key, or an alert; what does not go now goes with the next write */
+        /* An answer to a new key, or an alert; what does not go now goes with the next write. A peer that asks for answers and takes
+         * none is not served for ever. */
+        const char *out;
+        if (is_waiting(flush(t)) && tls_out(t->tls, &out) > MOST_WAITING)
+            return -ENOBUFS;
         read->more = n == TRANSPORT_READ || state != TLS_OPEN;
         if (got)
             return (int64_t)got;

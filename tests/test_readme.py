@@ -86,8 +86,10 @@ def first_words(text: str) -> set[str]:
 
 def test_the_console_examples_print_what_is_shown(folder: Path, env: dict[str, str]) -> None:
     """The figures differ from run to run; the lines do not."""
-    (block,) = [block for block in BLOCKS if block.runnable and block.language == "console"]
+    block, *others = [block for block in BLOCKS if block.runnable and block.language == "console"]
     printed = run(block, folder, env)
+    for other in others:
+        run(other, folder, env)
     assert VERDICT.search(printed)
     shown = next(block.body for block in BLOCKS[BLOCKS.index(block) :] if block.language == "text")
     assert "TTFT" in shown

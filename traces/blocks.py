@@ -33,12 +33,15 @@ class BlockLists:
         self._lengths: list[NDArray[np.int64]] = []
         self._dense: dict[int, int] = {}
 
-    def add(self, rows: Sequence[Sequence[int] | None], offset: int = 0) -> None:
+    def add(self, rows: Sequence[Sequence[int] | None], offset: int = 0) -> int:
         """Append one list per row; None where a row has none.
 
         Args:
             rows: The lists.
             offset: Added to each id.
+
+        Returns:
+            The greatest id, without the offset; -1 without any.
         """
         lengths = np.fromiter((-1 if row is None else len(row) for row in rows), np.int64, len(rows))
         self._lengths.append(lengths)
@@ -49,12 +52,15 @@ class BlockLists:
             except OverflowError:
                 self._number_anew()
             else:
-                if not total or (int(flat.min()) + offset >= 0 and int(flat.max()) + offset <= INT32_MAX):
-                    self._flat.append((flat + offset).astype(np.int32))
-                    return
+                most = int(flat.max()) if total else -1
+                if not total or (int(flat.min()) + offset >= 0 and most + offset <= INT32_MAX):
+                    flat += offset
+                    self._flat.append(flat.astype(np.int32))
+                    return most
                 self._number_anew()
         ids = (block + offset for block in chain.from_iterable(row for row in rows if row))
         self._flat.append(self._numbers(ids, total))
+        return max((max(row) for row in rows if row), default=-1)
 
     def _number_anew(self) -> None:
         self.renumbered = True

@@ -64,7 +64,7 @@ def decode(text: bytes | str | msgspec.Raw, field: str | None = None) -> Any:
         raise BadField(field, _why(error)) from None
 
 
-def struct(decoder: Any, line: bytes) -> Any:
+def struct(decoder: Any, line: bytes | msgspec.Raw) -> Any:
     """A line as the decoder's struct.
 
     Args:
@@ -77,7 +77,7 @@ def struct(decoder: Any, line: bytes) -> Any:
     try:
         return decoder.decode(line)
     except msgspec.ValidationError:
-        raise BadField(None, f"{shown(line[:80].decode(errors='replace'))} is not a JSON object") from None
+        raise BadField(None, f"{shown(bytes(line)[:80].decode(errors='replace'))} is not a JSON object") from None
     except _BROKEN as error:
         raise BadField(None, _why(error)) from None
 

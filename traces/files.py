@@ -119,7 +119,7 @@ def opened(path: Path) -> Iterator[TraceFile]:
             raise TraceError(source, "is a directory; a trace is a file")
         if path.exists() and not path.is_file():
             raise TraceError(source, "is a pipe or a device; save the trace as a file first")
-        raw = path.open("rb")
+        raw = path.open("rb", buffering=0)  # a buffer would copy what is read whole
     except FileNotFoundError:
         raise TraceError(source, "there is no such file") from None
     except (OSError, ValueError) as error:

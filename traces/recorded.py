@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,48 @@ class Recorded:
     estimated: bool = False
 
 
+class Requests(list[Recorded]):
+    """The requests of a file, in its order.
+
+    Texts and bodies, most of the memory, go from them to Arrow some at a time, so that they are held once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._packed: dict[str, list[Any]] = {column: [] for column in _PACKED}
+        self._done = self._waiting_bytes = 0
+
+    def append(self, request: Recorded) -> None:
+        """Add one."""
+        super().append(request)
+        self._waiting_bytes += len(request.body or b"") + len(request.text or "")
+        if self._waiting_bytes >= _CHUNK_BYTES:
+            self._pack()
+
+    def extend(self, requests: Iterable[Recorded]) -> None:
+        """Add several."""
+        for request in requests:
+            self.append(request)
+
+    def packed(self) -> dict[str, Any]:
+        """The columns ``text`` and ``body`` of all."""
+        self._pack()
+        return {column: pa.chunked_array(chunks, _kind(column)) for column, chunks in self._packed.items()}
+
+    def _pack(self) -> None:
+        some, self._done, self._waiting_bytes = self[self._done :], len(self), 0
+        for column in _PACKED:
+            self._packed[column].append(_packed([getattr(request, column) for request in some], _kind(column)))
+        for request in some:
+            request.text = request.body = None
+
+
+def _kind(column: str) -> Any:
+    return TRACE_SCHEMA.field(column).type
+
+
 def recorded_trace(
-    requests: Sequence[Recorded],
+    requests: Requests,
     bad: BadRows,
     *,
     format: str,
@@ -59,7 +99,7 @@ def recorded_trace(
     """Build the trace.
 
     Args:
-        requests: In the order of the file. Their texts and bodies are taken out of them.
+        requests: In the order of the file.
         bad: The count of those left out.
         format: The reader's name.
         digest: SHA-256 of the file.
@@ -76,7 +116,11 @@ def recorded_trace(
     problem = None if unit_ns is None else wrong_epoch(first.arrival_ns, unit_ns)
     if problem:
         raise TraceError(bad.source, problem, row=first.source_row, field="timestamp")
-    if sum(len(r.body or b"") + 4 * len(r.text or "") for r in requests) > _MOST_BYTES:
+    optional: dict[str, Any] = requests.packed()
+    for name in _NULLABLE:
+        values = [getattr(request, name.replace("session_id", "session")) for request in requests]
+        optional[name] = pa.array(values, _kind(name))
+    if any(optional[name].nbytes > _MOST_BYTES for name in _PACKED):
         raise TraceError(bad.source, "holds over 2 GiB of bodies; split it into several files")
     estimated = sum(r.estimated for r in requests)
     if estimated:
@@ -84,7 +128,6 @@ def recorded_trace(
             f"{rows_text(estimated)} with text and no recorded length: "
             "lengths are estimated at 4 bytes of UTF-8 per token"
         )
-    optional = _nullable(requests)
     return assemble(
         source=bad.source,
         format=format,
@@ -100,24 +143,20 @@ def recorded_trace(
     )
 
 
-_NULLABLE = {"session_id": "session"} | {name: name for name in ("think_ns", "model", "text", "body", "headers")}
-_CHUNK_ROWS = 4096
+_PACKED = ("text", "body")
+_NULLABLE = ("session_id", "think_ns", "model", "headers")
+_CHUNK_BYTES = 4 << 20
 _MOST_BYTES = 2**31 - 1  # what one Arrow array of int32 offsets holds
 
 
-def _nullable(requests: Sequence[Recorded]) -> dict[str, Any]:
-    """The nullable columns. Texts and bodies, most of the memory, go from the requests to Arrow a few at a time."""
-    optional: dict[str, Any] = {}
-    for column, attribute in _NULLABLE.items():
-        chunks = []
-        for first in range(0, len(requests), _CHUNK_ROWS):
-            some = requests[first : first + _CHUNK_ROWS]
-            chunks.append(pa.array([getattr(request, attribute) for request in some], TRACE_SCHEMA.field(column).type))
-            if column in ("text", "body"):
-                for request in some:
-                    setattr(request, attribute, None)
-        optional[column] = pa.chunked_array(chunks)
-    return optional
+def _packed(values: list[Any], kind: Any) -> Any:
+    """Texts or bytes as an array, in a buffer of the right size: Arrow's own builder doubles it as it grows."""
+    pieces = [value.encode() if isinstance(value, str) else value or b"" for value in values]
+    offsets = np.zeros(len(pieces) + 1, np.int32)
+    np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+    present = pa.array([value is not None for value in values]).buffers()[1]
+    buffers: Any = [present, pa.py_buffer(offsets), pa.py_buffer(b"".join(pieces))]
+    return pa.Array.from_buffers(kind, len(pieces), buffers)
 
 
 def follow_sessions(requests: Sequence[Recorded]) -> None:

@@ -40,10 +40,8 @@ def reordered(column: Any, order: NDArray[np.int64], array_units: int = _ARRAY_U
     data = np.empty(int(lengths.sum()), kind.value_type.to_pandas_dtype() if lists else np.uint8)
     row = 0
     for piece in _pieces(chunks):
-        places = place[row : row + len(piece)]
+        _lay_down(piece, place[row : row + len(piece)], starts, data)
         row += len(piece)
-        near = np.argsort(places)
-        _lay_down(piece.take(pa.array(near)), places[near], starts, data)
     valid = column.is_valid().to_numpy(zero_copy_only=False)[order] if column.null_count else None
     arrays = []
     first = 0
@@ -72,8 +70,15 @@ def _pieces(chunks: list[Any]) -> Iterator[Any]:
 
 
 def _lay_down(piece: Any, places: NDArray[np.int64], starts: NDArray[np.int64], data: NDArray[Any]) -> None:
-    """Copy rows to where they belong; those that stay neighbours go as one."""
-    values = piece.flatten().to_numpy() if pa.types.is_list(piece.type) else np.frombuffer(piece.buffers()[2], np.uint8)
+    """Copy rows to where they belong; where most become neighbours, these go as one."""
+    near = np.argsort(places)
+    if piece.null_count or 2 * np.count_nonzero(np.diff(places[near]) == 1) > len(places):
+        piece, places = piece.take(pa.array(near)), places[near]
+    if pa.types.is_list(piece.type):
+        values = piece.flatten().to_numpy()
+    else:
+        begin = np.frombuffer(piece.buffers()[1], np.int32)[piece.offset]
+        values = np.frombuffer(piece.buffers()[2] or b"", np.uint8)[begin:]
     offsets = np.append(0, np.cumsum(_lengths(piece)))
     heads = np.flatnonzero(np.diff(places, prepend=-2) != 1)
     tails = np.append(heads[1:], len(places))

@@ -29,6 +29,10 @@ typedef struct {
     int64_t start_ns, took_ns;
 } totals;
 
+/* What all runs speak: plain, unless a test sets these. */
+static tls_context *run_tls;
+static const char *run_certificate, *run_key;
+
 static server *start_server(const server_config *config) {
     const char *error = NULL;
     server *s = server_new(config, &error);
@@ -46,7 +50,7 @@ static void stop_server(server *s) {
 
 static server_config quick_server(void) {
     server_config config = {.host = "127.0.0.1", .model = "m", .default_tokens = TOKENS, .dimensions = 4, .fault_share = 1,
-                            .fault_status = 500, .retry_after_s = -1};
+                            .fault_status = 500, .retry_after_s = -1, .certificate_file = run_certificate, .key_file = run_key};
     config.ttft = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 2e6};
     config.itl = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 1e6};
     config.wire = (wire_options){.done = true, .space = true, .tokens_per_chunk = 1};
@@ -63,8 +67,8 @@ static inline uint16_t dead_port(void) {
 }
 
 static reactor_config make_config(const event_dialect *dialect, uint16_t port) {
-    reactor_config config = {.route = {.address_length = sizeof(struct sockaddr_in), .stamps = true}, .dialect = dialect,
-                             .connect_timeout_ns = 2 * TT_NS_PER_S, .read_timeout_ns = TT_NS_PER_S / 5,
+    reactor_config config = {.route = {.address_length = sizeof(struct sockaddr_in), .stamps = true, .tls = run_tls}, .dialect = dialect,
+                             .connect_timeout_ns = 2 * TT_NS_PER_S, .read_timeout_ns = TT_NS_PER_S / (run_tls ? 2 : 5),
                              .idle_timeout_ns = 4 * TT_NS_PER_S, .horizon_ns = TT_NS_PER_S / 5, .feed_limit = 1 << 20,
                              .max_connections = 64, .reuse = true, .keep_text = true, .needs_end = true};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

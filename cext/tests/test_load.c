@@ -104,7 +104,7 @@ static void test_nothing_begins_after_the_end(const event_dialect *dialect) {
         quick.fault = table[i].fault;
         server *s = start_server(&quick);
         reactor_config config = make_config(dialect, server_port(s));
-        config.stop_ns = 60 * TT_NS_PER_MS;
+        config.stop_ns = 51 * TT_NS_PER_MS;             /* between two ticks */
         totals sum = run(config, (reactor_rows){.count = ROWS, .due_ns = AT_ONCE, .slots = &slots}, 0);
         CHECK(sum.requests >= 4 && sum.requests < ROWS);
         CHECK_NUMBER(sum.outcomes[table[i].outcome], sum.requests);
@@ -201,6 +201,30 @@ static void test_cancelled_as_planned(const event_dialect *dialect) {
     stop_server(s);
 }
 
+/* Many at a time, in no order: each goes in its own time, the earliest first. */
+static void test_cancellations_keep_their_order(const event_dialect *dialect) {
+    enum { COUNT = 200 };
+    int64_t after[COUNT];
+    for (int row = 0; row < COUNT; row++)
+        after[row] = (10 + row * 37 % COUNT) * TT_NS_PER_MS / 2;
+    server_config silent = quick_server();
+    silent.fault = FAULT_SILENT;
+    server *s = start_server(&silent);
+    reactor_config config = make_config(dialect, server_port(s));
+    config.max_connections = COUNT;
+    config.read_timeout_ns = 10 * TT_NS_PER_S;
+    totals sum = run(config, (reactor_rows){.count = COUNT, .due_ns = AT_ONCE, .cancel_after_ns = after}, 0);
+    CHECK_NUMBER(sum.outcomes[OUTCOME_CANCELLED], COUNT);
+    for (int row = 0; row < COUNT; row++) {
+        const request_record *record = &sum.records[row];
+        CHECK(record->end_ns >= record->sent_end_ns + after[row]);
+        for (int other = 0; other < COUNT; other++)
+            CHECK(sum.records[other].end_ns >= record->end_ns ||
+                  sum.records[other].sent_end_ns + after[other] <= record->sent_end_ns + after[row]);
+    }
+    stop_server(s);
+}
+
 /* Sessions of three turns; the slot is held from the first to the last, and while nobody speaks. */
 static void test_a_session_holds_its_slot(const event_dialect *dialect) {
     enum { SESSIONS = 5, TURNS = 3, COUNT = SESSIONS * TURNS, SLOTS = 2 };
@@ -259,6 +283,7 @@ int main(void) {
     test_nothing_begins_after_the_end(dialect);
     test_caps(dialect);
     test_cancelled_as_planned(dialect);
+    test_cancellations_keep_their_order(dialect);
     test_a_session_holds_its_slot(dialect);
     test_stopped_by_the_user(dialect);
     event_dialect_free(dialect);

@@ -1,5 +1,6 @@
 /* The reactor against the simulated server, both native, in one process: what is sent is answered, what breaks is told,
  * everything has its record, and nothing leaks. */
+#include "certificates.h"
 #include "dialects.h"
 #include "runs.h"
 
@@ -47,10 +48,11 @@ static void test_faults_have_their_outcomes(const event_dialect *dialect) {
 
 static void test_a_pooled_connection_may_die_unused(const event_dialect *dialect) {
     server_config config = quick_server();
-    config.idle_close_ns = 12 * TT_NS_PER_MS;
+    int slower = run_tls ? 15 : 1;    /* a handshake must fit in */
+    config.idle_close_ns = slower * 12 * TT_NS_PER_MS;
     server *s = start_server(&config);
-    totals sum = run_paced(dialect, server_port(s), COUNT, 20 * TT_NS_PER_MS, 0);
-    CHECK_NUMBER(sum.outcomes[OUTCOME_OK], COUNT);
+    totals sum = run_paced(dialect, server_port(s), COUNT / slower, slower * 20 * TT_NS_PER_MS, 0);
+    CHECK_NUMBER(sum.outcomes[OUTCOME_OK], COUNT / slower);
     stop_server(s);
 }
 
@@ -80,13 +82,42 @@ static void test_lateness_buckets(void) {
     CHECK(lateness_bucket(INT64_MAX) < LATENESS_BUCKETS);
 }
 
-int main(void) {
-    event_dialect *dialect = make_dialect(CHAT_PATHS, NULL);
+/* A server whose certificate nobody knows: each request is told why. */
+static void test_refused(const event_dialect *dialect) {
+    char why[TLS_ERROR_BYTES];
+    server_config config = quick_server();
+    server *s = start_server(&config);
+    tls_context *trusting = run_tls;
+    run_tls = tls_client(&(tls_client_options){.host = "127.0.0.1"}, why);
+    totals sum = run_paced(dialect, server_port(s), 10, TT_NS_PER_MS, 0);
+    CHECK_NUMBER(sum.outcomes[OUTCOME_CONNECT_ERROR], 10);
+    CHECK(strstr(sum.errors[9], "certificate was refused: unable to get local issuer certificate"));
+    tls_context_free(run_tls);
+    run_tls = trusting;
+    stop_server(s);
+}
+
+static void test_all(const event_dialect *dialect) {
     test_all_is_answered(dialect);
     test_faults_have_their_outcomes(dialect);
     test_a_pooled_connection_may_die_unused(dialect);
     test_nobody_listens(dialect);
     test_cancelled(dialect);
+}
+
+int main(void) {
+    event_dialect *dialect = make_dialect(CHAT_PATHS, NULL);
+    test_all(dialect);
+    char why[TLS_ERROR_BYTES];
+    make_certificates();
+    run_tls = tls_client(&(tls_client_options){.host = "127.0.0.1", .ca_file = certificate("ca.pem")}, why);
+    run_certificate = certificate("host.pem");
+    run_key = certificate("host.key");
+    CHECK(run_tls != NULL);
+    test_all(dialect);
+    test_refused(dialect);
+    tls_context_free(run_tls);
+    remove_certificates();
     test_lateness_buckets();
     event_dialect_free(dialect);
     return check_report("reactor");

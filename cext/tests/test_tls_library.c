@@ -40,6 +40,9 @@ static void test_numbers(void) {
     CHECK_NUMBER(TLS_NO_PARTIAL_WILDCARDS, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     CHECK_NUMBER(TLS_PARTIAL_CHAIN, X509_V_FLAG_PARTIAL_CHAIN);
     CHECK_NUMBER(TLS_VERIFY_OK, X509_V_OK);
+#ifdef ERR_SYSTEM_FLAG
+    CHECK_NUMBER(TLS_SYSTEM_ERROR, ERR_SYSTEM_FLAG);
+#endif
 }
 #else
 static void test_numbers(void) { printf("tls_library: no OpenSSL headers here, the numbers are not compared\n"); }

@@ -65,10 +65,9 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         raise UserError(f"--service-kind {given['service_kind']}: {KINDS[given['service_kind']]}")
     if given["simulate"] and given["urls"]:
         raise UserError("--simulate and --url both name a server; leave one out")
-    endpoint = find_endpoint(given["endpoint_type"])
+    endpoint = None if given["endpoint_type"] == "template" else find_endpoint(given["endpoint_type"])
     urls = () if given["simulate"] else given["urls"] or (GENAI_PERF_URL,)
-    streaming = given["streaming"] and endpoint.streams
-    if given["streaming"] and not streaming:
+    if given["streaming"] and endpoint is not None and not endpoint.streams:
         raise UserError(f"--streaming: {endpoint.name} has no streams; leave it out")
     asks = any(given[name] is not None for name in ("output_mean", "lengths"))
     return ProfileOptions(
@@ -80,7 +79,10 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         model_choice=_choice(
             "model", given["models"], given["model_selection_strategy"], given["model_weights"], "-selection"
         ),
-        endpoint=endpoint.name,
+        endpoint="template" if endpoint is None else endpoint.name,
+        template=given["template"],
+        response_fields=given["response_fields"],
+        framing=given["framing"],
         path=given["path"],
         pace=_pace(given),
         order=given["dataset_order"],
@@ -89,7 +91,7 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         min_tokens=given["min_tokens"],
         ignore_eos=asks if given["ignore_eos"] is None else given["ignore_eos"],
         probe=given["probe"],
-        stream=streaming,
+        stream=given["streaming"],
         extra=_extra(given["extra_inputs"]),
         connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
         read_timeout_ns=option_ns(given, "read_timeout", above_0=True),

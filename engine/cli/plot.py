@@ -25,17 +25,23 @@ def plot(
     time_to_first_token, token_latency_by_position, ttft_by_input_length, timeline, throughput, latency_cdf, lateness,
     itl_by_position, goodput.
     """
+    from ..errors import UserError
     from ..measure.slo import parse_slo
     from ..report.plots import FORMATS, draw_plots, require_matplotlib
     from ..tape.read import open_tape
 
     require_matplotlib()
+    objectives = [parse_slo(slo) for slo in slos]
+    for slo in objectives:
+        if slo.statistic is not None:
+            text = f"{slo.metric}:{slo.limit_ns / 1e6:g}ms"
+            raise UserError(f"--slo {slo.text}: only an objective of each request can be drawn, as {text}")
     files = draw_plots(
         [open_tape(tape) for tape in tapes],
         directory or (tapes[0] / "plots" if len(tapes) == 1 else Path("plots")),
         formats=FORMATS if format_ == "both" else (format_,),
         only=only or None,
-        slos=[parse_slo(slo) for slo in slos],
+        slos=objectives,
         on_note=lambda note: click.echo(f"note: {note}", err=True),
     )
     for file in files:

@@ -20,7 +20,7 @@ from . import (
     triton,
 )
 from .body import Body, BodyOptions, PromptForm
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Framing
 from .recorded import Completion, missing_prompt
 from .template import response_fields, template_endpoint
 
@@ -62,6 +62,7 @@ __all__ = [
     "BodyOptions",
     "Completion",
     "Endpoint",
+    "Framing",
     "PromptForm",
     "find_endpoint",
     "missing_prompt",

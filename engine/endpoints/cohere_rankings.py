@@ -41,4 +41,5 @@ ENDPOINT = Endpoint(
     body=_body,
     content=_content,
     length_path=None,
+    generates=False,
 )

@@ -31,7 +31,8 @@ class Endpoint:
         body: Makes the body of a run's requests.
         content: The fields of a body that say what a row says, as in ``{"messages": […]}``; raises UserError where the
             API cannot say it.
-        length_path: Where the number of output tokens to ask for stands in a body; None: the API generates nothing.
+        length_path: Where the number of output tokens to ask for stands in a body; None: nowhere that is known.
+        generates: It makes text; False: it embeds or ranks.
         chats: The server puts the prompt into the model's chat template.
         framing: Of its streams: server-sent events, or lines of JSON.
         whole_path: Of requests for an answer that is no stream, where that is another one.
@@ -49,6 +50,7 @@ class Endpoint:
     body: Callable[[BodyOptions], Body]
     content: Callable[[Content], dict[str, Any]]
     length_path: tuple[str, ...] | None
+    generates: bool = True
     chats: bool = False
     framing: Framing = "sse"
     whole_path: str | None = None

@@ -50,4 +50,5 @@ ENDPOINT = Endpoint(
     body=_body,
     content=_content,
     length_path=None,
+    generates=False,
 )

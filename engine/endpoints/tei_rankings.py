@@ -34,4 +34,5 @@ ENDPOINT = Endpoint(
     body=_body,
     content=_content,
     length_path=None,
+    generates=False,
 )

@@ -6,6 +6,7 @@
     tape.requests, tape.events   # pyarrow tables: one row per request, one per streamed event
     tape.summary()               # latencies and rates, and a verdict on the measurement itself
     tokentape.open("run.tape")   # the same tape, later
+    tokentape.profile("load.tape", urls=["http://127.0.0.1:8000"], pace={"concurrency": 8, "count": 200})
 
 Importing this package loads nothing heavy: each function imports what it needs.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tokentape.engine.measure.measured import MeasuredTape
 
-__all__ = ["__version__", "open", "replay", "sample_trace"]
+__all__ = ["__version__", "open", "profile", "replay", "sample_trace"]
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,35 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
     from tokentape.engine.run.replay import replay as replay_trace
 
     return open(replay_trace(Path(trace), Path(out), ReplayOptions(**options)).path)
+
+
+def profile(out: str | PathLike[str], **options: Any) -> "MeasuredTape":
+    """Send prepared requests to a server, or to the simulator, at a rate or a concurrency, and write the tape.
+
+    Args:
+        out: The tape's folder; it must not exist.
+        **options: The fields of ``tokentape.engine.run.options.ProfileOptions``, as in ``urls``, ``models``,
+            ``endpoint``; ``pace`` is a ``tokentape.engine.plan.Pace``, or a dict of its fields, ``inputs`` likewise an
+            ``InputOptions``. Without ``urls`` the simulator is started for the run.
+
+    Returns:
+        The sealed tape.
+
+    Raises:
+        TypeError: An unknown option.
+        tokentape.engine.errors.UserError: An option, the server or the output folder will not do.
+        tokentape.traces.errors.TraceError: Inputs cannot be read.
+    """
+    from tokentape.engine.plan import Pace
+    from tokentape.engine.run.options import InputOptions, ProfileOptions
+    from tokentape.engine.run.profile import profile as run_profile
+
+    for name, kind in (("pace", Pace), ("inputs", InputOptions)):
+        if isinstance(options.get(name), dict):
+            options[name] = kind(**options[name])
+    urls = options.get("urls") or ()
+    options.setdefault("url", urls[0] if urls else None)
+    return open(run_profile(Path(out), ProfileOptions(**options)).tape.path)
 
 
 def sample_trace() -> Path:

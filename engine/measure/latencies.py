@@ -12,7 +12,7 @@ reply without token events that ended well (an embedding) ends with its last byt
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,13 @@ from .statistic import Statistic, statistic
 NS_PER_MS = 1e-6
 
 
+TIME_COLUMNS: Final = (
+    *("scheduled_ns", "released_ns", "sent_ns", "connect_start_ns", "connected_ns", "tls_ns"),
+    *("connection_reused", "first_token_ns", "last_token_ns", "end_ns", "output_tokens", "outcome"),
+)
+"""What `request_times` reads."""
+
+
 @dataclass(frozen=True)
 class RequestTimes:
     """Columns of the main phase's requests, by request_id; times in ns as floats, NaN where there is none."""
@@ -33,7 +40,7 @@ class RequestTimes:
     """When a limit of requests under way let it go; NaN where it did not wait for one."""
     sent: NDArray[np.float64]
     connect: NDArray[np.float64]
-    """How long the request's own connection took; 0 where one was reused."""
+    """How long the request's own connection took, with its TLS handshake; 0 where one was reused."""
     first_token: NDArray[np.float64]
     last_token: NDArray[np.float64]
     end: NDArray[np.float64]
@@ -84,11 +91,12 @@ def request_times(requests: pa.Table) -> RequestTimes:
     """The times of a table of requests (of one phase).
 
     Args:
-        requests: REQUESTS' columns.
+        requests: TIME_COLUMNS.
     """
     outcome = requests["outcome"]
     end = pc.coalesce(requests["end_ns"], requests["last_token_ns"])
-    connect = _floats(requests["connected_ns"]) - _floats(requests["connect_start_ns"])
+    connected = pc.coalesce(requests["tls_ns"], requests["connected_ns"])
+    connect = _floats(connected) - _floats(requests["connect_start_ns"])
     reused = requests["connection_reused"].to_numpy()
     return RequestTimes(
         scheduled=_floats(requests["scheduled_ns"]),

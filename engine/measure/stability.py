@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ..tape.read import Tape
-from .latencies import request_times
+from .latencies import TIME_COLUMNS, request_times
 from .rates import window
-from .summary import NEEDED_COLUMNS
 
 WINDOWS = 3
 """perf_analyzer compares its three latest measurements (its docs, "Measurement Modes")."""
@@ -24,7 +23,7 @@ def unstable(tape: Tape, allowed: float) -> str | None:
         tape: Sealed.
         allowed: As a share: 0.1 for 10 %.
     """
-    main = tape.read("requests", NEEDED_COLUMNS)
+    main = tape.read("requests", ("phase", *TIME_COLUMNS))
     times = request_times(main.filter(pc.equal(main["phase"], "main")))
     span = window(times)
     if span.first_send_ns is None or span.last_send_ns is None or span.last_send_ns == span.first_send_ns:

@@ -25,7 +25,7 @@ from .visible import EVENT_COLUMNS, REQUEST_COLUMNS, hides_output, visible_stati
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
-OF_STREAMS: Final = ("ttft", "ttfvt", "itl", "inter_chunk_latency", "tpot")
+OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
 """How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
@@ -34,7 +34,7 @@ NEEDED_COLUMNS: Final = tuple(
         (
             *FIDELITY_COLUMNS,
             *("clock", "http_status", "error", "connection_reused"),
-            *("arrival", "released_ns", "connect_start_ns", "connected_ns"),
+            *("arrival", "released_ns", "connect_start_ns", "connected_ns", "tls_ns"),
             *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
             *("input_tokens", "output_tokens", "token_source"),
             *REQUEST_COLUMNS,
@@ -178,9 +178,10 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     ]
     kinds_of_events = partial(tape.event_batches, EVENT_COLUMNS, words=False)
     if hides_output(main, kinds_of_events):
-        latencies, counts = visible_statistics(main, times, kinds_of_events())
-        behind_ttft = max(place for place, row in enumerate(statistics) if row.metric == "ttft") + 1
-        statistics[behind_ttft:behind_ttft] = latencies
+        first_seen, counts = visible_statistics(main, times, kinds_of_events())
+        if tape.manifest.get("streaming") is not False:
+            behind_ttft = max(place for place, row in enumerate(statistics) if row.metric == "ttft") + 1
+            statistics[behind_ttft:behind_ttft] = first_seen
         statistics += counts
     kinds = [kind for kind in ("open", "closed") if pc.any(pc.equal(main["arrival"], kind)).as_py()]
     if len(kinds) > 1:
@@ -297,7 +298,9 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
     ttft = times.first_token - times.sent
     ttft = ttft[~np.isnan(ttft)]
     sent = ~np.isnan(times.sent)
-    planned, achieved, distance = _pace(times.scheduled[sent], times.sent[sent])
+    # What a limit of the user's own held back was allowed to leave only then.
+    allowed = np.where(np.isnan(times.released), times.scheduled, times.released)
+    planned, achieved, distance = _pace(allowed[sent], times.sent[sent])
     busy, steps = worker_facts(tape.manifest)
     return Evidence(
         requests=requests.planned,

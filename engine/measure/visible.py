@@ -37,6 +37,8 @@ def hides_output(main: pa.Table, events: Callable[[], Iterable[pa.Table]]) -> bo
     """
     if main["first_token_ns"].null_count == len(main):
         return False
+    if pc.any(pc.greater(main["server_reasoning_tokens"], 0)).as_py():
+        return True
     if main["first_visible_ns"].null_count == len(main):
         return any(_has_hidden(batch["kind"]) for batch in events())
     later = pc.not_equal(pc.fill_null(main["first_visible_ns"], -1), pc.fill_null(main["first_token_ns"], -1))

@@ -17,6 +17,7 @@ from ..measure.verdict import DEFAULT_MAX_FAILURES
 from ..tape.read import Tape
 from .plots import draw_plots, require_matplotlib
 from .plots.captions import CAPTIONS
+from .plots.run import common
 from .table import LABELS, cell, number
 
 _STYLE: Final = """
@@ -83,7 +84,7 @@ def write_report(
 def facts(tape: Tape) -> list[str]:
     """What ran, a line each: model, endpoint, address and time; the command."""
     requests, manifest = tape.requests, tape.manifest
-    first = [str(requests[name][0]) for name in ("model", "endpoint", "url")] if len(requests) else []
+    first = [common(requests[name]) for name in ("model", "endpoint", "url")] if len(requests) else []
     started = datetime.fromtimestamp(int(manifest["epoch_unix_ns"]) / 1e9, UTC)
     said = ["  ·  ".join([*filter(None, first), f"{started:%Y-%m-%d %H:%M} UTC"])]
     command = manifest.get("command")

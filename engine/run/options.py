@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from ..endpoints import PromptForm
+from ..endpoints import Framing, PromptForm
 from ..plan import Choice, Order, Pace, Sessions, Think
 
 MS = 1_000_000
@@ -166,6 +166,9 @@ class ProfileOptions(SendOptions):
         models: To ask for; empty: the first that the server lists.
         model_choice: How requests are spread over them.
         path: Of the API, instead of its own.
+        template: Of the requests of the API ``template``; see ``endpoints/template``.
+        response_fields: What its answers say where, ROLE=PATH each.
+        framing: Of its streams.
         pace: When requests leave.
         order: Of the prepared requests.
         inputs: What requests say; see InputOptions.
@@ -179,6 +182,9 @@ class ProfileOptions(SendOptions):
     models: Sequence[str] = ()
     model_choice: Choice = field(default_factory=Choice)
     path: str | None = None
+    template: Path | None = None
+    response_fields: Sequence[str] = ()
+    framing: Framing = "sse"
     pace: Pace = field(default_factory=lambda: Pace(concurrency=1, duration_ns=30_000 * MS))
     order: Order = "sequential"
     inputs: InputOptions = field(default_factory=InputOptions)

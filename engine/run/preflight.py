@@ -10,7 +10,8 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import UserError
 from .exchange import Answer, exchange
 from .explain import error_text
-from .target import PORTS, Target, served_models
+from .models import served_models
+from .target import PORTS, Target
 
 MOST_REDIRECTS = 5
 OPTIONAL_FIELDS = ("ignore_eos", "min_tokens", "stream_options")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...traces.content import Content
-from ...traces.inputs.batches import batch, sample
+from ...traces.inputs.batches import batch, rank, sample
 from ...traces.inputs.counts import Form, count_tokens
 from ...traces.inputs.datasets import load_dataset
 from ...traces.inputs.images import folder_images, synthetic_images, with_images
@@ -24,8 +24,8 @@ from .options import InputOptions, ProfileOptions
 SYNTHETIC_ENTRIES = 100
 """GenAI-Perf's --num-dataset-entries."""
 
-CHATS = ("chat", "responses", "messages", "ollama_chat")
-"""APIs whose servers put a chat template around what is said."""
+SYNTHETIC = "synthetic:"
+"""GenAI-Perf's --input-file synthetic:queries,passages: made ones, of which rankings need no file."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,9 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
         counter = TokenCounter(
             options.tokenizer, revision=asked.tokenizer_revision, trust_remote_code=asked.trust_remote_code
         )
-    form: Form = "chat" if endpoint.name in CHATS else "prompt"
-    if asked.file is not None:
+    form: Form = "chat" if endpoint.chats else "prompt"
+    ranks = endpoint.name.endswith("rankings")
+    if asked.file is not None and not str(asked.file).startswith(SYNTHETIC):
         contents = load_inputs(asked.file, column=asked.column, passages=asked.batch, on_note=on_note)
         source = str(asked.file)
         if asked.entries is not None:
@@ -81,18 +82,12 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
         )
         source = asked.dataset
     else:
-        texts = (asked.entries or SYNTHETIC_ENTRIES) * asked.batch
-        made = SyntheticPrompts(
-            _lengths(asked),
-            counter,
-            form=form,
-            seed=options.seed,
-            prefixes=Prefixes(asked.prefixes, asked.prefix_tokens if asked.prefixes else 0),
-            name=options.tokenizer or "",
-        ).make(texts)
+        made = _prompts(options, counter, form).make((asked.entries or SYNTHETIC_ENTRIES) * (asked.batch + ranks))
         on_note(made.note)
-        contents, source = made.contents, "synthetic"
-    if endpoint.length_path is None:
+        contents, source = rank(made.contents, asked.batch) if ranks else made.contents, "synthetic"
+    if asked.prefixes and source != "synthetic":
+        contents = _prompts(options, counter, form).put_before(contents)
+    if not endpoint.generates:
         contents = batch(contents, asked.batch)
     elif asked.batch > 1:
         raise UserError(f"--batch-size {asked.batch}: --endpoint-type {endpoint.name} takes one text a request")
@@ -101,6 +96,18 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
     exact = counter is not None
     inputs = count_tokens(contents, counter, form=form) if counter is not None else estimated_tokens(contents)
     return Prepared(contents, inputs, outputs, exact, source)
+
+
+def _prompts(options: ProfileOptions, counter: TokenCounter | None, form: Form) -> SyntheticPrompts:
+    asked = options.inputs
+    return SyntheticPrompts(
+        _lengths(asked),
+        counter,
+        form=form,
+        seed=options.seed,
+        prefixes=Prefixes(asked.prefixes, asked.prefix_tokens if asked.prefixes else 0),
+        name=options.tokenizer or "",
+    )
 
 
 def _lengths(asked: InputOptions) -> Lengths:
@@ -112,7 +119,7 @@ def _lengths(asked: InputOptions) -> Lengths:
 def _output_lengths(contents: Sequence[Content], options: ProfileOptions, endpoint: Endpoint) -> NDArray[np.int32]:
     """How many tokens each request asks for: its own number, else the options'."""
     n = len(contents)
-    if endpoint.length_path is None:
+    if not endpoint.generates:
         return np.zeros(n, np.int32)
     drawn = _lengths(options.inputs).draw(n, options.seed)[1] if options.ask_length else None
     default = np.zeros(n, np.int32) if drawn is None else drawn

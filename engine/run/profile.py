@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...traces.content import Content
-from ..endpoints import ENDPOINTS, BodyOptions, Completion, Endpoint
+from ..endpoints import ENDPOINTS, BodyOptions, Completion, Endpoint, response_fields, template_endpoint
 from ..errors import UserError
 from ..plan import Plan, peak_rows, profile_plan
 from ..tape import Tape
@@ -19,12 +19,14 @@ from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
 from .headers import request_head, request_headers, secrets
 from .host import clock_pair
+from .models import served_model
 from .options import ProfileOptions
 from .preflight import probe
 from .prepare import Prepared, prepare
 from .prepared import PreparedComposer
+from .reach import reachable
 from .records import Constants
-from .target import Target, find_target, reachable, served_model, transport_of
+from .target import Target, find_target, transport_of
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,7 @@ def profile(
         TraceError: Inputs cannot be read.
         Interrupted: The user interrupted twice; the journal can be recovered.
     """
-    endpoint = ENDPOINTS[options.endpoint]
-    if options.path is not None:
-        endpoint = replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
+    endpoint = _endpoint(options)
     check_profile(options)
     headers = request_headers(
         options.headers,
@@ -118,6 +118,32 @@ def profile(
     if plan.load.closed and plan.load.stop_ns and run.controller.rows_sent == len(plan):
         on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
     return Profiled(tape, composer)
+
+
+def _endpoint(options: ProfileOptions) -> Endpoint:
+    if options.endpoint == "template":
+        if options.template is None:
+            raise UserError("--endpoint-type template needs the body of its requests: --request-template FILE")
+        try:
+            text = options.template.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"{options.template}: cannot be read: {why}") from None
+        fields = response_fields(options.response_fields)
+        return template_endpoint(
+            options.path or "",
+            text,
+            fields,
+            options.framing,
+            needs_end=any(role in {"end", "finish"} for role in fields.values()),
+            name=str(options.template),
+        )
+    if options.template is not None or options.response_fields:
+        raise UserError("--request-template and --response-field are of --endpoint-type template")
+    endpoint = ENDPOINTS[options.endpoint]
+    if options.path is None:
+        return endpoint
+    return replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
 
 
 def _plan(prepared: Prepared, options: ProfileOptions) -> Plan:

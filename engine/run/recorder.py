@@ -20,8 +20,9 @@ from ..errors import UserError
 from ..tape import Tape, TapeWriter
 from .hashing import BLOCK_BYTES, HASH_BYTES, PromptHasher
 from .host import clock_pair, host
+from .reach import reachable
 from .recorded import Recording, recorded_batches, recorded_events, request_id
-from .target import Target, find_target, reachable
+from .target import Target, find_target
 
 TAKE_EVERY_S: Final = 0.1
 ROWS_AT_ONCE: Final = 256

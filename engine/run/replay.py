@@ -24,9 +24,11 @@ from .execute import Job, check_free, execute, server_of
 from .headers import request_headers, secrets
 from .heads import Heads
 from .host import clock_pair
+from .models import served_model
 from .options import ReplayOptions
+from .reach import reachable
 from .records import Constants
-from .target import Target, base_path, find_target, join_path, reachable, served_model, transport_of
+from .target import Target, base_path, find_target, join_path, transport_of
 from .verbatim import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
 
 

@@ -1,22 +1,17 @@
-"""Where requests go: the URL taken apart, the address that answers, the model that it serves."""
+"""Where requests go: the URL taken apart."""
 
-import http.client
-import json
 import os
 import re
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ... import __version__
-from ...cext.reactor import check_tls
 from ..endpoints.endpoint import path_pattern, with_model
 from ..errors import UserError
 from .addresses import Address, resolve, unix_address
-from .channel import Route, encoded
-from .exchange import dial, exchange, handshake, tls_context
+from .channel import Route
 from .options import SendOptions
 from .proxies import Proxy, find_proxy
 
@@ -144,7 +139,7 @@ class Target:
     def moved(self, scheme: str, port: int, path: str) -> "Target":
         """The same host at another port, or over TLS."""
         proxy = None if self.proxy is None else find_proxy(scheme, self.host, os.environ)
-        dialled = _candidates(None, proxy, self.host, port)[0]
+        dialled = candidates(None, proxy, self.host, port)[0]
         return replace(self, scheme=scheme, port=port, path=path, proxy=proxy, dialled=dialled)
 
     def route(self) -> Route:
@@ -215,7 +210,7 @@ def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT
         port=port,
         path=f"{path}?{parts.query}" if parts.query else path,
         models_path=base_path(path, endpoint_path) + ("/models" if shortened else "/v1/models"),
-        dialled=_candidates(unix, proxy, host, port)[0],
+        dialled=candidates(unix, proxy, host, port)[0],
         scheme=parts.scheme,
         unix=unix,
         proxy=proxy,
@@ -247,8 +242,12 @@ def _ascii(host: str) -> str:
         raise UserError(f"the host {host!r} is no name that DNS could know ({error})") from None
 
 
-def _candidates(unix: str | None, proxy: Proxy | None, host: str, port: int) -> list[Address]:
-    """The addresses at which to knock."""
+def candidates(unix: str | None, proxy: Proxy | None, host: str, port: int) -> list[Address]:
+    """The addresses at which to knock: the socket's, the proxy's, else the host's.
+
+    Raises:
+        UserError: There is none.
+    """
     if unix is not None:
         return [unix_address(unix)]
     if proxy is None:
@@ -277,102 +276,3 @@ def base_path(path: str, endpoint_path: str) -> str:
     """What stands in a path before the API's own, which may lack its ``/v1``."""
     shorter = re.sub(path_pattern(endpoint_path) + "$", "", path)
     return shorter if shorter != path else re.sub(path_pattern(endpoint_path.removeprefix("/v1")) + "$", "", path)
-
-
-def reachable(target: Target, timeout_s: float) -> Target:
-    """Open one connection and close it, so that a server that is not there is told before the start.
-
-    A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one. The
-    connection goes as far as a run's do: through the proxy, and to the end of the handshake of TLS.
-
-    Returns:
-        The target, at the first of its host's addresses that takes connections.
-
-    Raises:
-        UserError: It cannot be reached.
-    """
-    if target.scheme == "https":
-        _check_tls(target)
-    problems: dict[str, None] = {}
-    for address in _candidates(target.unix, target.proxy, target.host, target.port):
-        who = address.shown if target.proxy is None else f"the proxy {address.shown} ({target.proxy.variable})"
-        try:
-            connection = dial(address, timeout_s)
-        except OSError as error:
-            problems[f"{who} {_why_not(error, target, timeout_s)}"] = None
-            continue
-        found = replace(target, dialled=address)
-        try:
-            handshake(found, connection).close()
-        except (OSError, http.client.HTTPException) as error:
-            raise UserError(f"{who} broke off before the first request: {_words(error)}") from None
-        return found
-    raise UserError("; ".join(problems))
-
-
-def _check_tls(target: Target) -> None:
-    """Whether the workers will be able to speak TLS."""
-    route = target.route()
-    tls_context(target.cacert, insecure=target.insecure)
-    try:
-        check_tls(
-            os.fsencode(target.host),
-            ca_file=encoded(route.ca_file),
-            store_file=encoded(route.store_file),
-            store_dir=encoded(route.store_dir),
-            insecure=route.insecure,
-        )
-    except OSError as error:
-        raise UserError(str(error)) from None
-
-
-def _why_not(error: OSError, target: Target, timeout_s: float) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        where = "port" if target.unix is None else "socket"
-        return f"refuses connections: is the server running, and is that its {where}?"
-    if isinstance(error, TimeoutError):
-        return f"does not answer: no connection after {timeout_s:g} s"
-    if isinstance(error, FileNotFoundError):
-        return "is not there: is the server running, and is that its socket?"
-    return f"cannot be reached: {_words(error)}"
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def served_model(target: Target, headers: Iterable[tuple[str, str]], timeout_s: float) -> str:
-    """The first model that the server lists (``GET /v1/models``).
-
-    Raises:
-        UserError: It lists none; the message asks for ``--model``, or for a key where the server does.
-    """
-    return served_models(target, headers, timeout_s)[0]
-
-
-def served_models(target: Target, headers: Iterable[tuple[str, str]], timeout_s: float) -> list[str]:
-    """The models that the server lists, at least one.
-
-    Raises:
-        UserError: As `served_model`.
-    """
-    advice = "name the model with --model"
-    where = f"GET {target.models_path}"
-    try:
-        answer = exchange(target, "GET", target.models_path, headers, None, timeout_s)
-    except (OSError, http.client.HTTPException) as error:
-        timed_out = isinstance(error, TimeoutError)
-        reason = f"no answer after {timeout_s:g} s" if timed_out else str(error) or type(error).__name__
-        raise UserError(f"{target.address} does not answer {where} ({reason}); {advice}") from None
-    if answer.status in (401, 403):
-        advice = "give the server's key with --api-key-env"
-    if answer.status != 200:
-        raise UserError(f"{target.address} answers {where} with {answer.status} {answer.reason}; {advice}")
-    try:
-        models = [str(model["id"]) for model in json.loads(answer.body)["data"]]
-        return [models[0], *models[1:]]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise UserError(
-            f"{target.address} answers {where} with something that is no list of models; "
-            f"is it an LLM server's URL? If so, {advice}"
-        ) from None

@@ -141,7 +141,7 @@ def test_weka_subagents_on_the_clock_of_their_session(write: Write) -> None:
         ({"out": None}, r"requests\[0\].out"),
         ({"t": None}, "is missing; seconds since the session's start"),
         ({"t": -1}, "-1 is negative"),
-        ({"hash_ids": [1, -2]}, "-2 is negative"),
+        ({"hash_ids": [1, -2]}, "expected `int` >= 0"),
     ],
 )
 def test_weka_that_is_wrong(write: Write, change: dict[str, Any], problem: str) -> None:

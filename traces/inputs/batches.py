@@ -18,7 +18,7 @@ def batch(contents: Sequence[Content], size: int) -> list[Content]:
     The lengths to ask for and the models are the first text's.
 
     Args:
-        contents: Texts, alone or in batches, which are taken apart.
+        contents: Texts, alone or in batches, which are taken apart. Rankings stay as they are: each is a request.
         size: Texts per request; 1 leaves the contents as they are.
 
     Raises:
@@ -26,7 +26,7 @@ def batch(contents: Sequence[Content], size: int) -> list[Content]:
     """
     if size < 1:
         raise InputError("batch size", f"is {size}; it must be at least 1")
-    if size == 1:
+    if size == 1 or all(content.query is not None for content in contents):
         return list(contents)
     texts: list[tuple[str, Content]] = []
     for row, content in enumerate(contents, 1):

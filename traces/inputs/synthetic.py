@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..content import Content
-from ..errors import TraceError
+from ..errors import InputError, TraceError
 from ..prompts import FRESH, Corpus, Vocabulary
 from .counts import Form, TokenCounts, count_tokens
 from .cut import cut_to_length
@@ -138,6 +139,26 @@ class SyntheticPrompts:
                 contents[row] = content(row, text)
         off = int(np.count_nonzero(counted != asked))
         return Synthetic(contents, counted.astype(np.int32), off, self._note(asked, counted, checked, overhead))
+
+    def put_before(self, contents: Sequence[Content]) -> list[Content]:
+        """Texts of the user's own with the prefixes in front, drawn as for made prompts, and the system prompt.
+
+        Raises:
+            InputError: A row has no text, or a system prompt of its own where one is to be put.
+        """
+        system, fronts = self._shared()
+        chosen = self._prefixes.choose(len(contents), self._seed).tolist()
+        chat = self._form == "chat"
+        made = []
+        for row, content in enumerate(contents):
+            if content.text is None:
+                raise InputError("prefixes", f"row {row + 1:,} of the input has no text that they could stand before")
+            if system and content.system is not None:
+                raise InputError("system prompt", f"row {row + 1:,} of the input has one of its own")
+            parts = ("" if chat else system, fronts[chosen[row]], content.text)
+            text = " ".join(part for part in parts if part)
+            made.append(msgspec.structs.replace(content, text=text, system=(system if chat else "") or content.system))
+        return made
 
     def _shared(self) -> tuple[str, list[str]]:
         """The system prompt and the prefixes, each of its exact length alone."""

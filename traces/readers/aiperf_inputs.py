@@ -15,7 +15,7 @@ from ..documents import document, name, text
 from ..fields import BadField, BadRows, shown
 from ..files import read_whole
 from ..payloads import compact, payload
-from ..recorded import Recorded, follow_sessions, recorded_trace, untimed
+from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "aiperf"
@@ -65,8 +65,8 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
 
 
-def _requests(source: str, data: bytes, bad: BadRows) -> list[Recorded]:
-    requests: list[Recorded] = []
+def _requests(source: str, data: bytes, bad: BadRows) -> Requests:
+    requests = Requests()
     seen: dict[str, int] = {}
     sessions = document(source, _FILE, data, "AIPerf's inputs.json").data
     for number, session in enumerate(sessions, 1):
@@ -79,7 +79,7 @@ def _requests(source: str, data: bytes, bad: BadRows) -> list[Recorded]:
         except BadField as error:
             bad.add(number, error)
             continue
-        requests += turns
+        requests.extend(turns)
     return requests
 
 

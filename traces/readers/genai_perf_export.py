@@ -16,7 +16,7 @@ from ..documents import document, mapping, name, text
 from ..fields import BadField, BadRows, shown, token_count
 from ..files import read_whole
 from ..payloads import estimated_tokens, payload
-from ..recorded import Recorded, recorded_trace
+from ..recorded import Recorded, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "genai-perf-export"
@@ -67,9 +67,9 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=1)
 
 
-def _requests(source: str, data: bytes, bad: BadRows) -> tuple[list[Recorded], int]:
+def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, int]:
     """The requests, and how many experiments have any."""
-    requests: list[Recorded] = []
+    requests = Requests()
     experiments = document(source, _FILE, data, "GenAI-Perf's profile_export.json").experiments
     number = 0
     for experiment in experiments:

@@ -17,7 +17,7 @@ from ..documents import document, name, text
 from ..fields import BadField, BadRows, duration_ns, shown, token_count
 from ..files import read_whole
 from ..payloads import compact, estimated_tokens, payload
-from ..recorded import Recorded, follow_sessions, recorded_trace, untimed
+from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "genai-perf-inputs"
@@ -76,9 +76,9 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes, unit_ns=_MS if timed else None)
 
 
-def _requests(source: str, data: bytes, bad: BadRows) -> tuple[list[Recorded], bool]:
+def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, bool]:
     """The requests, and whether the file has timestamps."""
-    requests: list[Recorded] = []
+    requests = Requests()
     entries = document(source, _FILE, data, "GenAI-Perf's inputs.json").data
     timed = any(entry.timestamp is not None for entry in entries)
     for number, entry in enumerate(entries, 1):

@@ -18,7 +18,7 @@ from ..fields import BadField, BadRows, shown
 from ..files import read_whole
 from ..headers import recorded_headers
 from ..payloads import payload
-from ..recorded import Recorded, recorded_trace, untimed
+from ..recorded import Recorded, Requests, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "openai-batch"
@@ -56,7 +56,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     """
     data, digest = read_whole(path)
     bad = BadRows(str(path), skip=skip_bad_rows)
-    requests: list[Recorded] = []
+    requests = Requests()
     seen: dict[str, int] = {}
     url: str | None = None
     notes: list[str] = []

@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..assemble import rows_text
 from ..chats import chat_messages
-from ..documents import decode, mapping, name, sequence, text
+from ..documents import decode, mapping, name, sequence, struct, text
 from ..errors import TraceError
 from ..fields import BadField, BadRows, shown, stamp_ns, token_count
 from ..files import read_whole
 from ..payloads import estimated_tokens, messages_body
-from ..recorded import Recorded, recorded_trace
+from ..recorded import Recorded, Requests, recorded_trace
 from ..spans import Span, followed, link
 from ..table import Trace
 
@@ -33,6 +35,7 @@ _CALLS = ("chat", "text_completion", "generate_content")
 _HINTS = ("gen_ai.input.messages", "gen_ai.prompt", "gen_ai.prompt.0.content", "gen_ai.usage.input_tokens",
           "gen_ai.usage.prompt_tokens")  # fmt: skip
 _SESSIONS = ("gen_ai.conversation.id", "session.id")
+_SHALLOW = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 _EARLIEST_NS = 10**17  # 1973: smaller numbers are another unit
 
 
@@ -56,11 +59,13 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
     spans: list[Span] = []
-    requests: list[Recorded] = []
+    requests = Requests()
     others = 0
     notes: list[str] = []
-    for number, raw in enumerate(_spans(bad, data, notes), 1):
+    piece = None
+    for number, piece in enumerate(_spans(bad, data, notes), 1):
         try:
+            raw = decode(piece)
             attributes = _attributes(raw.get("attributes", {})) if isinstance(raw, dict) else {}
             span = _span(number, mapping(None, raw, "a span"), attributes)
             if _is_call(attributes):
@@ -72,6 +77,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
             bad.add(number, error)
             continue
         spans.append(span)
+    del data, piece  # a piece holds all of it
     try:
         link(spans)
     except BadField as error:
@@ -92,16 +98,16 @@ def _place(span: Span) -> int:
     return span.request
 
 
-def _spans(bad: BadRows, data: bytes, notes: list[str]) -> Iterator[Any]:
-    """Every span of the file, whichever of the layouts it has."""
+def _spans(bad: BadRows, data: bytes, notes: list[str]) -> Iterator[msgspec.Raw]:
+    """The text of every span of the file, whichever of the layouts it has; their objects would be larger than it."""
+    documents: list[Any] = []
     try:
-        documents = [decode(data)]
+        documents.append(struct(_SHALLOW, data))
     except BadField as whole:
-        documents = []
         lines = [line for line in data.split(b"\n") if line.strip()]
         for number, line in enumerate(lines, 1):
             try:
-                documents.append(decode(line))
+                documents.append(struct(_SHALLOW, line))
             except BadField:
                 if number == len(lines) > 1 and not data.endswith(b"\n"):
                     bad.torn = 1
@@ -116,20 +122,35 @@ def _spans(bad: BadRows, data: bytes, notes: list[str]) -> Iterator[Any]:
         raise TraceError(bad.source, error.problem, field=error.field) from None
 
 
-def _within(item: Any) -> Iterator[Any]:
+def _within(item: Any) -> Iterator[msgspec.Raw]:
     if isinstance(item, list):
         yield from item
         return
-    found = mapping(None, item, "an object with spans or resourceSpans")
-    if "resourceSpans" in found:
-        for resource in sequence("resourceSpans", found["resourceSpans"], "a list"):
+    if "resourceSpans" in item:
+        for resource in _list("resourceSpans", item["resourceSpans"], "a list"):
             field = "resourceSpans.scopeSpans"
-            for scope in sequence(field, mapping("resourceSpans", resource, "an object").get("scopeSpans"), "a list"):
-                yield from sequence(f"{field}.spans", mapping(field, scope, "an object").get("spans"), "a list")
-    elif "spans" in found:
-        yield from sequence("spans", found["spans"], "a list of spans")
+            for scope in _list(field, _object("resourceSpans", resource).get("scopeSpans"), "a list"):
+                yield from _list(f"{field}.spans", _object(field, scope).get("spans"), "a list")
+    elif "spans" in item:
+        yield from _list("spans", item["spans"], "a list of spans")
     else:
-        yield found
+        yield msgspec.Raw(msgspec.json.encode(item))
+
+
+def _list(field: str, raw: msgspec.Raw | None, wanted: str) -> list[Any]:
+    return sequence(field, None if raw is None else _shallow(raw), wanted)
+
+
+def _object(field: str, raw: msgspec.Raw) -> dict[str, Any]:
+    return mapping(field, _shallow(raw), "an object")
+
+
+def _shallow(raw: msgspec.Raw) -> Any:
+    """A list or an object with the text of what is in it; anything else as it is."""
+    try:
+        return _SHALLOW.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(raw)  # it may be right, and neither of them; else this says what is wrong
 
 
 def _attributes(value: Any) -> dict[str, Any]:
@@ -149,7 +170,8 @@ def _any_value(value: Any) -> Any:
     if kind == "intValue" and isinstance(inner, str):
         return int(inner) if re.fullmatch(r"-?\d{1,20}", inner, re.ASCII) else inner
     if kind == "arrayValue" and isinstance(inner, dict):
-        return [_any_value(item) for item in inner.get("values") or [] if isinstance(inner.get("values"), list)]
+        values = inner.get("values")
+        return [_any_value(item) for item in values] if isinstance(values, list) else []
     if kind == "kvlistValue" and isinstance(inner, dict):
         return _attributes(inner.get("values") or [])
     return inner

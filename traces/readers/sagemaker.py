@@ -20,7 +20,7 @@ from ..fields import BadField, BadRows, shown, stamp_ns, token_count
 from ..files import read_whole
 from ..headers import recorded_headers
 from ..payloads import payload
-from ..recorded import Recorded, recorded_trace
+from ..recorded import Recorded, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "sagemaker"
@@ -55,7 +55,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     """
     data, digest = read_whole(path)
     bad = BadRows(str(path), skip=skip_bad_rows)
-    requests: list[Recorded] = []
+    requests = Requests()
     notes: list[str] = []
     each_line(data, bad, lambda number, line: requests.append(_request(number, struct(_LINE, line))), notes)
     del data

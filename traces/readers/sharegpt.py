@@ -8,6 +8,7 @@ third of the public conversations begin with an answer, to a question that is no
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..documents import document, each_line, mapping, name, sequence, struct, te
 from ..fields import BadField, BadRows, shown
 from ..files import read_whole
 from ..payloads import BYTES_PER_TOKEN
-from ..recorded import Recorded, follow_sessions, recorded_trace, untimed
+from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "sharegpt"
@@ -43,7 +44,7 @@ class _Conversation(msgspec.Struct, gc=False):
 
 
 _ONE = msgspec.json.Decoder(_Conversation)
-_ALL = msgspec.json.Decoder(list[_Conversation])
+_ALL = msgspec.json.Decoder(list[msgspec.Raw])  # one after the other: their objects are larger than their text
 
 
 def matches(head: bytes, path: Path) -> bool:
@@ -66,7 +67,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     bad = BadRows(source, skip=skip_bad_rows)
     notes: list[str] = []
-    requests: list[Recorded] = []
+    requests = Requests()
     headless = silent = 0
     names: set[str] = set()
 
@@ -82,11 +83,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         requests.extend(turns)
 
     if data.lstrip()[:1] == b"[":
-        for number, conversation in enumerate(document(source, _ALL, data, "a JSON array of conversations"), 1):
-            try:
-                take(number, conversation)
-            except BadField as error:
-                bad.add(number, error)
+        _each(source, data, bad, take)
     else:
         each_line(data, bad, lambda number, line: take(number, struct(_ONE, line)), notes)
     del data
@@ -99,6 +96,15 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     if silent:
         notes.append(f"{rows_text(silent)} dropped: no question in {'it' if silent == 1 else 'them'} is answered")
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
+
+
+def _each(source: str, data: bytes, bad: BadRows, take: Callable[[int, _Conversation], None]) -> None:
+    """Take in the conversations of an array."""
+    for number, raw in enumerate(document(source, _ALL, data, "a JSON array of conversations"), 1):
+        try:
+            take(number, struct(_ONE, raw))
+        except BadField as error:
+            bad.add(number, error)
 
 
 def spoken(field: str, conversation: Any) -> list[dict[str, str]]:

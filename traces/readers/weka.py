@@ -13,7 +13,7 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -37,13 +37,16 @@ _S = 10**9
 _KEYS = re.compile(rb'"requests"\s*:\s*\['), re.compile(rb'"(block_size|hash_id_scope)"\s*:')
 
 
+_Id = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Entry(msgspec.Struct, gc=False):
     type: str = "n"
     t: Decimal | None = None
     in_: int | None = msgspec.field(default=None, name="in")
     out: int | None = None
     model: str | None = None
-    hash_ids: list[int] | None = None
+    hash_ids: list[_Id] | None = None
     api_time: Decimal | None = None
     think_time: Decimal | None = None
     agent_id: str | None = None
@@ -159,13 +162,9 @@ class _Sessions:
         if not flat:
             raise BadField("requests", "is empty; a session has at least one request")
         ids = [entry.hash_ids or [] for _, entry in flat]
-        most = max((max(row) for row in ids if row), default=-1)
-        least = min((min(row) for row in ids if row), default=0)
-        if least < 0:
-            raise BadField("hash_ids", f"{least} is negative; ids from 0 up belong there")
         self._block_size = size
         local = session.hash_id_scope == "local"
-        self._blocks.add(ids, self._ids if local else 0)
+        most = self._blocks.add(ids, self._ids if local else 0)
         self._ids += most + 1 if local else 0
         self._streams = last + 1
         self._rows.extend(row for row, _ in flat)

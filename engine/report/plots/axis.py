@@ -66,6 +66,15 @@ def limits(samples: Iterable[Floats]) -> tuple[float, float, bool]:
     return (0.0 if low < 0.6 * high else max(low - room, 0.0)), high + room, False
 
 
+def is_wide(lengths: Floats) -> bool:
+    """Whether a log axis fits lengths in tokens: the middle 80 % of them, or the largest and those, are far apart.
+
+    One short outlier makes no log axis, as one short latency would not matter on a linear one.
+    """
+    low, high = np.percentile(lengths, (10, 90))
+    return bool(high >= 5 * max(low, 1.0) or lengths.max() >= 6 * max(high, 1.0))
+
+
 def set_scale(axes: Axes, which: Literal["x", "y"], low: float, high: float, log: bool, *, whole: bool = False) -> None:
     """Gives an axis its limits and ticks in plain numbers; `whole` ones where a fraction means nothing."""
     axis = axes.xaxis if which == "x" else axes.yaxis

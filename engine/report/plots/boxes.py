@@ -99,7 +99,7 @@ def draw_boxes(figure: Figure, boxes: Sequence[Box], colours: Sequence[str], wha
         step = -(-len(one.samples_ms) // MOST_DOTS)
         thinned |= step > 1
         dots = one.samples_ms[::step]
-        many = len(dots) > MOST_MARKERS
+        many = len(dots) * len(boxes) > MOST_MARKERS
         # A low-discrepancy sequence in place of chance: the same picture each time.
         height = row + 0.3 + 0.14 * np.mod(np.arange(len(dots)) * 0.6180339887, 1.0)
         axes.plot(

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .axis import LOG_FROM, counted, set_scale
+from .axis import counted, is_wide, set_scale
 from .bins import length_edges
 from .page import HEAT, colour_bar, heat_norm, legend_above, panels
 from .run import Run
@@ -31,16 +31,14 @@ def lengths(run: Run) -> tuple[Floats, Floats]:
     )
 
 
-def heat(inputs: Floats, outputs: Floats, logs: tuple[bool, bool]) -> tuple[Floats, Floats, Floats]:
-    """Requests in each cell, and the cells' edges, of equal widths or, where `logs` says so, of equal ratios.
+def cell_edges(lengths: Floats, requests: int) -> Floats:
+    """Edges of the cells along one axis, of equal widths or, of widely spread lengths, of equal ratios.
 
-    Returns:
-        Counts (inputs x outputs), edges of the inputs, edges of the outputs.
+    Args:
+        lengths: Of all that is drawn on the axis.
+        requests: In one picture; of fewer, cells are bigger.
     """
-    cells = int(np.clip(np.sqrt(len(inputs)), 10, MOST_CELLS))
-    edges = length_edges(inputs, cells, logs[0]), length_edges(outputs, cells, logs[1])
-    counts, x, y = np.histogram2d(inputs, outputs, edges)
-    return counts, x, y
+    return length_edges(lengths, int(np.clip(np.sqrt(requests), 10, MOST_CELLS)), is_wide(lengths))
 
 
 def missing(run: Run) -> str | None:
@@ -53,9 +51,11 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     said = []
     found = [lengths(run) for run in runs]
     whole = [np.concatenate([pair[i] for pair in found]) for i in (0, 1)]
-    logs = _is_log(whole[0]), _is_log(whole[1])
+    logs = is_wide(whole[0]), is_wide(whole[1])
+    most = max(len(inputs) for inputs, _ in found)
+    x, y = cell_edges(whole[0], most), cell_edges(whole[1], most)
     for axes, run, (inputs, outputs) in zip(panels(figure, runs), runs, found, strict=True):
-        counts, x, y = heat(inputs, outputs, logs)
+        counts, _, _ = np.histogram2d(inputs, outputs, (x, y))
         shown = np.ma.masked_equal(counts.T, 0)
         mesh = axes.pcolormesh(x, y, shown, cmap=HEAT, norm=heat_norm(float(counts.max())), rasterized=True)
         colour_bar(figure, axes, mesh, "requests in the cell")
@@ -75,11 +75,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
 
 def _span(lengths: Floats) -> tuple[float, float]:
     low, high = float(lengths.min()) - 0.5, float(lengths.max()) + 0.5
-    if _is_log(lengths):
+    if is_wide(lengths):
         return max(low, 0.5) / 1.05, high * 1.05
     room = (high - low) * 0.03 + 1.0
     return max(low - room, 0.0), high + room
-
-
-def _is_log(lengths: Floats) -> bool:
-    return bool(lengths.max() / max(float(lengths.min()), 1.0) >= LOG_FROM)

@@ -13,7 +13,7 @@ from .axis import counted, limits, round_ticks, set_scale, tick
 from .bins import weighted_quantiles
 from .events import GAP_CENTRES_NS, EventGrid
 from .page import BLUE, OF_RUNS, ORANGE, legend_above
-from .run import Run
+from .run import Run, what_gaps_are_between
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         lower.stairs(counts, edges, color=colour, fill=len(runs) == 1, alpha=0.6 if len(runs) == 1 else 1.0)
     upper.set_xlim(1, max(float(edges[np.flatnonzero(counts)[-1] + 1]) for edges, counts, _ in found) + 0.5)
     upper.tick_params(labelbottom=False)
-    between = "tokens" if all(run.per_token for run in runs) else "chunks"
+    between = what_gaps_are_between(runs)
     upper.set_ylabel(f"gap between {between}, ms" + (", log scale" if log else ""))
     legend_above(upper, 4 if len(runs) == 1 else 2)
     lower.set_ylim(bottom=0)

@@ -16,7 +16,7 @@ from .axis import LEAST_MS, counted, limits, number, set_scale
 from .bins import cdf
 from .events import GAP_CENTRES_NS, GAP_EDGES_NS
 from .page import BLUE, GREEN, OF_RUNS, ORANGE, RED
-from .run import Run
+from .run import Run, what_gaps_are_between
 
 Floats = NDArray[np.float64]
 
@@ -69,13 +69,9 @@ def missing(run: Run) -> str | None:
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
     """Draws it; returns what the samples are."""
-    per_token = [run.per_token for run in runs]
-    between = "gap between " + (
-        "tokens (ITL)" if all(per_token) else "tokens or chunks" if any(per_token) else "chunks"
-    )
     wanted: list[tuple[str, list[tuple[str, Callable[[Run], Curve | None]]]]] = [
         ("time to first token", [(b, partial(of_requests, metric="ttft", basis=b)) for b in ("schedule", "send")]),
-        (between, [("", of_gaps)]),
+        (f"gap between {what_gaps_are_between(runs)}", [("", of_gaps)]),
         ("end to end", [(b, partial(of_requests, metric="e2e", basis=b)) for b in ("schedule", "send")]),
     ]
     rows = []

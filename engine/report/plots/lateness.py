@@ -25,7 +25,8 @@ MARKED: Final = (50.0, 90.0, 99.0)
 
 
 def samples(run: Run) -> tuple[Floats, Floats]:
-    """Lateness, and the client's own (less the request's own connect), in µs, of what was sent in the main phase."""
+    """Lateness, and the client's own (less the request's own connect and its wait for a limit), in µs, of what was sent
+    in the main phase."""
     whole, own = run.times.lateness(), run.times.own_lateness()
     return whole[~np.isnan(whole)] / 1e3, own[~np.isnan(own)] / 1e3
 
@@ -55,7 +56,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         if len(runs) == 1:
             if (whole - own > LEAST_US).any():
                 _draw_curve(axes, whole, SKY, "all lateness", "-", mark=False)
-            _draw_curve(axes, own, BLUE, "the client's own (less the request's own connect)", "-", mark=True)
+            _draw_curve(axes, own, BLUE, "the client's own (less connect and waiting for a limit)", "-", mark=True)
         else:
             _draw_curve(axes, own, OF_RUNS[place], run.name, "-", mark=True)
     at = axes.get_xaxis_transform()
@@ -66,8 +67,20 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     ):
         axes.axvline(limit_ns / 1e3, color=colour, ls=style, lw=1.6)
         x = limit_ns / 1e3
-        axes.text(x, height, f"{text} {number(x / 1e3)} ms", transform=at, rotation=90, ha="right", va="bottom",
-                  fontsize=8.5, color=colour, multialignment="left")  # fmt: skip
+        axes.annotate(
+            f"{text} {number(x / 1e3)} ms",
+            (x, height),
+            xycoords=at,
+            xytext=(-3, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="right",
+            va="bottom",
+            fontsize=8.5,
+            color=colour,
+            multialignment="left",
+            bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+        )
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylabel("share of requests that were no later")

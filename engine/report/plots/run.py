@@ -104,8 +104,7 @@ class Run:
         requests = self.tape.requests
         parts = [self.name]
         if len(requests):
-            model, endpoint, url = (str(requests[name][0]) for name in ("model", "endpoint", "url"))
-            parts += [model or "no model", endpoint, url.partition("?")[0]]
+            parts += filter(None, (common(requests[name]) for name in ("model", "endpoint", "url")))
         rate = self.rate_rps
         parts.append(counted(len(requests), "request") + (f" at {rate:,.4g}/s" if rate else ""))
         started = datetime.fromtimestamp(int(self.tape.manifest["epoch_unix_ns"]) / 1e9, UTC)
@@ -117,6 +116,19 @@ class Run:
         due = self.times.scheduled
         span = float(np.ptp(due)) if len(due) > 1 else 0.0
         return (len(due) - 1) / span * 1e9 if span else None
+
+
+def common(column: pa.ChunkedArray) -> str:
+    """The commonest value, and how many others there are."""
+    counts = pc.value_counts(column).to_pylist()
+    first = str(max(counts, key=lambda entry: entry["counts"])["values"]).partition("?")[0]
+    return first + (f" and {len(counts) - 1} more" if len(counts) > 1 else "")
+
+
+def what_gaps_are_between(runs: Sequence[Run]) -> str:
+    """Tokens, or chunks where the tokens of some events are not known."""
+    known = [run.per_token for run in runs]
+    return "tokens" if all(known) else "tokens or chunks" if any(known) else "chunks"
 
 
 def runs_of(tapes: Sequence[Tape], slos: Sequence[Slo] = ()) -> list[Run]:

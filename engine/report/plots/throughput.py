@@ -45,6 +45,17 @@ def concurrency(run: Run) -> tuple[Floats, Floats]:
     return in_flight(start, end, run.edges_s)
 
 
+def waiting(run: Run) -> Floats | None:
+    """Mean of the requests that are due and not sent, in each bin of run.edges_s: late, or held back by a limit; None
+    if no limit held any back."""
+    every = run.every
+    if np.isnan(every.released).all():
+        return None
+    sent = ~np.isnan(every.sent)
+    due = (every.scheduled[sent] - run.start_ns) / 1e9
+    return in_flight(due, np.fmax((every.sent[sent] - run.start_ns) / 1e9, due), run.edges_s)[0]
+
+
 def missing(run: Run) -> str | None:
     """Why there is nothing to draw."""
     return None if np.isfinite(run.every.sent).any() else "nothing was sent"
@@ -74,6 +85,10 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         own = OF_RUNS[place] if len(runs) > 1 else PURPLE
         name = f"{run.name}: " if len(runs) > 1 else ""
         made[-1].stairs(mean, edges, baseline=None, color=own, lw=2, label=f"{name}mean of the bin")
+        queue = waiting(run)
+        if queue is not None:
+            colour = ORANGE if len(runs) == 1 else own
+            made[-1].stairs(queue, edges, baseline=None, color=colour, ls=":", lw=2, label=f"{name}waiting for a limit")
         if len(runs) == 1:
             made[-1].stairs(peak, edges, baseline=None, color=own, lw=1, ls="--", label="peak of the bin")
     made[0].set_ylabel("requests/s")
@@ -113,4 +128,6 @@ def _said(run: Run) -> str:
     text = f"{counted(int((~np.isnan(every.sent)).sum()), 'request')} sent"
     if every.failed.any():
         text += f", {int(every.failed.sum()):,} failed"
+    if every.cancelled.any():
+        text += f", {int(every.cancelled.sum()):,} cancelled"
     return text + f", in bins of {run.edges_s[1] - run.edges_s[0]:g} s"

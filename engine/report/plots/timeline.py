@@ -102,6 +102,8 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         legend_above(axes, 6)
         bad = int(run.every.failed.sum())
         what = f"{counted(len(run.every.scheduled), 'request')}, {bad:,} failed"
+        if run.every.cancelled.any():
+            what += f", {int(run.every.cancelled.sum()):,} cancelled"
         if one.step > 1:
             what += f"; a line for one in {one.step}"
             what += ", a mark for each failure" if bad == len(one.failures.place) else ", marks for some failures"

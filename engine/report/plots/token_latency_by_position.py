@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .axis import LEAST_MS, counted, dot_size, limits, number, set_scale, tick
 from .events import GAP_EDGES_NS, MOST_POINTS, PER_DECADE, EventGrid
 from .page import BLUE, HEAT, MOST_MARKERS, colour_bar, heat_norm, legend_above, panels
-from .run import Run
+from .run import Run, what_gaps_are_between
 
 Floats = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
                 axes.axhline(max(value, low), color="#000000", lw=1.4, ls=style, label=label)
         axes.set_ylabel(f"{'gap' if run.per_token else 'gap between chunks'}, ms" + (", log scale" if log else ""))
         legend_above(axes)
-        kind = "gaps" if run.per_token else "gaps between chunks of several tokens"
+        kind = "gaps" if run.per_token else "gaps between chunks (the tokens in some are not known)"
         what = f"{grid.samples:,} {kind} of {counted(len(run.main), 'request')}"
         if grid.points is None:
             what += f"; more than {MOST_POINTS:,}, so a colour says how many lie where"
@@ -81,7 +81,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         said.append((f"{run.name}: " if len(runs) > 1 else "") + what)
         last = axes
     last.xaxis.set_major_formatter(FuncFormatter(tick))
-    last.set_xlabel("position in the output, " + ("tokens" if all(run.per_token for run in runs) else "chunks"))
+    last.set_xlabel(f"position in the output, {what_gaps_are_between(runs)}")
     return ". ".join(said) + "."
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .axis import LOG_FROM, counted, dot_size, limits, set_scale
+from .axis import counted, dot_size, is_wide, limits, set_scale
 from .bins import length_edges
 from .page import BLUE, HEAT, MOST_MARKERS, ORANGE, RED, colour_bar, heat_norm, legend_above, panels
 from .run import Run
@@ -57,7 +57,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     found = [samples(run) for run in runs]
     low, high, log = limits(ttft for _, ttft, _ in found)
     every = np.concatenate([part for inputs, _, failed in found for part in (inputs, failed)])
-    wide = bool(every.max() / max(float(every.min()), 1.0) >= LOG_FROM)
+    wide = is_wide(every)
     edges = length_edges(every, 12, wide)
     said = []
     for axes, run, (inputs, ttft, failed) in zip(panels(figure, runs), runs, found, strict=True):

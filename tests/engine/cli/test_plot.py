@@ -39,6 +39,9 @@ def test_mistakes_are_told(tape: Tape, run_cli: Cli) -> None:
     assert unknown.returncode == 2
     assert "there is no plot 'nothing'; the plots are input_output_lengths" in unknown.stderr
     assert run_cli("plot", "nowhere").returncode == 2
+    whole = run_cli("plot", tape.path, "--slo", "ttft:p99:300ms")
+    assert whole.returncode == 2
+    assert "only an objective of each request can be drawn, as ttft:300ms" in whole.stderr
 
 
 def test_the_help_names_every_plot() -> None:

@@ -208,16 +208,17 @@ def test_nothing_sent_and_nothing_planned(make_tape: MakeTape) -> None:
     assert {rate.value for rate in summary.rates} == {None}
 
 
-def test_lateness_of_a_new_connection_is_not_the_clients(make_tape: MakeTape) -> None:
+@pytest.mark.parametrize("made", [{"connected_ns": 2 * MS}, {"connected_ns": MS, "tls_ns": 2 * MS}])
+def test_lateness_of_a_new_connection_is_not_the_clients(make_tape: MakeTape, made: dict[str, int]) -> None:
     requests, events = paced(400)
     for r in requests:
         at = r["scheduled_ns"]
-        r |= {"connection_reused": False, "connect_start_ns": at, "connected_ns": at + 2 * MS}
+        r |= {"connection_reused": False, "connect_start_ns": at, **{name: at + ns for name, ns in made.items()}}
     summary = summarize(make_tape(requests, events))
     assert summary.statistic("lateness").avg == pytest.approx(2)
     assert summary.verdict.state == "VALID"
     for r in requests:
-        r |= {"connected_ns": None, "sent_ns": r["sent_ns"] + MS}
+        r |= {"connected_ns": None, "tls_ns": None, "sent_ns": r["sent_ns"] + MS}
     assert summarize(make_tape(requests, events, name="own")).verdict.reasons[0].code == "late"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tokentape.engine.errors import UserError
 from tokentape.engine.run.preflight import Preflight, probe
-from tokentape.engine.run.target import TransportOptions, find_target, reachable
+from tokentape.engine.run.reach import reachable
+from tokentape.engine.run.target import TransportOptions, find_target
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.target import find_target, join_path, reachable, served_model
+from tokentape.engine.run.models import served_model
+from tokentape.engine.run.reach import reachable
+from tokentape.engine.run.target import find_target, join_path
 
 CHAT = "/v1/chat/completions"
 

@@ -17,6 +17,8 @@ def test_texts_in_batches() -> None:
     assert [content.texts for content in batch(TEXTS, 2)] == [("a", "b"), ("c", "d"), ("e", "a")]
     assert batch(TEXTS, 1) == TEXTS
     assert [content.texts for content in batch([Content(texts=("a", "b")), TEXTS[2]], 3)] == [("a", "b", "c")]
+    rankings = [Content(query="q", texts=("a",))]
+    assert batch(rankings, 3) == rankings
     assert batch([Content(text="a", model="m"), Content(text="b")], 2) == [Content(texts=("a", "b"), model="m")]
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tokentape.engine.cli.profile import profile
 from tokentape.traces.inputs.datasets import KNOWN
 from tokentape.traces.inputs.lengths import Lengths
 from tokentape.traces.inputs.load import load_inputs
@@ -35,6 +36,13 @@ def test_the_mixes_are_read() -> None:
     ]
     assert len(found) == 4
     assert len({Lengths.parse(text).draw(9, 0)[0].tobytes() for text in found}) == 2  # two have the same deviations
+
+
+def test_the_options_exist() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) - {"--repo-type", "--local-dir"}  # those of hf download
+    known = {option for parameter in profile.params for option in parameter.opts}
+    assert len(named) > 15
+    assert named <= known
 
 
 def test_the_known_datasets_are_named() -> None:

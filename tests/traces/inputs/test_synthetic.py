@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokentape.engine.tokenizer import TokenCounter
+from tokentape.traces.content import Content
 from tokentape.traces.errors import InputError
 from tokentape.traces.inputs import synthetic
 from tokentape.traces.inputs.counts import Form, count_tokens
@@ -187,6 +188,22 @@ def test_a_system_prompt_is_the_beginning_where_there_is_no_chat() -> None:
     assert {content.system for content in made.contents} == {None}
     assert len({" ".join(str(content.text).split()[:5]) for content in made.contents}) == 1
     assert {len(str(content.text).split()) for content in made.contents} == {15}
+
+
+def test_prefixes_before_texts_of_ones_own() -> None:
+    own = [Content(text=f"own {n}", output_tokens=n + 1) for n in range(20)]
+    for form, words in (("chat", 12), ("prompt", 17)):
+        prompts = SyntheticPrompts(Lengths.normal(1), None, form=form, prefixes=Prefixes(2, 10, 5))  # type: ignore[arg-type]
+        made = prompts.put_before(own)
+        assert [str(content.text).split()[-2:] for content in made] == [["own", str(n)] for n in range(20)]
+        assert {len(str(content.text).split()) for content in made} == {words}
+        assert len({str(content.text).split()[words - 12] for content in made}) == 2
+        assert {len(str(content.system).split()) for content in made} == {5 if form == "chat" else 1}
+        assert [content.output_tokens for content in made] == list(range(1, 21))
+    with pytest.raises(InputError, match="row 2 of the input has no text that they could stand before"):
+        prompts.put_before([own[0], Content(texts=("a",))])
+    with pytest.raises(InputError, match="row 1 of the input has one of its own"):
+        prompts.put_before([Content(text="a", system="b")])
 
 
 @pytest.mark.parametrize("prefixes", [(1, 0), (0, 5), (-1, 5), (0, 0, -1)])

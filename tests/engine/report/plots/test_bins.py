@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokentape.engine.report.plots.axis import limits, number
+from tokentape.engine.report.plots.axis import is_wide, limits, number
 from tokentape.engine.report.plots.bins import (
     cdf,
     in_flight,
@@ -109,6 +109,14 @@ def test_axes_are_logarithmic_when_samples_are_far_apart() -> None:
     assert (low, high) == pytest.approx((9.0, 11.0))
     assert limits([np.array([10.0, 100.0])])[0] == 0
     assert limits([]) == (0.0, 1.0, False)
+
+
+def test_lengths_are_on_a_log_axis_when_many_are_far_apart() -> None:
+    normal = np.random.default_rng(1).normal(550, 100, 1000)
+    assert not is_wide(np.append(normal, 1.0))
+    assert is_wide(np.append(normal, 10_000.0))
+    assert is_wide(np.random.default_rng(1).lognormal(6, 0.8, 1000))
+    assert not is_wide(np.array([550.0]))
 
 
 @pytest.mark.parametrize(

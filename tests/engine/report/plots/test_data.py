@@ -86,11 +86,14 @@ def test_lengths_are_of_requests_that_ended_well(run: Run) -> None:
     inputs, outputs = input_output_lengths.lengths(run)
     assert inputs.tolist() == [200, 300, 400]
     assert outputs.tolist() == [10, 10, 10]
-    counts, x, y = input_output_lengths.heat(inputs, outputs, (False, False))
-    assert counts.sum() == 3
-    assert counts[0].sum() == 1
-    assert counts[-1].sum() == 1
-    assert (x[0], y.tolist()) == (199.5, [9.5, 10.5])
+    edges = input_output_lengths.cell_edges(inputs, 3)
+    assert (edges[0], len(edges) - 1) == (199.5, 10)
+    assert edges[-1] >= 400.5
+    assert len(set(np.diff(edges).tolist())) == 1
+    assert input_output_lengths.cell_edges(outputs, 3).tolist() == [9.5, 10.5]
+    wide = input_output_lengths.cell_edges(np.array([10.0, 100.0, 1000.0] * 50), 10_000)
+    assert len(wide) - 1 == 40
+    assert wide[1] - wide[0] < wide[-1] - wide[-2]
 
 
 def test_ttft_by_input_length_has_planned_lengths_for_failures(run: Run) -> None:
@@ -133,10 +136,27 @@ def test_rates_over_time_add_up_to_the_requests(run: Run) -> None:
     assert width == pytest.approx(0.01)
     counted = {name: rate.sum() * width for name, rate in throughput.rates(run).items()}
     assert counted == pytest.approx({"scheduled": 6, "sent": 5, "done": 4, "failed": 2, "tokens": 0})
+    assert throughput.waiting(run) is None
     mean, peak = throughput.concurrency(run)
     assert mean.sum() * width == pytest.approx(0.01 + 0.06 + 0.07 + 0.2 + 0.05)
     assert peak.max() == 2  # the fourth has not ended when the fifth is sent
     assert run.warmup_end_s == pytest.approx(0.1)
+
+
+def test_requests_that_a_limit_holds_back_are_seen_waiting(make_tape: MakeTape) -> None:
+    rows = [request(0, 0, 0, 5, 100), request(1, 0, 100, 5, 50, released_ns=100 * MS)]
+    (run,) = runs_of([make_tape(rows)])
+    waiting = throughput.waiting(run)
+    assert waiting is not None
+    assert waiting.sum() * run.edges_s[1] == pytest.approx(0.1)
+    whole, own = lateness.samples(run)
+    assert whole.tolist() == [0, 100_000]
+    assert own.tolist() == [0, 0]
+
+
+def test_the_foot_names_the_commonest_and_counts_the_others(make_tape: MakeTape) -> None:
+    rows = [request(number, number, 0, 5, 10, model=model) for number, model in enumerate("abbc")]
+    assert "  b and 2 more  ·" in runs_of([make_tape(rows)])[0].footer
 
 
 def test_distributions_end_at_the_share_that_did_not_fail(run: Run) -> None:
