@@ -25,8 +25,8 @@ def measure(bench: Bench) -> Section:
         f"Cost: {STREAMS} streams x 40 tokens/s, runs of {lengths[0]} and {lengths[1]:,} tokens a stream, their "
         f"difference in CPU time of all of the client's processes per token event, median of {rounds}, plain and "
         "TLS in turns; at this load most events are read alone. "
-        f"Stamps: {STAMPED_STREAMS} streams x 50 tokens/s, {tokens:,} tokens each, stamp minus the server's clock "
-        "before it encrypts and sends. p50 / p99 / p99.9 in us, events read alone.",
+        f"Stamps: {STAMPED_STREAMS} streams x 50 tokens/s, {tokens:,} tokens each, stamp minus the server's clock read "
+        "between encrypting and send(). p50 / p99 / p99.9 in us, events read alone.",
     )
     certificate = make_certificate(bench.subfolder())
     client = clients.tokentape(bench.client_core, bench.folder)

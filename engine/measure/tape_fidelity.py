@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .fidelity import Fidelity, Lengths, Reuse, lengths, replay_fidelity
+from .fidelity import Fidelity, Lengths, Reuse, lengths, order_violations, replay_fidelity
 
 FIDELITY_COLUMNS: Final = (
     *("request_id", "phase", "outcome", "scheduled_ns", "sent_ns", "planned_input_tokens", "planned_output_tokens"),
-    *("server_input_tokens", "server_output_tokens", "server_cached_tokens"),
+    *("server_input_tokens", "server_output_tokens", "server_cached_tokens", "worker"),
 )
 
 
@@ -21,7 +21,7 @@ def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
 
     A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned. In a
     closed loop a request is due when a slot comes free: to compare what was sent with that would only repeat its
-    lateness, so arrivals are left out.
+    lateness, so arrivals are left out, and order is that of each worker's rows.
 
     Args:
         main: FIDELITY_COLUMNS of the requests, by request_id.
@@ -29,12 +29,13 @@ def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
     """
     order = np.argsort(main["scheduled_ns"].to_numpy(), kind="stable")
     found = _against(main, since_zero(main, manifest, "scheduled_ns"), order, manifest, _told_reuse(manifest))
-    return replace(found, planned=None, gaps=None, rates=()) if _closed_loop(manifest) else found
-
-
-def _closed_loop(manifest: dict[str, Any]) -> bool:
-    load = manifest.get("load")
-    return isinstance(load, dict) and load.get("arrival") == "closed"
+    if not (manifest.get("load") or {}).get("concurrency"):
+        return found
+    # A request of a closed loop is due when its slot came free, which its worker may learn after that of the next.
+    sent = main.filter(pc.is_valid(main["sent_ns"]))
+    left, workers = sent["sent_ns"].to_numpy(), sent["worker"].to_numpy()
+    disorder = sum(order_violations(left[workers == one]) for one in np.unique(workers))
+    return replace(found, planned=None, gaps=None, rates=(), order_violations=disorder)
 
 
 def replanned_fidelity(

@@ -105,7 +105,7 @@ def test_a_servers_tape_has_what_arrived(make_tape: MakeTape) -> None:
 
 
 def test_a_closed_loop_has_no_planned_arrivals(make_tape: MakeTape) -> None:
-    tape = make_tape(rows(), manifest=MANIFEST | {"load": {"arrival": "closed"}})
+    tape = make_tape(rows(), manifest=MANIFEST | {"load": {"concurrency": 4}})
     found = summarize(tape).fidelity
     assert (found.planned, found.gaps, found.rates) == (None, None, ())
     assert found.got.requests == 9
