@@ -210,7 +210,7 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
         capture=capture,
         fidelity=tape_fidelity(main, tape.manifest),
         slos=tuple(r for slo in slos if slo.statistic for r in _slo_results(slo, statistics)),
-        verdict=judge(_evidence(tape, times, requests, capture), max_failures),
+        verdict=judge(_evidence(tape, main, times, requests, capture), max_failures),
     )
 
 
@@ -292,7 +292,7 @@ def _slo_results(slo: Slo, statistics: Sequence[Statistic]) -> list[SloResult]:
     return results
 
 
-def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capture) -> Evidence:
+def _evidence(tape: Tape, main: pa.Table, times: RequestTimes, requests: Requests, capture: Capture) -> Evidence:
     own = times.own_lateness()
     late = exact_percentiles(own[~np.isnan(own)], (50, 99)) if requests.sent else [None, None]
     ttft = times.first_token - times.sent
@@ -319,8 +319,14 @@ def _evidence(tape: Tape, times: RequestTimes, requests: Requests, capture: Capt
         clock_steps=steps,
         recovered=bool(tape.manifest.get("recovered")),
         unverified=_unverified(tape.manifest),
+        whole_answers=_whole_answers(main, times) if tape.manifest.get("streaming") else 0,
         problems=tuple(map(str, tape.manifest.get("problems") or ())),
     )
+
+
+def _whole_answers(main: pa.Table, times: RequestTimes) -> int:
+    """How many ended well with one event of several tokens."""
+    return int((times.ok & (main["output_events"].to_numpy() == 1) & (times.output_tokens > 1)).sum())
 
 
 def _unverified(manifest: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ took, which is the network's and the server's. The limits, and why:
 | requests that ended well | under 36 (no p90) | none |
 | failures | over 1 % | |
 | token events that are coalesced | over 10 % | |
+| answers in one piece though streams were asked for | over half | |
 | a worker's loop, busy share | over 70 % | over 95 % |
 | a clock step | any | |
 | a worker that ended early | | any |
@@ -66,6 +67,8 @@ class Evidence:
     recovered: bool
     unverified: bool = False
     """Certificates of servers were not verified (``--insecure``)."""
+    whole_answers: int = 0
+    """Requests for a stream that ended well with one event of several tokens."""
     problems: tuple[str, ...] = ()
     """What broke in the client itself, as in a worker that was killed."""
 
@@ -208,6 +211,10 @@ def _client(e: Evidence) -> list[Reason]:
         text = f"{e.coalesced_share:.1%} of token events were read together with a later one: their stamps are bounds"
         advice = "use more workers; if it stays, the server writes several events at once"
         found.append(Reason(DEGRADED, "coalesced", text, advice))
+    if e.whole_answers > 0.5 * e.ok:
+        text = f"{e.whole_answers:,} of {_requests(e.ok)} for a stream were answered in one piece: TTFT is of all of it"
+        advice = "see whether the server, or a proxy before it, holds streams back"
+        found.append(Reason(DEGRADED, "not_streamed", text, advice))
     if e.kernel_clock_share is not None and e.kernel_clock_share < 1:
         text = f"{1 - e.kernel_clock_share:.1%} of requests were stamped by the user clock, not the kernel"
         found.append(Reason(NOTE, "user_clock", text, "on Linux outside gVisor the kernel stamps TCP reads"))

@@ -55,6 +55,8 @@ def test_a_clean_run_is_valid_without_a_reason() -> None:
         ({"ok": 3959, "failed": 41}, "DEGRADED", "failures"),
         ({"ok": 3999, "cancelled": 1}, "DEGRADED", "interrupted"),
         ({"coalesced_share": 0.11}, "DEGRADED", "coalesced"),
+        ({"whole_answers": 2000}, "VALID", None),
+        ({"whole_answers": 2001}, "DEGRADED", "not_streamed"),
         ({"kernel_clock_share": 0.5}, "VALID", "user_clock"),
         ({"busy_share": 0.71}, "DEGRADED", "busy"),
         ({"busy_share": 0.96}, "INVALID", "busy"),

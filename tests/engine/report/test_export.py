@@ -134,3 +134,14 @@ def test_a_table_too_narrow_for_its_reasons_has_them_below(make_tape: MakeTape) 
     assert "n/a (needs" not in narrow.getvalue()
     assert "n/a (needs 36) n/a (needs 368)" in wide.getvalue()
     assert all(len(line) <= 72 for line in narrow.getvalue().splitlines()[2:13])
+
+
+def test_answers_in_one_piece_are_told_where_streams_were_asked_for(make_tape: MakeTape) -> None:
+    rows: list[dict[str, Any]] = [
+        {"request_id": r, "scheduled_ns": r * MS, "sent_ns": r * MS, "first_token_ns": (r + 50) * MS}
+        | {"last_token_ns": (r + 50) * MS, "end_ns": (r + 50) * MS, "output_events": 1, "output_tokens": 9}
+        for r in range(400)
+    ]
+    for streaming, codes in ((True, ["not_streamed"]), (False, []), (None, [])):
+        verdict = summarize(make_tape(rows, manifest={"streaming": streaming}, name=f"{streaming}")).verdict
+        assert [reason.code for reason in verdict.reasons if reason.code == "not_streamed"] == codes
