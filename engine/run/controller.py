@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..plan import Plan, Shard, shard_links, shards
 from ..tape import TapeWriter
+from ..transport.route import Route
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
-from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Route, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
 from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch

@@ -13,21 +13,21 @@ import pyarrow as pa
 from ...traces.content import Content
 from ..endpoints import BodyOptions, Completion, Endpoint
 from ..errors import UserError
+from ..host import clock_pair
 from ..plan import Plan, peak_rows, profile_plan
 from ..tape import Tape
+from ..transport.headers import request_head, request_headers, secrets
+from ..transport.models import served_model
+from ..transport.preflight import probe
+from ..transport.reach import reachable
+from ..transport.target import Target, find_target
 from .api import api_of
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
-from .headers import request_head, request_headers, secrets
-from .host import clock_pair
-from .models import served_model
 from .options import ProfileOptions
-from .preflight import probe
 from .prepare import Prepared, prepare
 from .prepared import PreparedComposer
-from .reach import reachable
 from .records import Constants
-from .target import Target, find_target, transport_of
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _models_and_targets(
     stream: bool,
     timeout_s: float,
 ) -> tuple[Sequence[str], list[Target]]:
-    how, models = transport_of(options), options.models
+    how, models = options.transport(), options.models
     if not models:
         first = reachable(find_target(urls[0], endpoint.path, how), timeout_s)
         models = (served_model(first, headers, timeout_s),)

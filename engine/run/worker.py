@@ -15,7 +15,8 @@ import uvloop
 
 from ...cext.parsers import Dialect
 from ...cext.reactor import Reactor, die_with_parent, wake_exactly
-from .channel import CANCEL, COMMAND, GO, READY, STOP, encoded, receive_setup
+from ..transport.route import encoded
+from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
 
 AHEAD_NS = 100_000_000
 """How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""

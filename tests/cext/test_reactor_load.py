@@ -16,8 +16,8 @@ from tokentape.engine.run.channel import FEED_END, FEED_HEADER, REQUESTS, STATUS
 from tokentape.engine.run.frames import FrameReader
 from tokentape.engine.run.records import STATUS as STATUS_RECORD
 from tokentape.engine.run.records import unpack_requests
-from tokentape.engine.run.target import find_target
 from tokentape.engine.tape.schema import OUTCOMES
+from tokentape.engine.transport.target import find_target
 
 MS = 1_000_000
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
