@@ -84,8 +84,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tokenizer",
-    metavar="DIR",
-    help="Makes prompt lengths exact, and counts tokens that the server does not.",
+    metavar="NAME",
+    help="A folder or a hub's name: makes prompt lengths exact, and counts tokens that the server does not.",
 )
 @click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other prompts.")

@@ -25,6 +25,7 @@ class SendOptions:
         model: None asks the server for the first that it lists.
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
+        tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
         seed: Of the prompts, and of whatever else is drawn.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
@@ -52,6 +53,8 @@ class SendOptions:
     model: str | None = None
     workers: int = 1
     tokenizer: str | None = None
+    tokenizer_revision: str | None = None
+    trust_remote_code: bool = False
     seed: int = 0
     stream: bool = True
     usage: bool = True
@@ -129,7 +132,6 @@ class InputOptions:
         image_width, image_height: Synthetic images of this size; 0: none.
         image_format: ``png`` or ``jpeg``.
         images: A folder of pictures to send along.
-        tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
     """
 
     file: Path | None = None
@@ -152,8 +154,6 @@ class InputOptions:
     image_height_stddev: float = 0.0
     image_format: str = "png"
     images: Path | None = None
-    tokenizer_revision: str | None = None
-    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
