@@ -177,17 +177,125 @@ static void test_a_slot_is_held_by_all_that_follows(void) {
     }
 }
 
+/* A diamond: 3 follows 2 and waits for 1 besides; 4 follows it. */
+static const int64_t DIAMOND[] = {-1, 0, 0, 2, 3}, DIAMOND_THINK[] = {0, 0, 5, 10, 0};
+
+static void test_a_fan_in_waits_for_the_last_end(void) {
+    static const int64_t also_row[] = {3}, also_parent[] = {1};
+    const schedule_links links = {.parent = DIAMOND, .think_ns = DIAMOND_THINK, .ahead_ns = 100,
+                                  .also_row = also_row, .also_parent = also_parent, .also_count = 1};
+    const int64_t due[5] = {0};
+    int64_t wanted[4];
+    for (int first = 1; first <= 2; first++) {
+        schedule plan;
+        CHECK_NUMBER(schedule_init(&plan, due, 5, &links, NULL), 0);
+        schedule_begin(&plan, 1000);
+        check_step(&plan, 1000, 0, SCHEDULE_SEND);
+        CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 2);
+        schedule_ended(&plan, 0, 1010);
+        check_step(&plan, 1010, 1, SCHEDULE_SEND);
+        CHECK_NUMBER(schedule_want_early(&plan, 1, wanted, 4), 1);     /* by whichever leaves first */
+        CHECK_NUMBER(wanted[0], 3);
+        check_step(&plan, 1015, 2, SCHEDULE_SEND);
+        CHECK_NUMBER(schedule_want_early(&plan, 2, wanted, 4), 0);
+        schedule_ended(&plan, first, 1100);
+        CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
+        schedule_ended(&plan, 3 - first, 1050);                        /* told later, though it ended before */
+        check_step(&plan, 1110, 3, SCHEDULE_SEND);
+        CHECK_NUMBER(plan.left, 1);
+        schedule_free(&plan);
+    }
+}
+
+/* 4 waits for 1, 2 and 3, which all follow 0. */
+static void test_a_fan_in_of_three_in_any_order(void) {
+    static const int64_t parent[] = {-1, 0, 0, 0, 3, -1}, think[] = {0, 0, 0, 0, 7, 0};
+    static const int64_t also_row[] = {4, 4}, also_parent[] = {1, 2}, due[] = {0, 1, 2, 3, 400, 500};
+    static const int orders[6][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
+    for (int order = 0; order < 6; order++)
+        for (int floors = 0; floors < 2; floors++) {
+            schedule plan;
+            const schedule_links links = {.parent = parent, .think_ns = think, .floors = floors,
+                                          .also_row = also_row, .also_parent = also_parent, .also_count = 2};
+            CHECK_NUMBER(schedule_init(&plan, due, 6, &links, NULL), 0);
+            schedule_begin(&plan, 0);
+            schedule_pop(&plan);
+            schedule_ended(&plan, 0, 10);
+            for (int i = 0; i < 6; i++)
+                schedule_pop(&plan);                                   /* each is asked for and sent */
+            for (int i = 0; i < 3; i++) {
+                CHECK_NUMBER(schedule_next_at(&plan), 500);
+                schedule_ended(&plan, orders[order][i], 100 + 50 * i);
+            }
+            check_step(&plan, floors ? 400 : 207, 4, SCHEDULE_WANT);
+            check_step(&plan, floors ? 400 : 207, 4, SCHEDULE_SEND);
+            schedule_free(&plan);
+        }
+}
+
+static void test_a_fan_in_is_given_up_once(void) {
+    static const int64_t also_row[] = {3, 4}, also_parent[] = {1, 1};
+    const schedule_links links = {.parent = DIAMOND, .think_ns = DIAMOND_THINK,
+                                  .also_row = also_row, .also_parent = also_parent, .also_count = 2};
+    const int64_t opens[] = {0};
+    const schedule_slots slots = {opens, 1};
+    const int64_t due[5] = {0};
+    for (int failing = 1; failing <= 3; failing++) {                   /* bits: the first, the second of those it waits for */
+        schedule plan;
+        CHECK_NUMBER(schedule_init(&plan, due, 5, &links, &slots), 0);
+        schedule_begin(&plan, 0);
+        schedule_pop(&plan);
+        schedule_ended(&plan, 0, 10);
+        for (int i = 0; i < 4; i++)
+            schedule_pop(&plan);
+        int64_t given_up = 0;
+        for (int row = 1; row <= 2; row++) {
+            CHECK_NUMBER(plan.free_count, 0);
+            if (failing & row)
+                given_up += schedule_give_up(&plan, row, 20);
+            else
+                schedule_ended(&plan, row, 20);
+        }
+        CHECK_NUMBER(given_up, 2);
+        CHECK(plan.left == 0 && plan.free_count == 1 && schedule_next_at(&plan) == SCHEDULE_NEVER);
+        schedule_free(&plan);
+    }
+}
+
+static void test_fan_in_refused(void) {
+    static const struct { int64_t row, parent; } edges[] = {{2, 2}, {2, 3}, {2, -1}, {4, 1}, {5, 1}};
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
+        schedule plan;
+        const schedule_links links = {.parent = PARENT, .think_ns = THINK, .also_row = &edges[i].row,
+                                      .also_parent = &edges[i].parent, .also_count = 1};
+        CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links, NULL), -3);
+        schedule_free(&plan);
+    }
+    const int64_t parent[] = {-1, -1, 1}, also_row[] = {2}, also_parent[] = {0}, opens[] = {0};
+    const schedule_links links = {.parent = parent, .think_ns = THINK, .also_row = also_row, .also_parent = also_parent,
+                                  .also_count = 1};
+    const schedule_slots slots = {opens, 1};
+    schedule plan;
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links, NULL), 0);       /* another session's end is waited for */
+    schedule_free(&plan);
+    CHECK_NUMBER(schedule_init(&plan, DUE, 3, &links, &slots), -3);    /* but not where each holds a slot */
+    schedule_free(&plan);
+}
+
 /* Sessions of all shapes through a few slots, on a clock of its own: the earliest thing happens next. */
 static void test_sessions_through_slots(void) {
     enum { COUNT = 300, SLOTS = 4 };
     static int64_t due[COUNT], parent[COUNT], think[COUNT], ends[COUNT], root[COUNT], rest[COUNT];
+    static int64_t also_row[COUNT], also_parent[COUNT], also[COUNT], last[COUNT];
+    static bool lost[COUNT];
     const int64_t opens[SLOTS] = {0, 10, 10, 200};
     uint32_t seed = 7;
 #define DRAW(n) ((seed = seed * 1664525u + 1013904223u) >> 8) % (n)
     for (int round = 0; round < 20; round++) {
         schedule plan;
         schedule_slots slots = {opens, SLOTS};
-        schedule_links links = {.parent = parent, .think_ns = think, .ahead_ns = DRAW(50)};
+        schedule_links links = {.parent = parent, .think_ns = think, .ahead_ns = DRAW(50),
+                                .also_row = also_row, .also_parent = also_parent};
         memset(rest, 0, sizeof rest);
         for (int row = 0; row < COUNT; row++) {
             parent[row] = row && DRAW(3) ? row - 1 - (int64_t)(DRAW(row < 5 ? row : 5)) : -1;
@@ -195,6 +303,15 @@ static void test_sessions_through_slots(void) {
             root[row] = parent[row] < 0 ? row : root[parent[row]];
             rest[root[row]]++;
             ends[row] = -1;
+            last[row] = 0;
+            lost[row] = false;
+            also[row] = row - 1 - (int64_t)(DRAW(10));
+            if (parent[row] < 0 || also[row] < 0 || root[also[row]] != root[row])
+                also[row] = -1;
+            else if (round % 2) {
+                also_row[links.also_count] = row;
+                also_parent[links.also_count++] = also[row];
+            }
         }
         CHECK_NUMBER(schedule_init(&plan, due, COUNT, &links, &slots), 0);
         schedule_begin(&plan, 0);
@@ -210,11 +327,20 @@ static void test_sessions_through_slots(void) {
                 break;
             if (first >= 0 && ends[first] <= next) {
                 now = ends[first];
-                int64_t given_up = 0;
-                if (DRAW(8))
+                int64_t given_up = 0, gone = 0;
+                if (DRAW(8)) {
+                    last[first] = now;
                     schedule_ended(&plan, first, now);
-                else
+                } else {
+                    lost[first] = true;
                     given_up = schedule_give_up(&plan, first, now);
+                }
+                for (int64_t row = first + 1; row < COUNT; row++) {
+                    bool goes = (parent[row] >= 0 && lost[parent[row]]) || (links.also_count && also[row] >= 0 && lost[also[row]]);
+                    gone += goes && !lost[row];
+                    lost[row] |= goes;
+                }
+                CHECK_NUMBER(given_up, gone);
                 over += 1 + given_up;
                 rest[root[first]] -= 1 + given_up;
                 sessions -= !rest[root[first]];
@@ -229,7 +355,14 @@ static void test_sessions_through_slots(void) {
                 continue;
             sessions += parent[step.row] < 0;
             most = sessions > most ? sessions : most;
-            CHECK(sessions <= SLOTS && ends[step.row] == -1);
+            CHECK(sessions <= SLOTS && ends[step.row] == -1 && !lost[step.row]);
+            if (parent[step.row] >= 0) {
+                int64_t after = last[parent[step.row]], besides = links.also_count ? also[step.row] : -1;
+                if (besides >= 0 && last[besides] > after)
+                    after = last[besides];
+                CHECK(besides < 0 || last[besides]);
+                CHECK_NUMBER(schedule_due(&plan, step.row), after + think[step.row]);
+            }
             ends[step.row] = now + 1 + DRAW(60);
             under_way++;
         }
@@ -268,6 +401,10 @@ int main(void) {
     test_floors_and_giving_up();
     test_slots();
     test_a_slot_is_held_by_all_that_follows();
+    test_a_fan_in_waits_for_the_last_end();
+    test_a_fan_in_of_three_in_any_order();
+    test_a_fan_in_is_given_up_once();
+    test_fan_in_refused();
     test_sessions_through_slots();
     test_slots_refused();
     test_links_refused();
