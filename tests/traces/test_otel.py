@@ -365,6 +365,14 @@ def test_waits_are_bounded() -> None:
     ],
 )
 def test_recorded_files(shared: Find, name: str, rows: int, followed_by_row: list[int | None] | None) -> None:
+    waited_for_besides = {
+        "parallel_requests": {3: [1]},
+        "fan_in_dependencies": {3: [1]},
+        "customer_support_escalation": {3: [1]},
+        "multi_agent_research": {4: [1, 2], 9: [6, 7]},
+        "code_review_workflow": {4: [1, 2], 9: [6, 7], 14: [11, 12]},
+        "software_architecture_review": {5: [1, 2, 3], 9: [6, 7], 13: [11]},
+    }
     path = shared(f"traces/otel/{name}.json")
     trace = read(path)
     assert (trace.format, len(trace), trace.skipped_rows) == ("otel", rows, 0)
@@ -376,3 +384,5 @@ def test_recorded_files(shared: Find, name: str, rows: int, followed_by_row: lis
         assert row["output_tokens"] > 0
     if followed_by_row is not None:
         assert trace.table["parent"].to_pylist() == followed_by_row
+    also = {row: further for row, further in enumerate(trace.table["also_after"].to_pylist()) if further}
+    assert also == waited_for_besides.get(name, {})
