@@ -189,7 +189,7 @@ MAY_IMPORT = {
     "report": {"measure", "tape", "facade", *COMMON},
     "run": {"plan", "endpoints", "tape", "cext", "traces", "facade", *COMMON},
     "cli": {"run", "plan", "endpoints", "report", "measure", "tape", "traces", "facade", *COMMON},
-    "facade": {"run", "measure", "tape", "traces"},
+    "facade": {"run", "plan", "measure", "tape", "traces"},
 }
 """The arrows of the house: the facade is imported from below for the version alone."""
 

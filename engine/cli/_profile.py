@@ -108,7 +108,7 @@ def _inputs(given: dict[str, Any]) -> InputOptions:
         raise UserError("--input-file and --input-dataset both say what to send; leave one out")
     names = ("entries", "input_mean", "input_stddev", "output_mean", "output_stddev", "lengths", "prefixes",
              "prefix_tokens", "batch", "image_width", "image_height", "image_width_stddev", "image_height_stddev",
-             "image_format", "images", "tokenizer_revision", "trust_remote_code")  # fmt: skip
+             "image_format", "images")  # fmt: skip
     return InputOptions(
         file=given["input_file"],
         dataset=given["input_dataset"],

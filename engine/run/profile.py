@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from ...traces.content import Content
-from ..endpoints import ENDPOINTS, BodyOptions, Completion, Endpoint, response_fields, template_endpoint
+from ..endpoints import BodyOptions, Completion, Endpoint
 from ..errors import UserError
 from ..plan import Plan, peak_rows, profile_plan
 from ..tape import Tape
+from .api import api_of
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
 from .headers import request_head, request_headers, secrets
@@ -121,27 +122,8 @@ def profile(
 
 
 def _endpoint(options: ProfileOptions) -> Endpoint:
-    if options.endpoint == "template":
-        if options.template is None:
-            raise UserError("--endpoint-type template needs the body of its requests: --request-template FILE")
-        try:
-            text = options.template.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UserError(f"{options.template}: cannot be read: {why}") from None
-        fields = response_fields(options.response_fields)
-        return template_endpoint(
-            options.path or "",
-            text,
-            fields,
-            options.framing,
-            needs_end=any(role in {"end", "finish"} for role in fields.values()),
-            name=str(options.template),
-        )
-    if options.template is not None or options.response_fields:
-        raise UserError("--request-template and --response-field are of --endpoint-type template")
-    endpoint = ENDPOINTS[options.endpoint]
-    if options.path is None:
+    endpoint = api_of(options, options.path or "", "--endpoint-type")
+    if options.path is None or endpoint.name == "template":
         return endpoint
     return replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
 
