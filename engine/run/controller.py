@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..plan import Plan, Shard, shard_links, shards
+from ..plan import Plan, Shard, shard_joins, shard_links, shards
 from ..tape import TapeWriter
 from ..transport.route import Route
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
@@ -168,6 +168,7 @@ class Controller:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
             follows = self._plan.parent is not None
             links = shard_links(self._plan, worker.rows) if follows else ()
+            also = shard_joins(self._plan, worker.rows)
             cancel = self._plan.cancel_after_ns
             try:
                 send_setup(
@@ -178,6 +179,8 @@ class Controller:
                     *links,
                     cancel_after_ns=None if cancel is None else np.ascontiguousarray(cancel[worker.rows]),
                     slot_opens_ns=worker.shard.load.slot_opens_ns if self._plan.load.closed else None,
+                    also_row=also and also.rows,
+                    also_parent=also and also.after,
                 )
             except (BrokenPipeError, ConnectionResetError):
                 continue  # it died at once: its silence is told below

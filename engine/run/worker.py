@@ -44,6 +44,8 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         think_ns=columns.get("think_ns"),
         cancel_after_ns=columns.get("cancel_after_ns"),
         slot_opens_ns=columns.get("slot_opens_ns"),
+        also_row=columns.get("also_row"),
+        also_parent=columns.get("also_parent"),
         address=bytes.fromhex(route.address),
         tunnel=route.tunnel.encode("ascii"),
         tls_host=encoded(route.tls_host),
