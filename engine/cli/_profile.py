@@ -39,6 +39,9 @@ def run_profile(given: dict[str, Any]) -> int:
     artifacts = given["artifact_dir"] or _artifact_directory(given, options)
     out = given["out"] or artifacts / f"profile-{time.strftime('%Y%m%d-%H%M%S')}.tape"
     slos = _slos(given)
+    for slo in slos:
+        if slo.metric in ("ttft", "tpot", "itl") and not given["streaming"]:
+            raise UserError(f"{slo.text}: answers that come as a whole have no token times; add --streaming")
     if given["generate_plots"]:
         from ..report.plots.draw import require_matplotlib
 

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from ..run.options import ReplayOptions
 
 
-@click.command()
+@click.command(short_help="Replay a trace against a server and write a tape.")
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET."
 )
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
+@click.option(
+    "--out", "-o", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]"
+)
 @click.option(
     "--endpoint",
     default="chat",
@@ -200,10 +202,10 @@ def _run(given: dict[str, Any]) -> int:
     from ... import traces
     from ..errors import UserError
 
-    options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
         raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
+    options = _options(given)
     trace = trace or traces.sample_path()
     return run_replay(trace, given["out"] or _out_for(trace), options, given)
 

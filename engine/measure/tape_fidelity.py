@@ -19,8 +19,9 @@ FIDELITY_COLUMNS: Final = (
 def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
     """What the requests of a tape's main phase say, against its own schedule.
 
-    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned; in a
-    closed loop it is that of each worker's rows.
+    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned. In a
+    closed loop a request is due when a slot comes free: to compare what was sent with that would only repeat its
+    lateness, so arrivals are left out, and order is that of each worker's rows.
 
     Args:
         main: FIDELITY_COLUMNS of the requests, by request_id.
@@ -33,7 +34,8 @@ def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
     # A request of a closed loop is due when its slot came free, which its worker may learn after that of the next.
     sent = main.filter(pc.is_valid(main["sent_ns"]))
     left, workers = sent["sent_ns"].to_numpy(), sent["worker"].to_numpy()
-    return replace(found, order_violations=sum(order_violations(left[workers == one]) for one in np.unique(workers)))
+    disorder = sum(order_violations(left[workers == one]) for one in np.unique(workers))
+    return replace(found, planned=None, gaps=None, rates=(), order_violations=disorder)
 
 
 def replanned_fidelity(

@@ -50,6 +50,8 @@ class Status:
     blocked: int = 0
     clock_steps: int = 0
     elapsed_ns: int = 0
+    until_ns: int = 0
+    """When a closed loop ends by the clock, since the start; 0: `planned` requests are sent."""
     stopping: bool = False
     lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
@@ -141,7 +143,7 @@ class Controller:
         self._kept: dict[int, bytes] = {}
         self._never_left = 0
         self.start_ns = 0
-        self.status = Status(planned=len(plan))
+        self.status = Status(planned=len(plan), until_ns=plan.load.stop_ns)
         self.problems: list[str] = []
 
     def run(self) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ..endpoints import BodyOptions, Completion, Endpoint
 from ..errors import UserError
 from ..host import clock_pair
-from ..plan import Plan, peak_rows, profile_plan
+from ..plan import Pace, Plan, peak_rows, profile_plan
 from ..tape import Tape
 from ..transport.headers import request_head, request_headers, secrets
 from ..transport.models import served_model
@@ -79,6 +79,8 @@ def profile(
     check_free(out)
     prepared = prepare(options, endpoint, on_note)
     plan = _plan(prepared, options)
+    if (cut := ramp_cut(options.pace)) is not None:
+        on_note(cut)
     connections, warning = descriptors_for(plan, _at_once(plan), options.workers)
     if warning and not plan.load.closed:
         on_note(warning)
@@ -114,7 +116,7 @@ def profile(
         )
         run = execute(job, out, options, command=command, on_status=on_status, on_note=on_note)
     tape = run.seal()
-    if plan.load.closed and plan.load.stop_ns and run.controller.rows_sent == len(plan):
+    if plan.load.closed and plan.load.stop_ns and run.controller.status.sent == len(plan):
         on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
     return Profiled(tape, composer)
 
@@ -233,6 +235,19 @@ def _facts(
         },
         "streaming": stream,
     }  # fmt: skip
+
+
+def ramp_cut(pace: Pace) -> str | None:
+    """What to say of a ramp that outlasts the run; None where it does not, or where a count alone ends the run."""
+    if pace.duration_ns is None:
+        return None
+    length_ns = pace.duration_ns + pace.warmup_ns
+    if length_ns >= pace.ramp_ns:
+        return None
+    return (
+        f"the ramp takes {pace.ramp_ns / 1e9:g} s and sending ends after {length_ns / 1e9:g} s: "
+        f"the full {'concurrency' if pace.concurrency else 'rate'} is not reached"
+    )
 
 
 def check_profile(options: ProfileOptions) -> None:

@@ -32,6 +32,8 @@ RUN = "profile -m m --request-count 8 --isl 12 --osl 3 --concurrency 2 --artifac
         ("--concurrency 2 --workers 3", "--workers 3 cannot share --concurrency 2"),
         ("--goodput foo:3", "'foo' is none of time_to_first_token"),
         ("--slo ttft", "write METRIC:LIMIT"),
+        ("--slo ttft:300ms", "add --streaming"),
+        ("--goodput inter_token_latency:30", "add --streaming"),
         ("--endpoint-type embeddings --streaming", "embeddings has no streams"),
         ("--batch-size 3", "chat takes one text a request"),
         ("--extra-inputs {bad", "is not JSON"),

@@ -268,3 +268,8 @@ def test_two_thousand_streams_at_once(tmp_path: Path) -> None:
     rows = simulator.tape.manifest["rows"]
     assert (rows["requests"], rows["events"]) == (streams, streams * (tokens + 3))
     assert set(simulator.tape.requests["outcome"].to_pylist()) == {"ok"}
+
+
+def test_a_law_that_is_none_is_told_by_its_name() -> None:
+    with pytest.raises(UserError, match="itl: 'abc' is not a duration"):
+        Simulator(SimulatorConfig(itl="abc"))
