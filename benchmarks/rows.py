@@ -52,6 +52,11 @@ def percentiles(values: NDArray[np.int64] | NDArray[np.float64], unit: float = 1
     return " / ".join(f"{np.percentile(values, q) / unit:,.1f}" for q in (50, 99, 99.9))
 
 
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+
+
 def markdown(sections: Sequence[Section], machine: str, notes: Iterable[str]) -> str:
     """The whole document."""
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

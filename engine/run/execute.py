@@ -11,19 +11,19 @@ import numpy as np
 
 from ..endpoints import Endpoint
 from ..errors import UserError
+from ..host import clock_pair, host
 from ..plan import Plan
+from ..simulate.simulated import simulated_server
 from ..tape import Tape, TapeWriter
 from ..tape.seal import TokenCounts
 from ..tokenizer import TokenCounter
+from ..transport.headers import redact
+from ..transport.target import Target
 from .bodies import Composer, LiveComposer
 from .channel import Setup
 from .controller import Controller, Status
-from .headers import redact
-from .host import clock_pair, host
 from .options import SendOptions
 from .records import Constants
-from .simulated import simulated_server
-from .target import Target
 
 FEED_LIMIT = 16 << 20
 """Bytes of requests that wait in a worker, ready to be sent."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..endpoints import Framing, PromptForm
 from ..plan import Choice, Order, Pace, Sessions, Think
+from ..transport.route import TransportOptions
 
 MS = 1_000_000
 
@@ -75,6 +76,10 @@ class SendOptions:
     keep_bodies: bool = False
     simulator: Sequence[str] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def transport(self) -> TransportOptions:
+        """How connections are made; those to the run's own simulator go through no proxy."""
+        return TransportOptions(self.cacert, self.insecure, self.proxy and self.url is not None)
 
     def shown(self) -> dict[str, Any]:
         """For the manifest: all but the values of headers."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from tokentape.cext.server import words
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.simulator import Simulator, SimulatorConfig, parse_law
+from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig, parse_law
 
 MESSAGES: list[Any] = [{"role": "user", "content": "one two three"}]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.models import served_model
-from tokentape.engine.run.reach import reachable
-from tokentape.engine.run.recorder import find_server
-from tokentape.engine.run.target import TransportOptions, find_target, join_path
+from tokentape.engine.record.recorder import find_server
+from tokentape.engine.transport.models import served_model
+from tokentape.engine.transport.reach import reachable
+from tokentape.engine.transport.target import TransportOptions, find_target, join_path
 
 CHAT = "/v1/chat/completions"
 

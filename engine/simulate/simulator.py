@@ -24,9 +24,9 @@ from ...cext.server import (
     Stats,
 )
 from ..errors import UserError
+from ..host import clock_pair, host
 from ..tape.read import Tape
 from ..units import duration_ns
-from .host import clock_pair, host
 from .truth import TruthWriter
 
 if TYPE_CHECKING:  # names that the compiled module has for type checkers only
