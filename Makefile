@@ -41,6 +41,7 @@ wheel: $(VENV)/.developing
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check build/wheel/*.whl
 	cd build/wheel && venv/bin/tokentape replay --sample --simulate --speed 10 --limit 50 --out wheel.tape --quiet
+	cd build/wheel && venv/bin/tokentape profile --simulate --streaming --request-count 40 --osl 4 --out load.tape --quiet
 	cd build/wheel && venv/bin/python -c "import tokentape; print(len(tokentape.open('wheel.tape').requests), 'requests on the tape')"
 
 # Longer than the tests do: a minute for each parser.
@@ -56,7 +57,7 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python setup.py pyproject.toml $(wildcard cext/*.[chp]* engine/*/*.py traces/*.py traces/readers/*.py)
+$(VENV)/.installed: $(VENV)/bin/python setup.py pyproject.toml $(wildcard cext/*.[chp]* engine/*.py engine/*/*.py engine/*/*/*.py traces/*.py traces/*/*.py)
 	$(PIP) .
 	@touch $@
 

@@ -43,6 +43,8 @@ class Reactor:
             follows none is then due when a slot is free; the slot is free again when that row, and all that follows
             it, has ended.
         lines: Streams are lines of JSON, whatever Content-Type they come with.
+        also_row, also_parent: Rows that have a parent, and further rows above them that they wait for as well, one a
+            pair: the think time begins at the end of the last.
 
     Raises:
         ValueError: Due times or openings are not ascending, or the arrays differ in length.
@@ -87,6 +89,8 @@ class Reactor:
         cancel_after_ns: memoryview[int] | None = None,
         slot_opens_ns: memoryview[int] | None = None,
         lines: bool = False,
+        also_row: memoryview[int] | None = None,
+        also_parent: memoryview[int] | None = None,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""

@@ -28,6 +28,9 @@ cdef extern from "schedule.h" nogil:
         const int64_t *think_ns
         bint floors
         int64_t ahead_ns
+        const int64_t *also_row
+        const int64_t *also_parent
+        int64_t also_count
     ctypedef struct schedule_slots:
         const int64_t *opens_ns
         int64_t count
@@ -132,7 +135,8 @@ cdef class Reactor:
                   bint go_on_after_failure=False, bytes tunnel=b"", bytes tls_host=None, bytes ca_file=None,
                   bytes store_file=None, bytes store_dir=None, bint insecure=False,
                   uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
-                  const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False):
+                  const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False,
+                  const int64_t[::1] also_row=None, const int64_t[::1] also_parent=None):
         cdef reactor_config config
         cdef reactor_rows plan
         cdef schedule_links links
@@ -192,14 +196,20 @@ cdef class Reactor:
                 raise ValueError(f"{parent.shape[0]} parents and {think_ns.shape[0]} think times for {rows} requests")
             links.parent = &parent[0]
             links.think_ns = &think_ns[0]
+        if also_row is not None and also_parent is not None and also_row.shape[0]:
+            if parent is None or also_row.shape[0] != also_parent.shape[0]:
+                raise ValueError(f"{also_row.shape[0]} rows wait for {also_parent.shape[0]} further ones; each needs a parent too")
+            links.also_row = &also_row[0]
+            links.also_parent = &also_parent[0]
+            links.also_count = also_row.shape[0]
         if tls_host is not None:
             self.tls = client_context(tls_host, ca_file, store_file, store_dir, insecure)
         config.route.tls = self.tls
         self.ptr = reactor_new(&config, &plan)
         if self.ptr is NULL:
             if errno == EINVAL:
-                raise ValueError("due times and slots' openings must be ascending and not below 0, a parent must stand above its "
-                                 "row, and a time of cancellation must be -1 or more")
+                raise ValueError("due times and slots' openings must be ascending and not below 0, what a row waits for must "
+                                 "stand above it, and a time of cancellation must be -1 or more")
             raise OSError(errno, f"the reactor cannot start: {os.strerror(errno)}")
 
     def __dealloc__(self):

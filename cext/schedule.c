@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WANTED = 1, GIVEN_UP = 2 };
+
 static bool is_root(const schedule *plan, int64_t row) { return !plan->parent || plan->parent[row] < 0; }
 
 static void skip_followers(const schedule *plan, int64_t *row) {
@@ -17,39 +19,68 @@ static int64_t *copied(const int64_t *values, int64_t rows) {
     return copy;
 }
 
-/* Followers of row r are child[first_child[r] .. first_child[r + 1]). */
-static bool list_children(schedule *plan) {
+/* What waits for row r, as a child in the tree or besides, is child[first_child[r] .. first_child[r + 1]). */
+static bool list_children(schedule *plan, const schedule_links *links) {
     size_t rows = (size_t)plan->rows;
     plan->first_child = calloc(rows + 2, sizeof *plan->first_child);
-    plan->child = malloc((rows + 1) * sizeof *plan->child);
+    plan->child = malloc((rows + (size_t)links->also_count + 1) * sizeof *plan->child);
     if (!plan->first_child || !plan->child)
         return false;
     int64_t *count = plan->first_child + 1;   /* shifted by one: filling makes each entry the beginning of the next */
     for (int64_t row = 0; row < plan->rows; row++)
         if (!is_root(plan, row))
             count[plan->parent[row] + 1]++;
+    for (int64_t i = 0; i < links->also_count; i++)
+        count[links->also_parent[i] + 1]++;
     for (size_t row = 1; row <= rows; row++)
         count[row] += count[row - 1];
     for (int64_t row = 0; row < plan->rows; row++)
         if (!is_root(plan, row))
             plan->child[count[plan->parent[row]]++] = row;
+    for (int64_t i = 0; i < links->also_count; i++)
+        plan->child[count[links->also_parent[i]]++] = links->also_row[i];
+    return true;
+}
+
+static bool count_waits(schedule *plan, const schedule_links *links) {
+    plan->waits = malloc(((size_t)plan->rows + 1) * sizeof *plan->waits);
+    plan->ends_ns = calloc((size_t)plan->rows + 1, sizeof *plan->ends_ns);
+    if (!plan->waits || !plan->ends_ns)
+        return false;
+    for (int64_t row = 0; row < plan->rows; row++)
+        plan->waits[row] = !is_root(plan, row);
+    for (int64_t i = 0; i < links->also_count; i++)
+        plan->waits[links->also_row[i]]++;
+    return true;
+}
+
+static bool links_are_right(const schedule_links *links, int64_t rows) {
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t parent = links->parent[row];
+        if (parent >= row || (parent >= 0 && links->think_ns[row] < 0))
+            return false;
+    }
+    for (int64_t i = 0; i < links->also_count; i++) {
+        int64_t row = links->also_row[i], parent = links->also_parent[i];
+        if (parent < 0 || parent >= row || row >= rows || links->parent[row] < 0)
+            return false;
+    }
     return true;
 }
 
 static int link_rows(schedule *plan, const schedule_links *links) {
-    for (int64_t row = 0; row < plan->rows; row++) {
-        int64_t parent = links->parent[row];
-        if (parent >= row || (parent >= 0 && links->think_ns[row] < 0))
-            return -3;
-    }
+    if (!links_are_right(links, plan->rows))
+        return -3;
     plan->ahead_ns = links->ahead_ns;
     plan->parent = copied(links->parent, plan->rows);
     plan->think_ns = copied(links->think_ns, plan->rows);
-    plan->wanted = calloc((size_t)plan->rows + 1, 1);
+    plan->state = calloc((size_t)plan->rows + 1, 1);
     plan->heap = malloc(((size_t)plan->rows + 1) * sizeof *plan->heap);
     if (links->floors && !(plan->floor_ns = copied(plan->due_ns, plan->rows)))
         return -1;
-    if (!plan->parent || !plan->think_ns || !plan->wanted || !plan->heap || !list_children(plan))
+    if (!plan->parent || !plan->think_ns || !plan->state || !plan->heap || !list_children(plan, links))
+        return -1;
+    if (links->also_count && !count_waits(plan, links))
         return -1;
     for (int64_t row = 0; row < plan->rows; row++)
         if (!is_root(plan, row))
@@ -107,7 +138,15 @@ static bool count_sessions(schedule *plan) {
     return true;
 }
 
-static int make_slots(schedule *plan, const schedule_slots *slots) {
+/* Slots count sessions: one that waited for another, which waits for a slot, could hold its own for good. */
+static bool stays_in_session(const schedule *plan, const schedule_links *links) {
+    for (int64_t i = 0; links && i < links->also_count; i++)
+        if (plan->root[links->also_row[i]] != plan->root[links->also_parent[i]])
+            return false;
+    return true;
+}
+
+static int make_slots(schedule *plan, const schedule_slots *slots, const schedule_links *links) {
     for (int64_t slot = 0; slot < slots->count; slot++)
         if (slots->opens_ns[slot] < (slot ? slots->opens_ns[slot - 1] : 0))
             return -2;
@@ -115,6 +154,8 @@ static int make_slots(schedule *plan, const schedule_slots *slots) {
     plan->free_ns = malloc((size_t)slots->count * sizeof *plan->free_ns);
     if (!plan->opens_ns || !plan->free_ns || (plan->parent && !count_sessions(plan)))
         return -1;
+    if (plan->parent && !stays_in_session(plan, links))
+        return -3;
     plan->slots = slots->count;
     for (int64_t row = 0; row < plan->rows; row++)
         plan->due_ns[row] = SCHEDULE_NEVER;
@@ -137,7 +178,7 @@ int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const sch
         return -1;
     int bad = linked ? link_rows(plan, links) : 0;
     skip_followers(plan, &plan->next);
-    if (!bad && slots && slots->count && !(bad = make_slots(plan, slots)))
+    if (!bad && slots && slots->count && !(bad = make_slots(plan, slots, links)))
         offer_slot(plan);
     return bad;
 }
@@ -149,7 +190,9 @@ void schedule_free(schedule *plan) {
     free(plan->floor_ns);
     free(plan->first_child);
     free(plan->child);
-    free(plan->wanted);
+    free(plan->state);
+    free(plan->waits);
+    free(plan->ends_ns);
     free(plan->heap);
     free(plan->opens_ns);
     free(plan->free_ns);
@@ -211,7 +254,7 @@ void schedule_pop(schedule *plan) {
     }
     schedule_step step = heap_pop(plan);
     if (step.kind == SCHEDULE_WANT) {
-        plan->wanted[step.row] = 1;
+        plan->state[step.row] = WANTED;
         heap_push(plan, (schedule_step){plan->due_ns[step.row], step.row, SCHEDULE_SEND});
     } else
         plan->left--;
@@ -251,12 +294,22 @@ int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_
         return 0;
     for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1] && count < room; i++) {
         int64_t child = plan->child[i];
-        if (!plan->wanted[child] && plan->think_ns[child] < plan->ahead_ns) {
-            plan->wanted[child] = 1;
+        if (!plan->state[child] && plan->think_ns[child] < plan->ahead_ns) {
+            plan->state[child] = WANTED;
             wanted[count++] = child;
         }
     }
     return count;
+}
+
+/* One of those that a row waits for ended. True: it was the last, and *end_ns becomes the latest end of all. */
+static bool was_last(schedule *plan, int64_t child, int64_t *end_ns) {
+    if (!plan->waits)
+        return true;
+    if (plan->ends_ns[child] < *end_ns)
+        plan->ends_ns[child] = *end_ns;
+    *end_ns = plan->ends_ns[child];
+    return --plan->waits[child] == 0 && !(plan->state[child] & GIVEN_UP);
 }
 
 void schedule_ended(schedule *plan, int64_t row, int64_t end_ns) {
@@ -264,28 +317,39 @@ void schedule_ended(schedule *plan, int64_t row, int64_t end_ns) {
     if (!plan->parent)
         return;
     for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++) {
-        int64_t child = plan->child[i], due = end_ns - plan->start_ns + plan->think_ns[child];
+        int64_t child = plan->child[i], end = end_ns;
+        if (!was_last(plan, child, &end))
+            continue;
+        int64_t due = end - plan->start_ns + plan->think_ns[child];
         if (plan->floor_ns && due < plan->floor_ns[child])
             due = plan->floor_ns[child];
         plan->due_ns[child] = due;
-        if (plan->wanted[child])
+        if (plan->state[child] & WANTED)
             heap_push(plan, (schedule_step){due, child, SCHEDULE_SEND});
         else
             heap_push(plan, (schedule_step){due - plan->ahead_ns, child, SCHEDULE_WANT});
     }
 }
 
-static int64_t count_below(const schedule *plan, int64_t row) {
-    if (!plan->parent)
-        return 0;
-    int64_t count = plan->first_child[row + 1] - plan->first_child[row];
-    for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++)
-        count += count_below(plan, plan->child[i]);
-    return count;
+/* What is given up has no step, so that the heap's free end has room for a list of it. */
+static int64_t give_up_below(schedule *plan, int64_t row) {
+    schedule_step *found = plan->heap + plan->heap_count;
+    int64_t count = 0;
+    for (int64_t done = 0;; row = found[done++].row) {
+        for (int64_t i = plan->first_child[row]; i < plan->first_child[row + 1]; i++) {
+            int64_t child = plan->child[i];
+            if (plan->state[child] & GIVEN_UP)
+                continue;
+            plan->state[child] |= GIVEN_UP;
+            found[count++].row = child;
+        }
+        if (done == count)
+            return count;
+    }
 }
 
 int64_t schedule_give_up(schedule *plan, int64_t row, int64_t end_ns) {
-    int64_t count = count_below(plan, row);
+    int64_t count = plan->parent ? give_up_below(plan, row) : 0;
     plan->left -= count;
     leave_slot(plan, row, count + 1, end_ns);
     return count;

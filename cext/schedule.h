@@ -1,7 +1,8 @@
 /* schedule.h: which request is due, from an absolute int64 schedule or when a slot is free. Pure: the caller reads the clock.
  *
  * A row is a root, due at a time that is known before the start, or it follows another row: it is due a think time after that
- * one's end, and with `floors` not before its own recorded time. Due times are relative to a start that is set once
+ * one's end, and with `floors` not before its own recorded time. It may wait for further rows besides (a fan-in): its think time
+ * then begins at the end of whichever of them all ends last, and when one of them is given up, so is it. Due times are relative to a start that is set once
  * (schedule_begin). Rows are handed out when they are due, never early; roots in order, never skipping one.
  *
  * With slots it is a closed loop: a root is due when a slot is free, whatever its own time says. A slot opens at its time; the
@@ -41,7 +42,9 @@ typedef struct {
     int64_t ahead_ns;
     /* of followers; NULL when there are none */
     int64_t *parent, *think_ns, *floor_ns, *first_child, *child;
-    uint8_t *wanted;       /* 1: the caller has asked for it */
+    uint8_t *state;        /* bits: the caller has asked for it, or it was given up */
+    int64_t *waits, *ends_ns;      /* how many rows it still waits for, and the latest end of the others; NULL when none waits
+                                      for more than its parent */
     schedule_step *heap;   /* steps of followers, the earliest first; at most one a row */
     int64_t heap_count;
     /* of slots; NULL when there are none */
@@ -53,9 +56,13 @@ typedef struct {
 /* What followers follow. */
 typedef struct {
     const int64_t *parent;     /* row, below this one, or -1: a root; NULL: all are */
-    const int64_t *think_ns;   /* from the parent's end, not negative */
+    const int64_t *think_ns;   /* from the end of the last that it waits for, not negative */
     bool floors;               /* a follower is not due before its own due_ns either */
     int64_t ahead_ns;
+    /* Further rows that followers wait for: also_row[i], which has a parent, for also_parent[i], which stands above it. With slots
+     * both are of one session. */
+    const int64_t *also_row, *also_parent;
+    int64_t also_count;
 } schedule_links;
 
 /* A closed loop. */
@@ -65,7 +72,8 @@ typedef struct {
 } schedule_slots;
 
 /* Copies the arrays. links and slots may be NULL. 0; -1 memory out; -2 a due time is negative or a root's below that of the one
- * before, and likewise of slots; -3 a parent is not a row below its follower, or a think time is negative. */
+ * before, and likewise of slots; -3 a row that another waits for does not stand above that one, a think time is negative, or a
+ * further wait is of a root or leaves its session. */
 int schedule_init(schedule *plan, const int64_t *due_ns, int64_t rows, const schedule_links *links, const schedule_slots *slots);
 void schedule_free(schedule *plan);
 
@@ -106,10 +114,10 @@ int64_t schedule_slots_in_sight(schedule *plan, int64_t now_ns, int64_t horizon_
  * returns how many. They are marked as asked for. */
 int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_t room);
 
-/* A row ended at end_ns (absolute): its followers' steps begin; where it was the last of its slot, that is free. */
+/* A row ended at end_ns (absolute): steps begin of what waited for it alone by now; where it was the last of its slot, that is free. */
 void schedule_ended(schedule *plan, int64_t row, int64_t end_ns);
 
-/* Likewise, but what follows it, and what follows that, will never be due. Returns how many rows. */
+/* Likewise, but what waits for it, and what waits for that, will never be due. Returns how many rows were not given up before. */
 int64_t schedule_give_up(schedule *plan, int64_t row, int64_t end_ns);
 
 /* Nothing is due any more. Returns how many rows were left. */

@@ -233,9 +233,9 @@ void answer_advance(server *s, conn *c) {
         size_t length = compose(s, c, pieces, &count);
         if (pieces[0].kind == KIND_ERROR)
             answer->row.outcome = OUTCOME_STREAM_ERROR;
-        int64_t handed_ns = s->now_ns = clock_mono_ns();
+        s->now_ns = clock_mono_ns();   /* under TLS conn_send reads it again, once it has encrypted */
         ssize_t sent = length ? conn_send(s, c, s->scratch, length) : 0;
-        if (sent < 0 || !account(s, c, pieces, count, (size_t)sent, handed_ns)) {
+        if (sent < 0 || !account(s, c, pieces, count, (size_t)sent, s->now_ns)) {
             conn_close(s, c, false);
             return;
         }

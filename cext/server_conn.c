@@ -261,7 +261,10 @@ static bool flush(server *s, conn *c) {
 ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length) {
     if (!c->tls)
         return send_raw(s, c, bytes, length);
-    return tls_write(c->tls, bytes, length) && flush(s, c) ? (ssize_t)length : -1;
+    if (!tls_write(c->tls, bytes, length))
+        return -1;
+    s->now_ns = clock_mono_ns();
+    return flush(s, c) ? (ssize_t)length : -1;
 }
 
 bool conn_send_all(server *s, conn *c, const char *bytes, size_t length) {

@@ -124,8 +124,8 @@ void conn_due(server *s, conn *c);
 void conn_close(server *s, conn *c, bool reset);
 void conn_linger(server *s, conn *c);
 void conn_watch(server *s, conn *c, uint32_t events);
-/* Bytes that the kernel took; -1: the connection is broken. Under TLS all are taken and encrypted, and what of that the kernel
- * does not take blocks the connection. */
+/* Bytes that the kernel took; -1: the connection is broken. Under TLS all are taken and encrypted, now_ns is
+ * then read again, and what of that the kernel does not take blocks the connection. */
 ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length);
 /* Sends, and keeps what the kernel does not take. false: the connection is broken, or memory out. */
 bool conn_send_all(server *s, conn *c, const char *bytes, size_t length);

@@ -63,6 +63,7 @@ void stream_begin(stream *s, int64_t request_id, int64_t scheduled_ns) {
         .request_id = request_id, .scheduled_ns = scheduled_ns, .input_tokens = -1, .output_tokens = -1,
         .cached_tokens = -1, .reasoning_tokens = -1, .retry_after_s = -1};
     s->framing = FRAMED_WHOLE;
+    s->uncounted = false;
     s->ended = s->done_marker = s->failed_in_stream = s->has_finish = s->unread = false;
     s->usage_so_far = 0;
     s->text_so_far = 0;
@@ -161,15 +162,19 @@ static void take_facts(stream *s, stream_shared *shared, const event_scan_result
     s->done_marker |= scan->done_marker;
 }
 
-/* Tokens of an output event: counted ids, else the growth of a usage that the server repeats on each chunk. */
+/* Tokens of an output event: counted ids, else the growth of a usage that the server repeats on each chunk. A usage that comes with
+ * the last token alone (TGI) is the sum of all, and says nothing of that one. */
 static int32_t event_tokens(stream *s, const event_scan_result *scan) {
     int64_t tokens = -1;
     if (scan->token_ids >= 0)
         tokens = scan->token_ids;
-    else if (scan->output_tokens >= 0)
+    else if (scan->output_tokens >= 0 && !s->uncounted)
         tokens = scan->output_tokens - s->usage_so_far;
     if (scan->output_tokens >= 0)
         s->usage_so_far = scan->output_tokens;
+    else if (tokens > 0 && s->usage_so_far <= INT32_MAX)
+        s->usage_so_far += tokens;
+    s->uncounted |= tokens < 0;
     return tokens >= 0 && tokens <= INT32_MAX ? (int32_t)tokens : -1;
 }
 

@@ -51,7 +51,8 @@ typedef struct {
     char id[128], finish[32];
     bool ended, done_marker, failed_in_stream, has_finish;
     bool unread;               /* see stream_shared.observes */
-    int64_t usage_so_far;      /* output tokens that a running usage has told */
+    bool uncounted;            /* an output event told no count */
+    int64_t usage_so_far;      /* output tokens that events have told, by a running usage or as ids */
     size_t text_so_far;        /* bytes of the longest text that an event repeated up to itself */
 } stream;
 

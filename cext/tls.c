@@ -299,6 +299,8 @@ tls_state tls_receive(tls *t, const void *bytes, size_t length, char *plain, siz
             break;
         }
         *got += n;
+        if (t->in == t->in_end)
+            break;             /* OpenSSL takes a record at a time from the BIO: nothing is left within it either */
     }
     t->in = t->in_end = NULL;
     return t->state;

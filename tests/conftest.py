@@ -23,7 +23,7 @@ import pytest
 import tokentape
 from tokentape.engine.run.options import ReplayOptions
 from tokentape.engine.run.replay import replay
-from tokentape.engine.run.simulator import Simulator, SimulatorConfig
+from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 from tokentape.engine.tape import Tape
 
 PATIENCE_S = 60.0

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .fields import BadRows
+from .joins import Edges, join_column, remap_joins
 from .reorder import reordered
 from .sessions import check_parents, number_turns, remap_parents
 from .stats import quantisation
@@ -43,6 +44,7 @@ def assemble(
     source_row: NDArray[np.int64],
     optional: dict[str, Any] | None = None,
     parent: NDArray[np.int64] | None = None,
+    joins: Edges | None = None,
     block_tokens: int | None = None,
     block_rounding: Rounding = "ceil",
     notes: Sequence[str] = (),
@@ -62,6 +64,7 @@ def assemble(
             it, so that they need not be held twice where rows are sorted.
         parent: For each row the index, in the order given here, of the row that it follows, -1 for none. None:
             each turn of a ``session_id`` follows the one that arrived before it.
+        joins: What rows with a parent wait for besides, by indices likewise.
         block_tokens: See Trace.
         block_rounding: See Trace.
         notes: What the reader has to say; the general notes come after them.
@@ -94,6 +97,8 @@ def assemble(
         columns["parent"] = pa.array(before, pa.int64(), mask=before < 0)
     else:
         columns["parent"] = remap_parents(pa.array(parent, pa.int64(), mask=parent < 0), order)
+    if joins:
+        columns["also_after"] = remap_joins(join_column(joins, rows), columns["parent"], order)
     said += observations(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
     arrays = [_column(columns.get(field.name), field, rows) for field in TRACE_SCHEMA]
     table = pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA)

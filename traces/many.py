@@ -16,6 +16,7 @@ import pyarrow as pa
 from .blocks import INT32_MAX
 from .errors import TraceError
 from .fields import NAMED_ROWS
+from .joins import remap_joins, shifted_joins
 from .sessions import number_turns, old_parents, remap_parents
 from .table import TRACE_SCHEMA, Trace, one_array
 
@@ -131,6 +132,7 @@ def _merged(source: str, traces: Sequence[Trace], origin_ns: int) -> pa.Table:
         parents = old_parents(table["parent"])
         parent = pa.array(parents + rows, pa.int64(), mask=parents < 0)
         table = _put(_put(table, "arrival_ns", pa.array(arrival)), "parent", parent)
+        table = _put(table, "also_after", shifted_joins(table["also_after"], rows))
         table = _put(table, "session_id", _own_names(table["session_id"], trace.source, names))
         blocks: Any = one_array(table["block_ids"])
         flat = blocks.flatten().to_numpy()
@@ -144,7 +146,8 @@ def _merged(source: str, traces: Sequence[Trace], origin_ns: int) -> pa.Table:
     whole = pa.concat_tables(tables)
     order = np.argsort(whole["arrival_ns"].to_numpy(), kind="stable")
     parent = remap_parents(whole["parent"], order)
-    whole = _put(whole.take(pa.array(order)), "parent", parent)
+    also_after = remap_joins(whole["also_after"], parent, order)
+    whole = _put(_put(whole.take(pa.array(order)), "parent", parent), "also_after", also_after)
     turn, _ = number_turns(whole["session_id"], len(whole))
     return _put(whole, "turn", pa.array(turn, pa.int32()))
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from .assemble import assemble, rows_text
 from .errors import TraceError
 from .fields import BadRows, wrong_epoch
+from .joins import Edges
 from .table import TRACE_SCHEMA, Trace
 
 
@@ -25,7 +26,8 @@ class Recorded:
         input_tokens, output_tokens: Lengths.
         session: Whose turn it is.
         follows: Which request of the same list it waited for, by place.
-        think_ns: From that one's end to this one.
+        also_after: What it waited for besides, likewise.
+        think_ns: From the last end of those to this one.
         model: As recorded.
         text: The prompt's text.
         body: The request's body, JSON.
@@ -39,6 +41,7 @@ class Recorded:
     output_tokens: int
     session: str | None = None
     follows: int | None = None
+    also_after: tuple[int, ...] = ()
     think_ns: int | None = None
     model: str | None = None
     text: str | None = None
@@ -138,9 +141,16 @@ def recorded_trace(
         source_row=np.array([r.source_row for r in requests], np.int64),
         optional=optional,
         parent=np.array([-1 if r.follows is None else r.follows for r in requests], np.int64),
+        joins=_joins(requests),
         notes=said,
         bad=bad,
     )
+
+
+def _joins(requests: Sequence[Recorded]) -> Edges:
+    counts = np.fromiter((len(request.also_after) for request in requests), np.int64, len(requests))
+    after = np.fromiter((place for request in requests for place in request.also_after), np.int64, int(counts.sum()))
+    return Edges(np.repeat(np.arange(len(requests), dtype=np.int64), counts), after)
 
 
 _PACKED = ("text", "body")

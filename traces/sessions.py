@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .errors import TraceError
+from .joins import Edges, join_edges
 
 
 def remap_parents(parent: Any, old_rows: NDArray[np.int64]) -> Any:
@@ -153,17 +154,19 @@ def follow_streams(
 
 
 def check_parents(source: str, table: pa.Table) -> None:
-    """Make sure that following parents always ends at a row without one.
+    """Make sure that following parents, and all else that rows wait for, always ends at a row without a parent.
 
     Args:
         source: The file as the user named it.
-        table: With ``parent``, ``session_id``, and ``source_row``.
+        table: With ``parent``, ``also_after``, ``session_id``, and ``source_row``.
 
     Raises:
-        TraceError: A parent is no row of the table, or rows follow each other in a circle; it names the session.
+        TraceError: A parent is no row of the table, a row without one waits for others, or rows follow each other in a
+            circle; it names the session.
     """
     column = table["parent"]
-    if column.null_count == len(column):
+    edges = join_edges(table["also_after"])
+    if column.null_count == len(column) and not edges:
         return
     parents = old_parents(column)
     rows = np.arange(len(parents))
@@ -173,7 +176,8 @@ def check_parents(source: str, table: pa.Table) -> None:
         row = int(np.argmax(outside))
         problem = f"follows row {int(parents[row]) + 1:,} of a trace of {len(parents):,}; {_session(table, row)}"
         raise TraceError(source, problem, row=_record(table, row), field="parent")
-    if (parents < rows).all():
+    _check_joins(source, table, edges, parents)
+    if (parents < rows).all() and (edges.after < edges.rows).all():
         return
     ends = parents  # each row's ancestor, twice as far away in every round
     for _ in range(len(parents).bit_length()):
@@ -182,6 +186,39 @@ def check_parents(source: str, table: pa.Table) -> None:
         row = int(ends[np.argmax(ends >= 0)])  # so far up that it lies on the circle itself
         problem = f"follows itself, through the rows it follows; {_session(table, row)} has a cycle"
         raise TraceError(source, problem, row=_record(table, row), field="parent")
+    if edges:
+        _check_circles(source, table, edges, parents)
+
+
+def _check_joins(source: str, table: pa.Table, edges: Edges, parents: NDArray[np.int64]) -> None:
+    outside = (edges.after < 0) | (edges.after >= len(parents))
+    for wrong, problem in (
+        (outside, "waits for a row that the trace does not have"),
+        (parents[edges.rows] < 0, "waits for further rows, and follows none; the one that ended last is its parent"),
+    ):
+        if wrong.any():
+            row = int(edges.rows[np.argmax(wrong)])
+            raise TraceError(source, f"{problem}; {_session(table, row)}", row=_record(table, row), field="also_after")
+
+
+def _check_circles(source: str, table: pa.Table, edges: Edges, parents: NDArray[np.int64]) -> None:
+    """Take away rows that wait for nobody who is left, until none is left, or only such as wait for each other."""
+    child = np.flatnonzero(parents >= 0)
+    rows, after = np.concatenate([child, edges.rows]), np.concatenate([parents[child], edges.after])
+    order = np.argsort(after, kind="stable")
+    first = np.searchsorted(after[order], np.arange(len(parents) + 1)).tolist()
+    followers = rows[order].tolist()
+    waits = np.bincount(rows, minlength=len(parents)).tolist()
+    free = [row for row, count in enumerate(waits) if not count]
+    for row in free:  # it grows on the way
+        for follower in followers[first[row] : first[row + 1]]:
+            waits[follower] -= 1
+            if not waits[follower]:
+                free.append(follower)
+    if len(free) < len(parents):
+        row = next(row for row, count in enumerate(waits) if count)
+        problem = f"waits for itself, through the rows it waits for; {_session(table, row)} has a cycle"
+        raise TraceError(source, problem, row=_record(table, row), field="also_after")
 
 
 def _session(table: pa.Table, row: int) -> str:

@@ -1,10 +1,9 @@
-"""Which request of a trace of spans waited for which: by their parents, and by time.
+"""Which requests of a trace of spans waited for which: by their parents, and by time.
 
-A span is over before another one of the same parent when it ends no later than that one begins. A request follows
-the one that ended last among all requests within the spans that were over before it: first those beside it and
-its parent; where there is none, those beside its parent, and so on up. Spans without a parent lie beside each
-other when they belong to the same session. Requests that run side by side in subagents do so in the replay too;
-of several that were waited for, the last to end is followed.
+A span is over before a time when it began before it and ended no later. A request waits for all requests that came
+last within the spans that were over before it: first those beside it and its parent; where there is none, those
+beside its parent, and so on up. Spans without a parent lie beside each other when they belong to the same session.
+Requests that run side by side in subagents do so in the replay too, and what comes after all of them waits for all.
 """
 
 from __future__ import annotations
@@ -12,8 +11,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from .fields import BadField, shown
+
+MOST_EDGES = 4_000_000
+"""What followed finds at most: a thousand calls after a thousand others wait for a million."""
 
 
 @dataclass(slots=True)
@@ -44,10 +47,25 @@ class Span:
 
 @dataclass(slots=True)
 class _Group:
-    """Spans beside each other, by their ends, with the request within them so far that ended last."""
+    """Spans beside each other with requests in them, by their ends, and the latest start among those so far."""
 
+    places: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
-    latest: list[int | None] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+    def add(self, place: int, start_ns: int, end_ns: int) -> None:
+        """One that ends no earlier than those before."""
+        self.places.append(place)
+        self.ends.append(end_ns)
+        self.starts.append(max(start_ns, self.starts[-1]) if self.starts else start_ns)
+
+    def last_before(self, time_ns: int) -> tuple[list[int], int]:
+        """Of those over before a time, the ones that no other of them came after; and the latest start of all."""
+        count = bisect_right(self.ends, time_ns)
+        if not count:
+            return [], -1
+        latest = self.starts[count - 1]
+        return self.places[bisect_right(self.ends, latest, 0, count) : count], latest
 
 
 def link(spans: Sequence[Span]) -> None:
@@ -86,50 +104,57 @@ def _depths(spans: Sequence[Span]) -> list[int]:
     return depths
 
 
-def followed(spans: Sequence[Span]) -> dict[int, int]:
-    """Which span each request's span follows, by place among the spans.
+def followed(spans: Sequence[Span], most: int = MOST_EDGES) -> tuple[dict[int, list[int]], int]:
+    """Which spans each request's span waited for, by place among the spans; the last to end first.
 
     Args:
         spans: Linked.
+        most: When so many have been found, further requests wait for the last to end alone.
 
     Returns:
-        Follower to followed; both are requests, and the followed one began before and ended no later than the
-        other began. What follows nothing is absent.
+        Follower to followed; all are requests, and those followed began before and ended no later than the other
+        began. What follows nothing is absent. And how many wait for fewer than they did.
     """
-    last = _last_request_within(spans)
-    groups = _groups(spans, last)
-    found: dict[int, int] = {}
+    groups, exits = _groups(spans)
+    found: dict[int, list[int]] = {}
+    count = cut = 0
     for place, span in enumerate(spans):
         if span.request is None:
             continue
         at: int | None = place
         while at is not None:
-            best = _over_before(spans, groups, at)
-            parent = spans[at].parent
-            if parent is not None and spans[parent].request is not None:
-                best = _later(spans, best, parent)
-            if best is not None and spans[best].end_ns <= span.start_ns and spans[best].start_ns < span.start_ns:
-                found[place] = best
+            waited = _waited_for(spans, groups, exits, at, span.start_ns)
+            if waited:
+                waited.sort(key=lambda other: (-spans[other].end_ns, other))
+                if len(waited) > 1 and count + len(waited) > most:
+                    del waited[1:]
+                    cut += 1
+                found[place] = waited
+                count += len(waited)
                 break
-            at = parent
-    return found
+            at = spans[at].parent
+    return found, cut
 
 
-def _last_request_within(spans: Sequence[Span]) -> list[int | None]:
-    """For each span, the request that ended last among it and its descendants."""
-    depths = _depths(spans)
-    last: list[int | None] = [None if span.request is None else place for place, span in enumerate(spans)]
-    for place in sorted(range(len(spans)), key=lambda place: -depths[place]):
-        parent = spans[place].parent
-        if parent is not None:
-            last[parent] = _later(spans, last[parent], last[place])
-    return last
+def _waited_for(
+    spans: Sequence[Span],
+    groups: dict[tuple[str, int | None], _Group],
+    exits: Sequence[tuple[int, ...]],
+    place: int,
+    start_ns: int,
+) -> list[int]:
+    """The requests that came last beside a span, or are its parent, of those over before it and a request within."""
+    group, parent = groups.get(_key(spans, place)), spans[place].parent
+    beside, latest = group.last_before(spans[place].start_ns) if group else ([], -1)
+    waited = [request for other in beside for request in exits[other] if _over_ns(spans[request]) <= start_ns]
+    if parent is not None and spans[parent].request is not None and latest < _over_ns(spans[parent]) <= start_ns:
+        waited.append(parent)
+    return waited
 
 
-def _later(spans: Sequence[Span], one: int | None, other: int | None) -> int | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return other if spans[other].end_ns > spans[one].end_ns else one
+def _over_ns(span: Span) -> int:
+    """From when on it is over: one that took no time comes before what begins after it, not at the same instant."""
+    return max(span.end_ns, span.start_ns + 1)
 
 
 def _key(spans: Sequence[Span], place: int) -> tuple[str, int | None]:
@@ -137,18 +162,18 @@ def _key(spans: Sequence[Span], place: int) -> tuple[str, int | None]:
     return (span.session, None) if span.parent is None else ("", span.parent)
 
 
-def _groups(spans: Sequence[Span], last: Sequence[int | None]) -> dict[tuple[str, int | None], _Group]:
+def _groups(spans: Sequence[Span]) -> tuple[dict[tuple[str, int | None], _Group], list[tuple[int, ...]]]:
+    """Spans beside each other, and the requests that came last within each span."""
+    depths = _depths(spans)
+    exits: list[tuple[int, ...]] = [() if span.request is None else (place,) for place, span in enumerate(spans)]
     groups: dict[tuple[str, int | None], _Group] = {}
-    for place in sorted(range(len(spans)), key=lambda place: spans[place].end_ns):
-        group = groups.setdefault(_key(spans, place), _Group())
-        group.ends.append(spans[place].end_ns)
-        before = group.latest[-1] if group.latest else None
-        group.latest.append(_later(spans, before, last[place]))
-    return groups
-
-
-def _over_before(spans: Sequence[Span], groups: dict[tuple[str, int | None], _Group], place: int) -> int | None:
-    """The request that ended last within the spans beside one that were over when it began."""
-    group = groups[_key(spans, place)]
-    count = bisect_right(group.ends, spans[place].start_ns)
-    return group.latest[count - 1] if count else None
+    for place in sorted(range(len(spans)), key=lambda place: (-depths[place], _over_ns(spans[place]))):
+        span, within = spans[place], groups.get(("", place))  # all deeper spans have been seen
+        if within is not None:
+            last, latest = within.last_before(within.ends[-1])
+            own = exits[place] if _over_ns(span) > latest else ()
+            inner = [exits[other] for other in last]
+            exits[place] = inner[0] if len(inner) == 1 and not own else tuple(chain(own, *inner))
+        if exits[place]:
+            groups.setdefault(_key(spans, place), _Group()).add(place, span.start_ns, _over_ns(span))
+    return groups, exits

@@ -17,7 +17,8 @@ TRACE_SCHEMA = pa.schema(
         pa.field("session_id", pa.string()),
         pa.field("turn", pa.int32(), nullable=False),  # 0-based within the session
         pa.field("parent", pa.int64()),  # row index in this table of the request that this one follows
-        pa.field("think_ns", pa.int64()),  # between the parent's end and this request; null: not recorded
+        pa.field("also_after", pa.list_(pa.int64())),  # further rows that a row with a parent waits for; null: none
+        pa.field("think_ns", pa.int64()),  # between the last end of those and this request; null: not recorded
         pa.field("model", pa.string()),
         pa.field("path", pa.string()),  # of the recorded body's URL
         pa.field("headers", pa.string()),  # of the recorded body, without secrets: a JSON object of names and values

@@ -14,6 +14,7 @@ from .assemble import rows_text
 from .blocks import due_blocks, wrong_count
 from .errors import TraceError
 from .fields import NAMED_ROWS
+from .joins import join_edges
 from .sessions import check_parents, old_parents
 from .table import Trace, one_array
 
@@ -91,6 +92,13 @@ def problems_of(trace: Trace) -> list[str]:
             early,
             "arrival_ns",
             lambda row: f"{arrival[row]:,} ns lies before the request it follows, {arrival[parents[row]]:,} ns",
+        )
+        edges = join_edges(table["also_after"])
+        found += _said(
+            trace,
+            np.unique(edges.rows[arrival[edges.rows] < arrival[edges.after]]),
+            "arrival_ns",
+            lambda row: f"{arrival[row]:,} ns lies before another request that it waits for",
         )
     return found + _block_counts(trace)
 

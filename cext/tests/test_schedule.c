@@ -177,6 +177,98 @@ static void test_a_slot_is_held_by_all_that_follows(void) {
     }
 }
 
+/* Sessions of all shapes through a few slots, on a clock of its own: the earliest thing happens next. */
+static void test_sessions_through_slots(void) {
+    enum { COUNT = 300, SLOTS = 4 };
+    static int64_t due[COUNT], parent[COUNT], think[COUNT], ends[COUNT], root[COUNT], rest[COUNT];
+    static int64_t also_row[COUNT], also_parent[COUNT], also[COUNT], last[COUNT];
+    static bool lost[COUNT];
+    const int64_t opens[SLOTS] = {0, 10, 10, 200};
+    uint32_t seed = 7;
+#define DRAW(n) ((seed = seed * 1664525u + 1013904223u) >> 8) % (n)
+    for (int round = 0; round < 20; round++) {
+        schedule plan;
+        schedule_slots slots = {opens, SLOTS};
+        schedule_links links = {.parent = parent, .think_ns = think, .ahead_ns = DRAW(50),
+                                .also_row = also_row, .also_parent = also_parent};
+        memset(rest, 0, sizeof rest);
+        for (int row = 0; row < COUNT; row++) {
+            parent[row] = row && DRAW(3) ? row - 1 - (int64_t)(DRAW(row < 5 ? row : 5)) : -1;
+            think[row] = DRAW(40);
+            root[row] = parent[row] < 0 ? row : root[parent[row]];
+            rest[root[row]]++;
+            ends[row] = -1;
+            last[row] = 0;
+            lost[row] = false;
+            also[row] = row - 1 - (int64_t)(DRAW(10));
+            if (parent[row] < 0 || also[row] < 0 || root[also[row]] != root[row])
+                also[row] = -1;
+            else if (round % 2) {
+                also_row[links.also_count] = row;
+                also_parent[links.also_count++] = also[row];
+            }
+        }
+        CHECK_NUMBER(schedule_init(&plan, due, COUNT, &links, &slots), 0);
+        schedule_begin(&plan, 0);
+        int64_t now = 0, over = 0;
+        int sessions = 0, under_way = 0, most = 0;
+        for (;;) {
+            int64_t first = -1;
+            for (int row = 0; row < COUNT; row++)
+                if (ends[row] > 0 && (first < 0 || ends[row] < ends[first]))
+                    first = row;
+            int64_t next = schedule_next_at(&plan);
+            if (first < 0 && next == SCHEDULE_NEVER)
+                break;
+            if (first >= 0 && ends[first] <= next) {
+                now = ends[first];
+                int64_t given_up = 0, gone = 0;
+                if (DRAW(8)) {
+                    last[first] = now;
+                    schedule_ended(&plan, first, now);
+                } else {
+                    lost[first] = true;
+                    given_up = schedule_give_up(&plan, first, now);
+                }
+                for (int64_t row = first + 1; row < COUNT; row++) {
+                    bool goes = (parent[row] >= 0 && lost[parent[row]]) || (links.also_count && also[row] >= 0 && lost[also[row]]);
+                    gone += goes && !lost[row];
+                    lost[row] |= goes;
+                }
+                CHECK_NUMBER(given_up, gone);
+                over += 1 + given_up;
+                rest[root[first]] -= 1 + given_up;
+                sessions -= !rest[root[first]];
+                ends[first] = -2;
+                under_way--;
+                continue;
+            }
+            schedule_step step = schedule_peek(&plan);
+            now = next > now ? next : now;
+            schedule_pop(&plan);
+            if (step.kind == SCHEDULE_WANT)
+                continue;
+            sessions += parent[step.row] < 0;
+            most = sessions > most ? sessions : most;
+            CHECK(sessions <= SLOTS && ends[step.row] == -1 && !lost[step.row]);
+            if (parent[step.row] >= 0) {
+                int64_t after = last[parent[step.row]], besides = links.also_count ? also[step.row] : -1;
+                if (besides >= 0 && last[besides] > after)
+                    after = last[besides];
+                CHECK(besides < 0 || last[besides]);
+                CHECK_NUMBER(schedule_due(&plan, step.row), after + think[step.row]);
+            }
+            ends[step.row] = now + 1 + DRAW(60);
+            under_way++;
+        }
+        CHECK_NUMBER(over, COUNT);
+        CHECK_NUMBER(most, SLOTS);
+        CHECK(sessions == 0 && under_way == 0 && plan.left == 0);
+        schedule_free(&plan);
+    }
+#undef DRAW
+}
+
 static void test_slots_refused(void) {
     schedule plan;
     const int64_t descending[] = {3, 2}, negative[] = {-1, 2};
@@ -204,6 +296,7 @@ int main(void) {
     test_floors_and_giving_up();
     test_slots();
     test_a_slot_is_held_by_all_that_follows();
+    test_sessions_through_slots();
     test_slots_refused();
     test_links_refused();
     test_never_early_never_skipping();

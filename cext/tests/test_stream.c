@@ -196,7 +196,7 @@ static void test_exact_counts(const event_dialect *dialect) {
         "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"token_ids\":[4]}]}\n\n",
         "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}],\"usage\":{\"completion_tokens\":9}}\n\n",
         "data: {\"choices\":[{\"delta\":{\"content\":\"c\"}}],\"usage\":{\"completion_tokens\":11}}\n\n"};
-    static const int tokens[] = {3, 1, 9, 2};
+    static const int tokens[] = {3, 1, 5, 2};
     event_columns columns;
     stream s;
     size_t left;
@@ -211,7 +211,28 @@ static void test_exact_counts(const event_dialect *dialect) {
     }
     CHECK_NUMBER(s.record.output_events, 4);
     CHECK_NUMBER(s.record.output_tokens, 11);
-    CHECK_NUMBER(shared.tokens, 15);
+    CHECK_NUMBER(shared.tokens, 11);
+    stream_free(&s);
+    columns_free(&columns);
+}
+
+/* A count that comes with the last token alone is that of all. */
+static void test_a_count_at_the_end(const event_dialect *dialect) {
+    static const char *const events[] = {CLOSE_HEAD TOKEN, TOKEN,
+        "data: {\"choices\":[{\"delta\":{\"content\":\"c\"}}],\"usage\":{\"completion_tokens\":3}}\n\n"};
+    event_columns columns;
+    stream s;
+    size_t left;
+    CHECK(columns_init(&columns));
+    stream_shared shared = {.dialect = dialect, .columns = &columns};
+    stream_init(&s);
+    stream_begin(&s, 1, 0);
+    for (int i = 0; i < 3; i++) {
+        stream_bytes(&s, &shared, events[i], strlen(events[i]), 10 + i, 10 + i, &left);
+        CHECK_NUMBER(columns.open->tokens[i], -1);
+    }
+    CHECK_NUMBER(s.record.output_tokens, 3);
+    CHECK_NUMBER(s.record.event_tokens, -1);
     stream_free(&s);
     columns_free(&columns);
 }
@@ -241,6 +262,7 @@ int main(void) {
     test_every_response_at_every_cut(dialect);
     test_stamps_and_coalescing(dialect);
     test_exact_counts(dialect);
+    test_a_count_at_the_end(dialect);
     test_visible_output(dialect);
     event_dialect_free(dialect);
     dialect = make_dialect(SO_FAR_PATHS, NULL);

@@ -39,6 +39,9 @@ def run_profile(given: dict[str, Any]) -> int:
     artifacts = given["artifact_dir"] or _artifact_directory(given, options)
     out = given["out"] or artifacts / f"profile-{time.strftime('%Y%m%d-%H%M%S')}.tape"
     slos = _slos(given)
+    for slo in slos:
+        if slo.metric in ("ttft", "tpot", "itl") and not given["streaming"]:
+            raise UserError(f"{slo.text}: answers that come as a whole have no token times; add --streaming")
     if given["generate_plots"]:
         from ..report.plots.draw import require_matplotlib
 
@@ -108,7 +111,7 @@ def _inputs(given: dict[str, Any]) -> InputOptions:
         raise UserError("--input-file and --input-dataset both say what to send; leave one out")
     names = ("entries", "input_mean", "input_stddev", "output_mean", "output_stddev", "lengths", "prefixes",
              "prefix_tokens", "batch", "image_width", "image_height", "image_width_stddev", "image_height_stddev",
-             "image_format", "images", "tokenizer_revision", "trust_remote_code")  # fmt: skip
+             "image_format", "images")  # fmt: skip
     return InputOptions(
         file=given["input_file"],
         dataset=given["input_dataset"],

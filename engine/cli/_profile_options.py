@@ -163,7 +163,8 @@ _transport = options(
 
 _results = options(
     "Results",
-    (["--out"], {"type": _FILE, "metavar": "TAPE", "help": "Where the tape will lie.  [default: in --artifact-dir]"}),
+    (["--out", "-o"], {"type": _FILE, "metavar": "TAPE",
+        "help": "Where the tape will lie.  [default: in --artifact-dir]"}),
     (["--artifact-dir"], {"type": _FILE, "metavar": "DIR",
         "help": "For tape, exports and plots.  [default: artifacts/<model>-<kind>-<endpoint>-<load>]"}),
     (["--profile-export-file"], {"metavar": "NAME", "default": "profile_export.json", "show_default": True,

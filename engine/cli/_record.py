@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import UserError
-from ..run.recorder import Recorder, RecordOptions
+from ..record.recorder import Recorder, RecordOptions
 from ..units import duration_ns, size_bytes
 from ._serve import announce
 from .listen import parse_listen

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..errors import UserError
-from ..run.simulator import Simulator, SimulatorConfig
+from ..simulate.simulator import Simulator, SimulatorConfig
 from .listen import parse_listen
 
 

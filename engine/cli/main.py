@@ -32,7 +32,7 @@ class Verbs(click.Group):
         return command
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="tokentape")
 def cli() -> None:
     """Replay recorded LLM traffic against a server and stamp every token as it arrives."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Draw tapes: latencies, throughput, the timeline, …")
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "directory", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("-o", "--output", "--out", "directory", type=click.Path(path_type=Path), metavar="DIR",
               help="Where the files will lie.  [default: TAPE/plots, of several tapes plots]")  # fmt: skip
 @click.option("--format", "format_", type=click.Choice(["png", "svg", "both"]), default="png", show_default=True,
               help="Of the files.")  # fmt: skip

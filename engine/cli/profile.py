@@ -10,7 +10,7 @@ from ._profile_options import profile_options
 from .grouped import GroupedCommand, config_text
 
 
-@click.command(cls=GroupedCommand)
+@click.command(cls=GroupedCommand, short_help="Put a load on a server; takes GenAI-Perf's options.")
 @profile_options
 @click.pass_context
 def profile(ctx: click.Context, /, **given: Any) -> None:

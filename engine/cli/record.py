@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 
-@click.command()
+@click.command(short_help="Pass real traffic on and write a tape of it.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, metavar="HOST:PORT",
               help="Where clients connect; :8080 is all addresses of the machine, port 0 has one chosen.")  # fmt: skip
 @click.option("--url", required=True, metavar="URL", help="The server's root, as in http://127.0.0.1:8000.")

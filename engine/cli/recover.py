@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Seal the tape of a run that was killed.")
 @click.argument("tape", type=click.Path(path_type=Path))
 def recover(tape: Path) -> None:
     """Seal the tape of a run that was killed, up to the last batch that it had written whole.

@@ -14,31 +14,44 @@ if TYPE_CHECKING:
     from ..run.options import ReplayOptions
 
 
-@click.command()
+@click.command(short_help="Replay a trace against a server and write a tape.")
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET."
 )
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
 @click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]")
+@click.option(
+    "--out", "-o", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]"
+)
 @click.option(
     "--endpoint",
     default="chat",
     show_default=True,
-    help="The API: chat, completions, responses, messages, ollama_chat, tgi, … (docs/endpoints.md).",
+    help="The API: chat, completions, responses, messages, ollama_chat, tgi, template, … (docs/endpoints.md).",
 )
 @click.option(
-    "--request-template", metavar="FILE", help="An API of your own, at the URL's path: a Jinja2 template of its body."
+    "--request-template",
+    "template",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="For --endpoint template, an API of your own at the URL's path: the body of a request in Jinja2.",
 )
 @click.option(
     "--response-field",
     "response_fields",
     multiple=True,
     metavar="ROLE=PATH",
-    help="Where something stands in that API's answers, as in text=choices[].text.",
+    help="For the same: where an answer says what, as in text=choices[].text.",
 )
-@click.option("--response-lines", is_flag=True, help="That API's streams are lines of JSON.")
+@click.option(
+    "--stream-framing",
+    "framing",
+    type=click.Choice(["sse", "ndjson"]),
+    default="sse",
+    show_default=True,
+    help="For the same: how its streams come.",
+)
 @click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
 @click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
 @click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")
@@ -73,8 +86,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tokenizer",
-    metavar="DIR",
-    help="Makes prompt lengths exact, and counts tokens that the server does not.",
+    metavar="NAME",
+    help="A folder or a hub's name: makes prompt lengths exact, and counts tokens that the server does not.",
 )
 @click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other prompts.")
@@ -159,7 +172,7 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
             name: given[name]
             for name in (
                 "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
-                "request_template", "response_fields", "response_lines",
+                "template", "response_fields", "framing",
                 "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
                 "stream", "usage", "ignore_eos", "kernel_stamps", "keep_bodies",
             )
@@ -189,10 +202,10 @@ def _run(given: dict[str, Any]) -> int:
     from ... import traces
     from ..errors import UserError
 
-    options = _options(given)
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
         raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
+    options = _options(given)
     trace = trace or traces.sample_path()
     return run_replay(trace, given["out"] or _out_for(trace), options, given)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Write tables, plots and verdict as one HTML file.")
 @click.argument("tape", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("-o", "--output", "--out", "file", type=click.Path(path_type=Path), metavar="FILE",
               help="The file to write.  [default: TAPE/report.html]")  # fmt: skip
 @click.option("--slo", "slos", multiple=True, metavar="METRIC[:STATISTIC]:LIMIT",
               help="An objective: ttft:p99:300ms of the run, or ttft:300ms of each request, for the goodput. May be"
@@ -22,8 +22,10 @@ def report(tape: Path, file: Path | None, slos: tuple[str, ...], max_failures: f
     """
     from ..measure.slo import parse_slo
     from ..report.html import write_report
+    from ..report.plots import require_matplotlib
     from ..tape.read import open_tape
 
+    require_matplotlib()
     target = file or tape / "report.html"
     summary = write_report(
         open_tape(tape),

@@ -10,7 +10,7 @@ def _choice(*names: str) -> click.Choice[str]:
     return click.Choice(names)
 
 
-@click.command()
+@click.command(short_help="Start a simulated server to measure clients against.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", type=int, default=8000, show_default=True, help="0 has one chosen.")
 @click.option("--listen", metavar="HOST:PORT", help="Both in one, as in [::1]:8000.")

@@ -9,7 +9,7 @@ from ..measure.dialects import OURS
 from .output import dialect_option, print_in, summary_options
 
 
-@click.command()
+@click.command(short_help="Compute the metrics of tapes, and the verdict on each.")
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @dialect_option
 @click.option("--merge", is_flag=True, help="With a dialect: take all tapes for one run on several machines.")

@@ -51,7 +51,7 @@ def find_endpoint(name: str, option: str = "--endpoint-type") -> Endpoint:
     """
     found = ENDPOINTS.get(ALIASES.get(name, name))
     if found is None:
-        raise UserError(f"{option} {name!r} is not known; it is one of {', '.join([*ENDPOINTS, *ALIASES])}")
+        raise UserError(f"{option} {name!r} is not known; it is one of {', '.join(ENDPOINTS)}")
     return found
 
 

@@ -98,14 +98,16 @@ class Reuse:
 class Fidelity:
     """A plan against what became of it; or one trace against another, which has no lateness and no order."""
 
-    planned: Process
+    planned: Process | None
+    """None of a closed loop: its requests leave as slots come free, at no planned times."""
     got: Process
     lateness_ms: dict[str, float] | None
     """Sent - scheduled: min, p50, p90, p99, p99.9, max."""
     order_violations: int | None
     gaps: GapDistance | None
-    """None with fewer than two requests on a side."""
+    """None with fewer than two requests on a side, or without planned times."""
     rates: tuple[RateError, ...]
+    """Empty where nothing was planned, or at no times."""
     isl: Lengths | None
     osl: Lengths | None
     planned_reuse: Reuse | None

@@ -29,14 +29,19 @@ OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
 """How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
-NEEDED_COLUMNS: Final = (
-    *FIDELITY_COLUMNS,
-    *("clock", "http_status", "error", "connection_reused"),
-    *("arrival", "released_ns", "connect_start_ns", "connected_ns", "tls_ns"),
-    *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
-    *("input_tokens", "output_tokens", "token_source"),
-    *REQUEST_COLUMNS,
+NEEDED_COLUMNS: Final = tuple(
+    dict.fromkeys(
+        (
+            *FIDELITY_COLUMNS,
+            *("clock", "http_status", "error", "connection_reused"),
+            *("arrival", "released_ns", "connect_start_ns", "connected_ns", "tls_ns"),
+            *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
+            *("input_tokens", "output_tokens", "token_source"),
+            *REQUEST_COLUMNS,
+        )
+    )
 )
+"""Of the requests; each is named once, whoever needs it."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
         slos: Objectives to test; those of each request together make the goodput.
         max_failures: As for `judge`.
     """
-    every = tape.read("requests", tuple(dict.fromkeys(NEEDED_COLUMNS))).sort_by("request_id")
+    every = tape.read("requests", NEEDED_COLUMNS).sort_by("request_id")
     in_main = pc.equal(every["phase"], "main")
     main = every.filter(in_main)
     times = request_times(main)
@@ -173,7 +178,11 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     ]
     kinds_of_events = partial(tape.event_batches, EVENT_COLUMNS, words=False)
     if hides_output(main, kinds_of_events):
-        statistics += visible_statistics(main, times, kinds_of_events())
+        first_seen, counts = visible_statistics(main, times, kinds_of_events())
+        if tape.manifest.get("streaming") is not False:
+            behind_ttft = max(place for place, row in enumerate(statistics) if row.metric == "ttft") + 1
+            statistics[behind_ttft:behind_ttft] = first_seen
+        statistics += counts
     kinds = [kind for kind in ("open", "closed") if pc.any(pc.equal(main["arrival"], kind)).as_py()]
     if len(kinds) > 1:
         for kind in kinds:

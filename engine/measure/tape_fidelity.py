@@ -1,5 +1,6 @@
 """The fidelity of a tape: its schedule, or the plan made again from its trace, against what it recorded."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -7,25 +8,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .fidelity import Fidelity, Lengths, Reuse, lengths, replay_fidelity
+from .fidelity import Fidelity, Lengths, Reuse, lengths, order_violations, replay_fidelity
 
 FIDELITY_COLUMNS: Final = (
     *("request_id", "phase", "outcome", "scheduled_ns", "sent_ns", "planned_input_tokens", "planned_output_tokens"),
-    *("server_input_tokens", "server_output_tokens", "server_cached_tokens"),
+    *("server_input_tokens", "server_output_tokens", "server_cached_tokens", "worker"),
 )
 
 
 def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
     """What the requests of a tape's main phase say, against its own schedule.
 
-    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned.
+    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned. In a
+    closed loop a request is due when a slot comes free: to compare what was sent with that would only repeat its
+    lateness, so arrivals are left out, and order is that of each worker's rows.
 
     Args:
         main: FIDELITY_COLUMNS of the requests, by request_id.
         manifest: Lends the plan's zero (`start_ns`) and the planned reuse (`plan.planned_reuse_tokens`).
     """
     order = np.argsort(main["scheduled_ns"].to_numpy(), kind="stable")
-    return _against(main, since_zero(main, manifest, "scheduled_ns"), order, manifest, _told_reuse(manifest))
+    found = _against(main, since_zero(main, manifest, "scheduled_ns"), order, manifest, _told_reuse(manifest))
+    if not (manifest.get("load") or {}).get("concurrency"):
+        return found
+    # A request of a closed loop is due when its slot came free, which its worker may learn after that of the next.
+    sent = main.filter(pc.is_valid(main["sent_ns"]))
+    left, workers = sent["sent_ns"].to_numpy(), sent["worker"].to_numpy()
+    disorder = sum(order_violations(left[workers == one]) for one in np.unique(workers))
+    return replace(found, planned=None, gaps=None, rates=(), order_violations=disorder)
 
 
 def replanned_fidelity(

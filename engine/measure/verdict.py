@@ -115,15 +115,22 @@ def judge(evidence: Evidence, max_failures: float = DEFAULT_MAX_FAILURES) -> Ver
 
 def _outcomes(e: Evidence) -> list[Reason]:
     if not e.requests:
-        advice = "give a trace with requests in its window"
-        return [Reason(INVALID, "no_requests", "the run has no requests", advice)]
+        if e.recovered:
+            text, advice = "the run was killed before a request had ended", "let the run end"
+        else:
+            text, advice = "the run has no requests", "give a trace with requests in its window"
+        return [Reason(INVALID, "no_requests", text, advice)]
     found = []
+    if not e.ok and not e.failed:
+        text = f"none of {_requests(e.requests)} ended: all were cancelled"
+        advice = "give the run more time, or open requests with --grace"
+        return [Reason(INVALID, "nothing_succeeded", text, advice)]
     if not e.ok:
-        text = f"none of {e.requests:,} requests ended well"
+        text = f"none of {_requests(e.requests)} ended well"
         advice = "read the errors above; check the URL, the model's name and the server's log"
         found.append(Reason(INVALID, "nothing_succeeded", text, advice))
     elif e.ok < needed_samples(90):
-        text = f"only {e.ok} requests ended well, p90 needs {needed_samples(90)}"
+        text = f"only {_requests(e.ok)} ended well, p90 needs {needed_samples(90)}"
         found.append(
             Reason(DEGRADED, "few_requests", text, "send more requests: a longer part of the trace, a higher count")
         )
@@ -132,16 +139,21 @@ def _outcomes(e: Evidence) -> list[Reason]:
         advice = "send more of them to see the tail"
         found.append(Reason(NOTE, "p99_needs_more", text, advice))
     if e.ok and e.failed > 0.01 * e.requests:
-        text = f"{e.failed:,} of {e.requests:,} requests failed ({e.failed / e.requests:.1%})"
+        text = f"{e.failed:,} of {_requests(e.requests)} failed ({e.failed / e.requests:.1%})"
         advice = "read the errors above; percentiles count failures as infinitely slow"
         found.append(Reason(DEGRADED, "failures", text, advice))
     if e.cancelled:
-        text = f"{e.cancelled:,} of {e.requests:,} requests were cancelled; the numbers have what they reached"
-        found.append(Reason(DEGRADED, "interrupted", text, "let the run end"))
+        text = f"{e.cancelled:,} of {_requests(e.requests)} cancelled; the numbers have what they reached"
+        advice = "let the run end, or give open requests more time with --grace"
+        found.append(Reason(DEGRADED, "interrupted", text, advice))
     if e.recovered:
         text = "the run was killed: requests that had not ended are not in the numbers"
         found.append(Reason(DEGRADED, "recovered", text, "let the run end"))
     return found
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count:,} requests"
 
 
 @dataclass(frozen=True)
@@ -167,7 +179,7 @@ def _lateness(e: Evidence) -> list[Reason]:
     limits = lateness_limits(ttft)
     against = f" (median TTFT {ttft / MS:,.2f} ms)" if ttft else ""
     text = f"requests were sent {p50 / MS:,.2f} ms late at p50, {p99 / MS:,.2f} ms at p99{against}"
-    advice = "use more workers, a lower speed, or a client machine with idle cores"
+    advice = "use more workers, a lower speed or rate, or a client machine with idle cores"
     if p50 > limits.invalid_p50_ns or p99 > limits.invalid_p99_ns:
         return [Reason(INVALID, "late", text, advice)]
     if p99 > limits.degraded_p99_ns:

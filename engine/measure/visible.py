@@ -37,6 +37,8 @@ def hides_output(main: pa.Table, events: Callable[[], Iterable[pa.Table]]) -> bo
     """
     if main["first_token_ns"].null_count == len(main):
         return False
+    if pc.any(pc.greater(main["server_reasoning_tokens"], 0)).as_py():
+        return True
     if main["first_visible_ns"].null_count == len(main):
         return any(_has_hidden(batch["kind"]) for batch in events())
     later = pc.not_equal(pc.fill_null(main["first_visible_ns"], -1), pc.fill_null(main["first_token_ns"], -1))
@@ -47,9 +49,11 @@ def _has_hidden(kind: pa.ChunkedArray) -> bool:
     return any(set(chunk.dictionary.take(chunk.indices.unique()).to_pylist()) & set(HIDDEN) for chunk in kind.chunks)
 
 
-def visible_statistics(main: pa.Table, times: RequestTimes, events: Iterable[pa.Table]) -> list[Statistic]:
-    """The rows of a summary that tell visible output from the rest: `ttfvt` (from schedule and from send),
-    `reasoning_tokens`, `tool_call_tokens` and `visible_tokens` of the requests that ended well.
+def visible_statistics(
+    main: pa.Table, times: RequestTimes, events: Iterable[pa.Table]
+) -> tuple[list[Statistic], list[Statistic]]:
+    """The rows of a summary that tell visible output from the rest: the latencies `ttfvt` (from schedule, from send),
+    and the counts `reasoning_tokens`, `tool_call_tokens` and `visible_tokens` of the requests that ended well.
 
     Args:
         main: REQUEST_COLUMNS, by request_id.
@@ -63,11 +67,10 @@ def visible_statistics(main: pa.Table, times: RequestTimes, events: Iterable[pa.
     reasoning = np.where(np.isnan(told), np.round(output * shares[0]), told)
     tools = np.round(output * shares[1])
     ok = times.ok & (output > 0)
-    rows = [latency("ttfvt", basis, since(first, times, basis)) for basis in ("schedule", "send")]
+    latencies = [latency("ttfvt", basis, since(first, times, basis)) for basis in ("schedule", "send")]
     counts = {"reasoning_tokens": reasoning, "tool_call_tokens": tools, "visible_tokens": output - reasoning - tools}
-    return [
-        *rows,
-        *(statistic(name, None, "tokens", values[ok]) for name, values in counts.items() if values[ok].any()),
+    return latencies, [
+        statistic(name, None, "tokens", values[ok]) for name, values in counts.items() if values[ok].any()
     ]
 
 

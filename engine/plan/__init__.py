@@ -4,7 +4,7 @@ from .arrivals import PROCESSES, Process, Segment, arrivals, constant_rate, ramp
 from .load import Load
 from .plan import Plan, Sessions, Think, make_plan, peak_rows
 from .profile import Choice, Order, Pace, profile_plan
-from .shards import Shard, shard_links, shards
+from .shards import Shard, shard_joins, shard_links, shards
 
 __all__ = [
     "PROCESSES",
@@ -24,6 +24,7 @@ __all__ = [
     "peak_rows",
     "profile_plan",
     "ramp",
+    "shard_joins",
     "shard_links",
     "shards",
 ]

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...traces.joins import Edges, join_edges
 from ...traces.sessions import old_parents
 from ...traces.table import Trace
 from ...traces.transform import limit, speed, window
@@ -39,7 +40,9 @@ class Plan:
     parent: NDArray[np.int64] | None = None
     """The row that each one follows, -1 for none; None: all leave at their own times."""
     think_ns: NDArray[np.int64] | None = None
-    """From the end of that row to this one's due time."""
+    """From the end of that row, or the last of all that it waits for, to this one's due time."""
+    also: Edges | None = None
+    """Further rows, above them, that rows with a parent wait for; in the order of those that are waited for."""
     floors: bool = False
     """What follows does not leave before its recorded time either."""
     source: NDArray[np.int64] | None = None
@@ -118,9 +121,10 @@ def make_plan(
     unless = " unless their recorded bodies say otherwise" if bodies else ""
     notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1{unless}",) if silent else ()
     parent, think_ns, session_notes = _links(cut, sessions, think)
+    also, join_notes = (None, ()) if parent is None else _joins(cut, parent)
     digest = hashlib.sha256(f"{trace.digest}\0{cut.transforms}\0{recipe}\0".encode())
     links = () if parent is None or think_ns is None else (parent, think_ns)
-    for column in (due_ns, input_tokens, output_tokens, *links):
+    for column in (due_ns, input_tokens, output_tokens, *links, *(also or ())):
         digest.update(column.tobytes())
     return Plan(
         trace=replace(cut, notes=()),
@@ -128,9 +132,10 @@ def make_plan(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         digest=digest.hexdigest(),
-        notes=trace.notes + notes + session_notes,
+        notes=trace.notes + notes + session_notes + join_notes,
         parent=parent,
         think_ns=think_ns,
+        also=also,
         floors=sessions == "hybrid",
     )
 
@@ -161,6 +166,18 @@ def _links(
     else:
         think_ns = np.full(len(parent), 0 if think == "none" else think, np.int64)
     return parent, np.where(follows, np.maximum(think_ns, 0), 0), tuple(notes)
+
+
+def _joins(trace: Trace, parent: NDArray[np.int64]) -> tuple[Edges | None, tuple[str, ...]]:
+    """What rows wait for besides their parents, and what there is to say about it."""
+    edges = join_edges(trace.table["also_after"])
+    edges = edges.only(parent[edges.rows] >= 0)
+    above = edges.after < edges.rows
+    early = len(np.unique(edges.rows[~above]))
+    edges = edges.only(above)
+    notes = (f"{early:,} rows arrive before one that they wait for; they do not wait for that one",) if early else ()
+    order = np.argsort(edges.after, kind="stable")
+    return (Edges(edges.rows[order], edges.after[order]) if edges else None), notes
 
 
 def peak_rows(plan: Plan, within_ns: int = 10**9) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ...traces.inputs.batches import order as in_turn
 from ...traces.table import TRACE_SCHEMA, Trace
 from ..errors import UserError
 from .arrivals import Process, Segment, arrivals
@@ -113,7 +114,7 @@ def profile_plan(
     )
     due_ns = _due_times(pace, workers, draws[0])
     n = len(due_ns)
-    rows = _order(n, len(input_tokens), order, draws[1])
+    rows = _order(n, len(input_tokens), order, seed, draws[1])
     cancel = None
     if pace.cancel_share:
         cancel = np.where(draws[2].random(n) < pace.cancel_share, np.int64(pace.cancel_after_ns), np.int64(-1))
@@ -170,10 +171,7 @@ def _due_times(pace: Pace, workers: int, rng: np.random.Generator) -> NDArray[np
     return np.zeros(most if count is None else min(count, most), np.int64)
 
 
-def _order(n: int, prepared: int, order: Order, rng: np.random.Generator) -> NDArray[np.int64]:
-    if order == "sequential":
-        return np.arange(n, dtype=np.int64) % prepared
+def _order(n: int, prepared: int, order: Order, seed: int, rng: np.random.Generator) -> NDArray[np.int64]:
     if order == "random":
         return rng.integers(prepared, size=n, dtype=np.int64)
-    rounds = [rng.permutation(prepared) for _ in range(-(-n // prepared))]
-    return np.concatenate(rounds)[:n].astype(np.int64)
+    return in_turn(prepared, n, seed=seed if order == "shuffle" else None).astype(np.int64)

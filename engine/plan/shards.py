@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...traces.joins import Edges
 from ..errors import UserError
 from .load import Load, share
 from .plan import Plan
@@ -30,7 +31,7 @@ def shards(plan: Plan, workers: int) -> list[Shard]:
 
     A worker talks to one server; with more servers than workers there are as many workers as servers. Among those of
     one server the rows go round in turn: a burst is spread over all, and each one's part is as dense as the others'. A
-    row that follows another goes where that one went. Together the shards hold every row once, its due time unchanged.
+    row that waits for others goes where those went. Together the shards hold every row once, its due time unchanged.
 
     Raises:
         UserError: There are more workers than slots, or than requests may be under way.
@@ -57,9 +58,30 @@ def _rows_of(plan: Plan, server: int, part: int, parts: int) -> NDArray[np.int64
     root = np.arange(len(plan), dtype=np.int64)
     for row in np.flatnonzero(plan.parent >= 0).tolist():  # a parent stands above its row: its root is known
         root[row] = root[plan.parent[row]]
-    turn = np.cumsum(plan.parent < 0) - 1
+    if plan.also is not None:
+        root = _joined(root, plan.also)
+    turn = np.cumsum(root == np.arange(len(plan))) - 1
     own: NDArray[np.int64] = rows[turn[root[rows]] % parts == part]
     return own
+
+
+def _joined(root: NDArray[np.int64], also: Edges) -> NDArray[np.int64]:
+    """Roots of sessions that wait for each other become one, the first of them."""
+    first = np.arange(len(root), dtype=np.int64)
+    across = np.unique(np.stack([root[also.rows], root[also.after]]), axis=1)
+    for pair in across[:, across[0] != across[1]].T.tolist():
+        one, other = sorted(_first(first, row) for row in pair)
+        first[other] = one
+    for row in np.flatnonzero(first != np.arange(len(root))).tolist():  # in order: those before point to the first
+        first[row] = first[first[row]]
+    return first[root]
+
+
+def _first(first: NDArray[np.int64], row: int) -> int:
+    while first[row] != row:
+        first[row] = first[first[row]]
+        row = int(first[row])
+    return row
 
 
 def _part_of(load: Load, part: int, parts: int) -> Load:
@@ -70,6 +92,12 @@ def _part_of(load: Load, part: int, parts: int) -> Load:
         max_in_flight=share(load.max_in_flight, part, parts),
         max_prefilling=share(load.max_prefilling, part, parts),
     )
+
+
+def shard_joins(plan: Plan, rows: NDArray[np.int64]) -> Edges | None:
+    """What a shard's rows wait for besides their parents, as places within the shard; None: nothing."""
+    mine = None if plan.also is None else plan.also.only(np.isin(plan.also.rows, rows))
+    return Edges(np.searchsorted(rows, mine.rows), np.searchsorted(rows, mine.after)) if mine else None
 
 
 def shard_links(plan: Plan, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

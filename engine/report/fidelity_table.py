@@ -13,11 +13,15 @@ _ROWS: Final = (("CV of gaps", "cv"), ("Fano of 1 s", "fano"))
 
 def fidelity_block(found: Fidelity) -> Iterator[Table | str]:
     """What a summary shows: a small table and two lines, within 80 columns."""
-    yield _pairs(found, [(label, name, "{:,.2f}") for label, name in _ROWS], ("planned", "sent"))
+    rows = [] if found.planned is None else [(label, name, "{:,.2f}") for label, name in _ROWS]
+    table = _pairs(found, rows, ("planned", "sent"))
+    if table.row_count:
+        yield table
     if found.gaps is not None:
         yield _gaps(found.gaps)
+    arrivals = "Closed loop: no planned arrivals" if found.planned is None else _rates(found.rates)
     order = [] if found.order_violations is None else [f"out of order: {found.order_violations:,}"]
-    yield "; ".join([_rates(found.rates), *order])
+    yield "; ".join([arrivals, *order])
 
 
 def print_fidelity(found: Fidelity, sides: tuple[str, str], file: TextIO, width: int | None = None) -> None:
@@ -59,7 +63,7 @@ def _pairs(found: Fidelity, rows: list[tuple[str, str, str]], sides: tuple[str, 
     for side in sides:
         table.add_column(side, justify="right", overflow="fold")
     for label, name, form in rows:
-        values = (getattr(side, name) for side in (found.planned, found.got))
+        values = (None if side is None else getattr(side, name) for side in (found.planned, found.got))
         table.add_row(label, *("n/a" if value is None else form.format(value) for value in values))
     for label, one in (("ISL, mean", found.isl), ("OSL, mean", found.osl)):
         if one is not None:

@@ -17,7 +17,6 @@ from ..measure.verdict import DEFAULT_MAX_FAILURES
 from ..tape.read import Tape
 from .plots import draw_plots, require_matplotlib
 from .plots.captions import CAPTIONS
-from .plots.run import common
 from .table import LABELS, cell, number
 
 _STYLE: Final = """
@@ -83,6 +82,8 @@ def write_report(
 
 def facts(tape: Tape) -> list[str]:
     """What ran, a line each: model, endpoint, address and time; the command."""
+    from .plots.run import common  # matplotlib comes with it: who lacks it is told so by write_report
+
     requests, manifest = tape.requests, tape.manifest
     first = [common(requests[name]) for name in ("model", "endpoint", "url")] if len(requests) else []
     started = datetime.fromtimestamp(int(manifest["epoch_unix_ns"]) / 1e9, UTC)

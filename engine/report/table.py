@@ -1,6 +1,6 @@
 """A summary for people: headline, latencies, rates, what went wrong, and the verdict last."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
 from rich.console import Console
@@ -55,14 +55,15 @@ def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> N
     outputs = summary.tokens.output_tokens or summary.tokens.requests_with_asked_length
     hidden = () if outputs else ("output_tokens", "output_token_throughput")  # an API that generates nothing
     rows = [row for row in summary.statistics if row.metric not in hidden]
-    console.print(_latencies(rows, console.width >= _WIDE_FROM))
+    for part in _latencies(rows, console.width):
+        console.print(part)
     console.print()
     console.print(_rates(rate for rate in summary.rates if rate.metric not in hidden))
     console.print()
     for part in fidelity_block(summary.fidelity):
         console.print(part)
     console.print()
-    for line in _facts(summary):
+    for line in _facts(summary, generates=not hidden):
         console.print(line)
     if summary.requests.errors:
         console.print()
@@ -93,28 +94,38 @@ def cell(row: Statistic, name: str) -> str:
 
 def _headline(summary: Summary) -> Text:
     r = summary.requests
-    parts = [f"{r.planned:,} requests", f"{r.ok:,} ok"]
+    parts = [f"{r.planned:,} request{'' if r.planned == 1 else 's'}", f"{r.ok:,} ok"]
     parts += [f"{count:,} {what}" for what, count in (("failed", r.failed), ("cancelled", r.cancelled)) if count]
     if summary.window.duration_s is not None:
         parts.append(f"{summary.window.duration_s:,.2f} s")
     return Text.assemble((summary.tape, "bold"), "\n", ", ".join(parts))
 
 
-def _latencies(rows: Iterable[Statistic], wide: bool) -> Table:
+def _latencies(rows: Iterable[Statistic], width: int) -> Iterator[Table | str]:
+    """The table, and where it is too narrow for the reasons of `n/a`, these in a line below it."""
     rows = [row for row in rows if row.count]
-    names = _WIDE if wide else _NARROW
-    table = Table(title=None, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("metric", no_wrap=True)
-    table.add_column("from", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
+    names = _WIDE if width >= _WIDE_FROM else _NARROW
+    heads = [(LABELS[row.metric], row.basis or "", row.unit) for row in rows]
     cells = [[cell(row, name) for name in names] for row in rows]
-    for number_, name in enumerate(names):
-        # A reason may be broken at its spaces, a number never.
-        longest = max((len(word) for row in cells for word in row[number_].split()), default=1)
-        table.add_column(name, justify="right", min_width=longest)
-    for row, values in zip(rows, cells, strict=True):
-        table.add_row(LABELS[row.metric], row.basis or "", row.unit, *values)
-    return table
+    lines = [("metric", "from", "unit", *names), *((*head, *line) for head, line in zip(heads, cells, strict=True))]
+    needed = sum(max(map(len, column)) for column in zip(*lines, strict=True)) + len(lines[0]) - 1
+    reasons: dict[str, str] = {}
+    if needed > width:
+        for row, line in zip(rows, cells, strict=True):
+            for place, name in enumerate(names):
+                if line[place].startswith("n/a ("):
+                    reasons.setdefault(name, row.notes[name])
+                    line[place] = "n/a"
+    table = Table(title=None, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in lines[0][:3]:
+        table.add_column(head, no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for head, line in zip(heads, cells, strict=True):
+        table.add_row(*head, *line)
+    yield table
+    if reasons:
+        yield "n/a: " + ", ".join(f"{name} {reason}" for name, reason in reasons.items()) + " samples"
 
 
 def _rates(rates: Iterable[Rate]) -> Table:
@@ -130,10 +141,12 @@ def _rates(rates: Iterable[Rate]) -> Table:
     return table
 
 
-def _facts(summary: Summary) -> list[str]:
+def _facts(summary: Summary, generates: bool) -> list[str]:
     tokens, capture, r = summary.tokens, summary.capture, summary.requests
-    sources = ", ".join(f"{name} {count:,}" for name, count in tokens.sources.items())
-    lines = [f"Output tokens: {tokens.output_tokens:,}, counted by: {sources or 'nobody'}"]
+    lines = []
+    if generates:
+        sources = ", ".join(f"{name} {count:,}" for name, count in tokens.sources.items())
+        lines.append(f"Output tokens: {tokens.output_tokens:,}, counted by: {sources or 'nobody'}")
     if tokens.requests_of_another_length:
         lines.append(
             f"Asked and got: {tokens.asked_output_tokens:,} and {tokens.got_output_tokens:,} output tokens; "
@@ -149,7 +162,7 @@ def _facts(summary: Summary) -> list[str]:
     if r.sent != r.planned:
         lines.append(f"Sent: {r.sent:,} of {r.planned:,} planned")
     if r.warmup:
-        lines.append(f"Warm-up: {r.warmup:,} requests, left out above")
+        lines.append(f"Warm-up: {r.warmup:,} requests, left out of all but the events")
     if r.ok_without_tokens:
         lines.append(f"Without any token: {r.ok_without_tokens:,} requests that ended well")
     if r.unfinished:

@@ -1,10 +1,10 @@
 """Which API a run speaks: one of those that are known, or one that the user describes."""
 
-from pathlib import Path
-
 from ..endpoints import Endpoint, find_endpoint, response_fields, template_endpoint
 from ..errors import UserError
 from .options import SendOptions
+
+TEMPLATE = "template"
 
 
 def api_of(options: SendOptions, path: str = "", option: str = "--endpoint") -> Endpoint:
@@ -18,26 +18,28 @@ def api_of(options: SendOptions, path: str = "", option: str = "--endpoint") -> 
     Raises:
         UserError: There is none of that name; the template cannot be read or is none; its answers are not described.
     """
-    if options.request_template is None:
-        if options.response_fields or options.response_lines:
-            raise UserError("--response-field and --response-lines describe an API of your own; add --request-template")
+    if options.endpoint != TEMPLATE:
+        if options.template is not None or options.response_fields:
+            raise UserError(f"--request-template and --response-field are of {option} template")
         return find_endpoint(options.endpoint, option)
-    name = f"--request-template {options.request_template}"
+    if options.template is None:
+        raise UserError(f"{option} template needs the body of its requests: --request-template FILE")
     try:
-        template = Path(options.request_template).read_text("utf-8")
-    except OSError as error:
-        raise UserError(f"{name}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{name} is no text") from None
+        text = options.template.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{options.template}: cannot be read: {why}") from None
     fields = response_fields(options.response_fields)
     roles = set(fields.values())
-    if not roles & {"text", "text_so_far", "whole_text"}:
-        raise UserError(f"{name}: say where its answers have their text, as in --response-field text=choices[].text")
+    if options.stream and not roles & {"text", "text_so_far", "whole_text"}:
+        raise UserError(
+            f"{option} template: say where its answers have their text, as in --response-field text=choices[].text"
+        )
     return template_endpoint(
         path,
-        template,
+        text,
         fields,
-        "ndjson" if options.response_lines else "sse",
+        options.framing,
         needs_end=bool(roles & {"end", "finish", "whole_text"}),
-        name=name,
+        name=str(options.template),
     )

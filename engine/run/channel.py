@@ -6,11 +6,12 @@ This module is imported by workers: it needs nothing but the standard library.
 """
 
 import json
-import os
 import socket
 import struct
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from ..transport.route import Route
 
 if TYPE_CHECKING:
     from ...cext.parsers import Kind, Role
@@ -30,25 +31,6 @@ EVENTS, REQUESTS, STATUS, WANTS = 1, 2, 3, 4
 
 COMMAND = struct.Struct("<cq")
 READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
-
-
-@dataclass(frozen=True)
-class Route:
-    """How a worker comes to its server; see ``Reactor`` for the meaning of most fields."""
-
-    address: str  # struct sockaddr, in hex
-    shown: str  # the same for people
-    tunnel: str = ""
-    tls_host: str | None = None
-    ca_file: str | None = None
-    store_file: str | None = None
-    store_dir: str | None = None
-    insecure: bool = False
-
-
-def encoded(text: str | None) -> bytes | None:
-    """A name or a path as the kernel and OpenSSL take it."""
-    return None if text is None else os.fsencode(text)
 
 
 @dataclass(frozen=True)
@@ -89,9 +71,12 @@ def send_setup(
     *,
     cancel_after_ns: Any = None,
     slot_opens_ns: Any = None,
+    also_row: Any = None,
+    also_parent: Any = None,
 ) -> None:
     """The controller's first words. The columns are buffers of int64, or None where the run has none: what ``Reactor``
-    takes under these names, with a value per row of the shard but for ``slot_opens_ns``, which has one per slot."""
+    takes under these names, with a value per row of the shard but for ``slot_opens_ns``, which has one per slot, and
+    for ``also_row`` and ``also_parent``, which have one per pair."""
     columns = {
         "due_ns": due_ns,
         "request_ids": request_ids,
@@ -99,6 +84,8 @@ def send_setup(
         "think_ns": think_ns,
         "cancel_after_ns": cancel_after_ns,
         "slot_opens_ns": slot_opens_ns,
+        "also_row": also_row,
+        "also_parent": also_parent,
     }
     given = {name: column for name, column in columns.items() if column is not None}
     lengths = {name: len(column) for name, column in given.items()}

@@ -17,10 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..plan import Plan, Shard, shard_links, shards
+from ..plan import Plan, Shard, shard_joins, shard_links, shards
 from ..tape import TapeWriter
+from ..transport.route import Route
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
-from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Route, Setup, send_setup
+from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
 from .frames import FrameReader
 from .records import STATUS as STATUS_RECORD
 from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
@@ -49,6 +50,8 @@ class Status:
     blocked: int = 0
     clock_steps: int = 0
     elapsed_ns: int = 0
+    until_ns: int = 0
+    """When a closed loop ends by the clock, since the start; 0: `planned` requests are sent."""
     stopping: bool = False
     lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
@@ -140,7 +143,7 @@ class Controller:
         self._kept: dict[int, bytes] = {}
         self._never_left = 0
         self.start_ns = 0
-        self.status = Status(planned=len(plan))
+        self.status = Status(planned=len(plan), until_ns=plan.load.stop_ns)
         self.problems: list[str] = []
 
     def run(self) -> None:
@@ -167,6 +170,7 @@ class Controller:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
             follows = self._plan.parent is not None
             links = shard_links(self._plan, worker.rows) if follows else ()
+            also = shard_joins(self._plan, worker.rows)
             cancel = self._plan.cancel_after_ns
             try:
                 send_setup(
@@ -177,6 +181,8 @@ class Controller:
                     *links,
                     cancel_after_ns=None if cancel is None else np.ascontiguousarray(cancel[worker.rows]),
                     slot_opens_ns=worker.shard.load.slot_opens_ns if self._plan.load.closed else None,
+                    also_row=also and also.rows,
+                    also_parent=also and also.after,
                 )
             except (BrokenPipeError, ConnectionResetError):
                 continue  # it died at once: its silence is told below

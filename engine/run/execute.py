@@ -11,19 +11,19 @@ import numpy as np
 
 from ..endpoints import Endpoint
 from ..errors import UserError
+from ..host import clock_pair, host
 from ..plan import Plan
+from ..simulate.simulated import simulated_server
 from ..tape import Tape, TapeWriter
 from ..tape.seal import TokenCounts
 from ..tokenizer import TokenCounter
+from ..transport.headers import redact
+from ..transport.target import Target
 from .bodies import Composer, LiveComposer
 from .channel import Setup
 from .controller import Controller, Status
-from .headers import redact
-from .host import clock_pair, host
 from .options import SendOptions
 from .records import Constants
-from .simulated import simulated_server
-from .target import Target
 
 FEED_LIMIT = 16 << 20
 """Bytes of requests that wait in a worker, ready to be sent."""
@@ -118,7 +118,7 @@ class Execution:
     def seal(self) -> Tape:
         """Count the tokens that have to be counted, and make the tape of the journal."""
         options, controller, epoch = self.options, self.controller, self.job.epoch
-        counts = None if options.tokenizer is None else _count_tokens(self.writer, Path(options.tokenizer))
+        counts = None if options.tokenizer is None else _count_tokens(self.writer, options)
         outcome = {
             "plan": self.writer.manifest["plan"] | {"rows": controller.rows_sent},
             "start_ns": controller.start_ns - epoch["mono_ns"],
@@ -156,9 +156,12 @@ def check_free(out: Path) -> None:
         raise UserError(f"{out} exists; name another with --out, or remove it")
 
 
-def _count_tokens(writer: TapeWriter, directory: Path) -> TokenCounts:
+def _count_tokens(writer: TapeWriter, options: SendOptions) -> TokenCounts:
     """Counts the tokens of every response text, after the run."""
-    counter = TokenCounter(directory)
+    assert options.tokenizer is not None
+    counter = TokenCounter(
+        options.tokenizer, revision=options.tokenizer_revision, trust_remote_code=options.trust_remote_code
+    )
     ids: list[int] = []
     counts: list[int] = []
     for request_ids, texts in writer.texts():

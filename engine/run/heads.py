@@ -6,8 +6,8 @@ from typing import Final
 
 from ...traces.headers import headers_of
 from ...traces.table import Trace
-from .headers import request_head
-from .target import Target, join_path
+from ..transport.headers import request_head
+from ..transport.target import Target, join_path
 from .verbatim import Recorded, endpoint_of
 
 SET_BY_THE_RUN: Final = ("accept-encoding",)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..endpoints import Framing, PromptForm
 from ..plan import Choice, Order, Pace, Sessions, Think
+from ..transport.route import TransportOptions
 
 MS = 1_000_000
 
@@ -18,13 +19,14 @@ class SendOptions:
 
     Attributes:
         url: The server; None starts the simulator.
-        endpoint: A name of ENDPOINTS, or of ALIASES.
-        request_template: A file with a Jinja2 template of the body: an API of the user's own, at the URL's path.
-        response_fields: What stands where in that API's answers, as in ``text=choices[].text`` (`response_fields`).
-        response_lines: Its streams are lines of JSON.
+        endpoint: A name of ENDPOINTS or of ALIASES, or ``template``: an API of the user's own (``endpoints/template``).
+        template: The file with the template of its bodies.
+        response_fields: What stands where in its answers, ROLE=PATH each, as in ``text=choices[].text``.
+        framing: Of its streams.
         model: None asks the server for the first that it lists.
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
+        tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
         seed: Of the prompts, and of whatever else is drawn.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
@@ -46,12 +48,14 @@ class SendOptions:
 
     url: str | None = None
     endpoint: str = "chat"
-    request_template: str | None = None
+    template: Path | None = None
     response_fields: Sequence[str] = ()
-    response_lines: bool = False
+    framing: Framing = "sse"
     model: str | None = None
     workers: int = 1
     tokenizer: str | None = None
+    tokenizer_revision: str | None = None
+    trust_remote_code: bool = False
     seed: int = 0
     stream: bool = True
     usage: bool = True
@@ -72,6 +76,10 @@ class SendOptions:
     keep_bodies: bool = False
     simulator: Sequence[str] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def transport(self) -> TransportOptions:
+        """How connections are made; those to the run's own simulator go through no proxy."""
+        return TransportOptions(self.cacert, self.insecure, self.proxy and self.url is not None)
 
     def shown(self) -> dict[str, Any]:
         """For the manifest: all but the values of headers."""
@@ -129,7 +137,6 @@ class InputOptions:
         image_width, image_height: Synthetic images of this size; 0: none.
         image_format: ``png`` or ``jpeg``.
         images: A folder of pictures to send along.
-        tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
     """
 
     file: Path | None = None
@@ -152,8 +159,6 @@ class InputOptions:
     image_height_stddev: float = 0.0
     image_format: str = "png"
     images: Path | None = None
-    tokenizer_revision: str | None = None
-    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,9 +171,6 @@ class ProfileOptions(SendOptions):
         models: To ask for; empty: the first that the server lists.
         model_choice: How requests are spread over them.
         path: Of the API, instead of its own.
-        template: Of the requests of the API ``template``; see ``endpoints/template``.
-        response_fields: What its answers say where, ROLE=PATH each.
-        framing: Of its streams.
         pace: When requests leave.
         order: Of the prepared requests.
         inputs: What requests say; see InputOptions.
@@ -182,9 +184,6 @@ class ProfileOptions(SendOptions):
     models: Sequence[str] = ()
     model_choice: Choice = field(default_factory=Choice)
     path: str | None = None
-    template: Path | None = None
-    response_fields: Sequence[str] = ()
-    framing: Framing = "sse"
     pace: Pace = field(default_factory=lambda: Pace(concurrency=1, duration_ns=30_000 * MS))
     order: Order = "sequential"
     inputs: InputOptions = field(default_factory=InputOptions)

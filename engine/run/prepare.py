@@ -62,7 +62,7 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
     counter = None
     if options.tokenizer is not None:
         counter = TokenCounter(
-            options.tokenizer, revision=asked.tokenizer_revision, trust_remote_code=asked.trust_remote_code
+            options.tokenizer, revision=options.tokenizer_revision, trust_remote_code=options.trust_remote_code
         )
     form: Form = "chat" if endpoint.chats else "prompt"
     ranks = endpoint.name.endswith("rankings")

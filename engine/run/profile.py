@@ -6,27 +6,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ...traces.content import Content
-from ..endpoints import ENDPOINTS, BodyOptions, Completion, Endpoint, response_fields, template_endpoint
+from ..endpoints import BodyOptions, Completion, Endpoint
 from ..errors import UserError
-from ..plan import Plan, peak_rows, profile_plan
+from ..host import clock_pair
+from ..plan import Pace, Plan, peak_rows, profile_plan
 from ..tape import Tape
+from ..transport.headers import request_head, request_headers, secrets
+from ..transport.models import served_model
+from ..transport.reach import reachable
+from ..transport.target import Target, find_target
+from .api import api_of
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
-from .headers import request_head, request_headers, secrets
-from .host import clock_pair
-from .models import served_model
 from .options import ProfileOptions
-from .preflight import probe
 from .prepare import Prepared, prepare
 from .prepared import PreparedComposer
-from .reach import reachable
+from .probed import path_of, probed
 from .records import Constants
-from .target import Target, find_target, transport_of
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,8 @@ def profile(
     check_free(out)
     prepared = prepare(options, endpoint, on_note)
     plan = _plan(prepared, options)
+    if (cut := ramp_cut(options.pace)) is not None:
+        on_note(cut)
     connections, warning = descriptors_for(plan, _at_once(plan), options.workers)
     if warning and not plan.load.closed:
         on_note(warning)
@@ -88,7 +89,7 @@ def profile(
         timeout_s = options.connect_timeout_ns / 1e9
         models, targets = _models_and_targets(endpoint, options, urls, headers, stream, timeout_s)
         if options.probe:
-            options, targets = _probed(prepared, endpoint, options, models, targets, headers, stream, on_note)
+            options, targets = probed(prepared, endpoint, options, models, targets, headers, stream, on_note)
         composer = _composer(plan, prepared, endpoint, models, targets, headers, stream, options)
         for note in dict.fromkeys(note for target in targets for note in target.notes()):
             on_note(note)
@@ -115,33 +116,14 @@ def profile(
         )
         run = execute(job, out, options, command=command, on_status=on_status, on_note=on_note)
     tape = run.seal()
-    if plan.load.closed and plan.load.stop_ns and run.controller.rows_sent == len(plan):
+    if plan.load.closed and plan.load.stop_ns and run.controller.status.sent == len(plan):
         on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
     return Profiled(tape, composer)
 
 
 def _endpoint(options: ProfileOptions) -> Endpoint:
-    if options.endpoint == "template":
-        if options.template is None:
-            raise UserError("--endpoint-type template needs the body of its requests: --request-template FILE")
-        try:
-            text = options.template.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UserError(f"{options.template}: cannot be read: {why}") from None
-        fields = response_fields(options.response_fields)
-        return template_endpoint(
-            options.path or "",
-            text,
-            fields,
-            options.framing,
-            needs_end=any(role in {"end", "finish"} for role in fields.values()),
-            name=str(options.template),
-        )
-    if options.template is not None or options.response_fields:
-        raise UserError("--request-template and --response-field are of --endpoint-type template")
-    endpoint = ENDPOINTS[options.endpoint]
-    if options.path is None:
+    endpoint = api_of(options, options.path or "", "--endpoint-type")
+    if options.path is None or endpoint.name == "template":
         return endpoint
     return replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
 
@@ -184,75 +166,12 @@ def _models_and_targets(
     stream: bool,
     timeout_s: float,
 ) -> tuple[Sequence[str], list[Target]]:
-    how, models = transport_of(options), options.models
+    how, models = options.transport(), options.models
     if not models:
         first = reachable(find_target(urls[0], endpoint.path, how), timeout_s)
         models = (served_model(first, headers, timeout_s),)
     path = endpoint.path_for(models[0], stream)
     return models, [reachable(find_target(url, path, how), timeout_s) for url in urls]
-
-
-PROBE_S = 60.0
-"""A server that needs longer than this for one token is not ready to be measured."""
-
-
-def _probed(
-    prepared: Prepared,
-    endpoint: Endpoint,
-    options: ProfileOptions,
-    models: Sequence[str],
-    targets: list[Target],
-    headers: list[tuple[str, str]],
-    stream: bool,
-    on_note: Callable[[str], None],
-) -> tuple[ProfileOptions, list[Target]]:
-    """Ask each server once for the first model, and the first server once for each: what does it take?
-
-    Returns:
-        The options without what was refused, and the targets where redirects lead.
-    """
-    refused: set[str] = set()
-    moved = []
-    for place, target in enumerate(targets):
-        found = target
-        for model in models if place == 0 else models[:1]:
-            body = _small_body(prepared.contents[0], endpoint, options, model, stream)
-            learned = probe(
-                replace(found, path=_path_of(found, endpoint, models[0], model, stream)), headers, body, PROBE_S
-            )
-            refused.update(learned.refused)
-            for note in learned.notes:
-                on_note(note)
-            if model == models[0]:
-                found = learned.target
-        moved.append(found)
-    options = replace(
-        options,
-        ignore_eos=options.ignore_eos and "ignore_eos" not in refused,
-        min_tokens=options.min_tokens and "min_tokens" not in refused,
-        usage=options.usage and "stream_options" not in refused,
-    )
-    return options, moved
-
-
-def _small_body(
-    content: Content, endpoint: Endpoint, options: ProfileOptions, model: str, stream: bool
-) -> dict[str, Any]:
-    """A request like those of the run for one token of output, that no prompt of the run begins with."""
-    if content.payload is None:
-        ranked = content.query is not None
-        content = Content(query="Ready?", texts=("Ready.",)) if ranked else Content(text="Ready?")
-    fields = dict(endpoint.content(content))
-    if options.min_tokens and options.ask_length:
-        fields.setdefault("min_tokens", 1)
-    body = BodyOptions(model, stream, options.usage, options.ignore_eos, "text", options.extra)
-    whole: dict[str, Any] = msgspec.json.decode(Completion(endpoint.body(body)).compose(fields, 1))
-    return whole
-
-
-def _path_of(target: Target, endpoint: Endpoint, first: str, model: str, stream: bool) -> str:
-    """The target's path for another model, where the model is a part of it."""
-    return target.path.replace(endpoint.path_for(first, stream), endpoint.path_for(model, stream))
 
 
 def _by_row(which: Any, names: Sequence[str]) -> pa.DictionaryArray | None:
@@ -277,7 +196,7 @@ def _composer(
     ]
     heads = [
         [
-            request_head(replace(target, path=_path_of(target, endpoint, models[0], model, stream)), headers, stream)
+            request_head(replace(target, path=path_of(target, endpoint, models[0], model, stream)), headers, stream)
             for model in models
         ]
         for target in targets
@@ -316,6 +235,19 @@ def _facts(
         },
         "streaming": stream,
     }  # fmt: skip
+
+
+def ramp_cut(pace: Pace) -> str | None:
+    """What to say of a ramp that outlasts the run; None where it does not, or where a count alone ends the run."""
+    if pace.duration_ns is None:
+        return None
+    length_ns = pace.duration_ns + pace.warmup_ns
+    if length_ns >= pace.ramp_ns:
+        return None
+    return (
+        f"the ramp takes {pace.ramp_ns / 1e9:g} s and sending ends after {length_ns / 1e9:g} s: "
+        f"the full {'concurrency' if pace.concurrency else 'rate'} is not reached"
+    )
 
 
 def check_profile(options: ProfileOptions) -> None:

@@ -17,18 +17,18 @@ def describe(status: Status, tokens_per_s: float) -> str:
     """Where a run stands, in one line."""
     lateness = status.lateness_quantile_us(0.99)
     parts = [
-        f"{status.sent:,}/{status.planned:,} sent",
+        f"{status.sent:,} sent" if status.until_ns else f"{status.sent:,}/{status.planned:,} sent",
         f"{status.active:,} in flight",
         f"{tokens_per_s:,.0f} tok/s",
     ]
-    if lateness is not None:
+    if status.stopping:  # first and alone, so that no terminal is too narrow for it
+        parts = ["stopping, Ctrl-C again to stop at once", f"{status.active:,} in flight"]
+    elif lateness is not None:
         late = f"{lateness:,.0f} µs" if lateness < 1000 else f"{lateness / 1000:,.1f} ms"
         parts.append(f"late p99 ≤ {late}")
     failed = status.finished - status.succeeded
     if failed:
         parts.append(f"{failed:,} failed")
-    if status.stopping:
-        parts.append("stopping: open streams may end; Ctrl-C again to stop now")
     return " · ".join(parts)
 
 
@@ -75,8 +75,11 @@ class ProgressDisplay:
             self._rate_at_ns, self._rate_tokens = status.elapsed_ns, status.tokens
         if self._bar:
             text = describe(status, self._rate)
-            self._bar.update(self._task, total=status.planned, completed=status.sent, description=text)
+            total, done = (status.until_ns, status.elapsed_ns) if status.until_ns else (status.planned, status.sent)
+            self._bar.update(self._task, total=total, completed=min(done, total), description=text)
         elif self._console and time.monotonic() >= self._line_at:
             self._line_at = time.monotonic() + LINE_EVERY_S
-            elapsed = status.elapsed_ns / 1e9
-            self._console.print(f"{elapsed:6.1f} s  {describe(status, self._rate)}", highlight=False, soft_wrap=True)
+            elapsed = f"{status.elapsed_ns / 1e9:6.1f}"
+            if status.until_ns:
+                elapsed += f"/{status.until_ns / 1e9:g}"
+            self._console.print(f"{elapsed} s  {describe(status, self._rate)}", highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..plan import Plan
 from ..tape.schema import END_MARKERS, OUTCOMES, PHASES, PROBES, REQUESTS, events_batch
-from .explain import error_text, status_text
+from ..transport.explain import error_text, status_text
 
 TIMES = (
     "released_ns",

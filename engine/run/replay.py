@@ -14,21 +14,21 @@ from ...traces.prompts import Prompts, Vocabulary
 from ...traces.table import Trace
 from ..endpoints import Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..errors import UserError
+from ..host import clock_pair
 from ..plan import Plan, make_plan, peak_rows
 from ..tape import Tape
 from ..tokenizer import load_tokenizer, template_overhead
+from ..transport.headers import request_headers, secrets
+from ..transport.models import served_model
+from ..transport.reach import reachable
+from ..transport.target import Target, base_path, find_target, join_path
 from .api import api_of
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
 from .execute import Job, check_free, execute, server_of
-from .headers import request_headers, secrets
 from .heads import Heads
-from .host import clock_pair
-from .models import served_model
 from .options import ReplayOptions
-from .reach import reachable
 from .records import Constants
-from .target import Target, base_path, find_target, join_path, transport_of
 from .verbatim import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
 
 
@@ -103,7 +103,7 @@ def replay(
         timeout_s = options.connect_timeout_ns / 1e9
         stream = options.stream and endpoint.streams
         path = endpoint.path_for(options.model, stream)
-        target = reachable(find_target(url, path, transport_of(options)), timeout_s)
+        target = reachable(find_target(url, path, options.transport()), timeout_s)
         for note in target.notes():
             on_note(note)
         whole = has_paths(plan.trace) and not plan.trace.table["body"].null_count

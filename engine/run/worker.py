@@ -15,7 +15,8 @@ import uvloop
 
 from ...cext.parsers import Dialect
 from ...cext.reactor import Reactor, die_with_parent, wake_exactly
-from .channel import CANCEL, COMMAND, GO, READY, STOP, encoded, receive_setup
+from ..transport.route import encoded
+from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
 
 AHEAD_NS = 100_000_000
 """How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""
@@ -43,6 +44,8 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         think_ns=columns.get("think_ns"),
         cancel_after_ns=columns.get("cancel_after_ns"),
         slot_opens_ns=columns.get("slot_opens_ns"),
+        also_row=columns.get("also_row"),
+        also_parent=columns.get("also_parent"),
         address=bytes.fromhex(route.address),
         tunnel=route.tunnel.encode("ascii"),
         tls_host=encoded(route.tls_host),

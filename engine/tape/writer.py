@@ -155,7 +155,8 @@ def _claim(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         taken = any(path.iterdir())
     except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{path}: a file of that name exists; give another name for the tape") from None
+        file = next(place for place in (path, *path.parents) if place.exists())
+        raise UserError(f"{path}: {file} is a file, not a folder; give another name for the tape") from None
     except PermissionError:
         raise UserError(f"{path}: may not be written; give a name in a directory of yours") from None
     except OSError as error:

@@ -16,8 +16,8 @@ from tokentape.engine.run.channel import FEED_END, FEED_HEADER, REQUESTS, STATUS
 from tokentape.engine.run.frames import FrameReader
 from tokentape.engine.run.records import STATUS as STATUS_RECORD
 from tokentape.engine.run.records import unpack_requests
-from tokentape.engine.run.target import find_target
 from tokentape.engine.tape.schema import OUTCOMES
+from tokentape.engine.transport.target import find_target
 
 MS = 1_000_000
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
@@ -174,12 +174,23 @@ def test_a_planned_cancellation_closes_the_connection_by_itself(run: Run) -> Non
     assert "cancelled by the client 0.025 s after it was sent, as planned" in errors
 
 
+def places(*rows: int) -> memoryview:
+    return memoryview(array("q", rows))
+
+
+LINKED = {"parent": places(-1, 0), "think_ns": places(0, 0)}
+
+
 @pytest.mark.parametrize(
     ("load", "message"),
     [
         ({"slot_opens_ns": openings(5, 4)}, "slots' openings must be ascending"),
         ({"cancel_after_ns": memoryview(array("q", [0, -2]))}, "a time of cancellation must be -1 or more"),
         ({"cancel_after_ns": memoryview(array("q", [0]))}, "1 times of cancellation for 2 requests"),
+        ({"also_row": places(1), "also_parent": places(0)}, "1 rows wait for 1 further ones; each needs a parent too"),
+        (LINKED | {"also_row": places(1, 1), "also_parent": places(0)}, "2 rows wait for 1 further ones"),
+        (LINKED | {"also_row": places(1), "also_parent": places(1)}, "what a row waits for must stand above it"),
+        (LINKED | {"also_row": places(0), "also_parent": places(-1)}, "what a row waits for must stand above it"),
     ],
 )
 def test_a_load_that_cannot_be_is_refused(load: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ from array import array
 from tokentape.cext.parsers import Dialect
 from tokentape.cext.reactor import Reactor
 from tokentape.engine.run.channel import FEED_END, FEED_HEADER
-from tokentape.engine.run.target import find_target
+from tokentape.engine.transport.target import find_target
 
 MS = 1_000_000
 DUE_MS = (5, 60, 61, 120, 200)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from tokentape import traces
-from tokentape.engine.run.simulator import Simulator, SimulatorConfig
+from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 from tokentape.engine.tape.read import open_tape
 from tokentape.traces.prompts import Prompts
 from tokentape.traces.table import Trace

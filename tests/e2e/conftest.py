@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tokentape.engine.run.recorder import Recorder, RecordOptions
+from tokentape.engine.record.recorder import Recorder, RecordOptions
 
 PATIENCE_S = 30.0
 

@@ -13,7 +13,7 @@ import openai
 import pytest
 from tokentape import traces
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.recorder import Recorder, RecordOptions
+from tokentape.engine.record.recorder import Recorder, RecordOptions
 from tokentape.engine.tape import Tape, open_tape, recover
 
 KEY = "sk-0123456789abcdefSECRET"

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tokentape.engine.run.recorder import Recorder
+from tokentape.engine.record.recorder import Recorder
 from tokentape.engine.tape import open_tape, recover
 
 MB = 1 << 20

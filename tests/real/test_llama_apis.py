@@ -48,7 +48,7 @@ def test_its_own_api_by_a_template(llama: str, write_trace: WriteTrace, tmp_path
     )
     fields = ["text=content", "token_ids=tokens", "end=stop", "finish=stop_type", "error=error"]
     counts = ["input_tokens=tokens_evaluated", "output_tokens=tokens_predicted"]
-    api = {"model": "any", "request_template": str(template), "response_fields": [*fields, *counts]}
+    api = {"model": "any", "endpoint": "template", "template": template, "response_fields": [*fields, *counts]}
     tape = tokentape.replay(
         write_trace((0, 60, 12), (2000, 60, 9)), tmp_path / "tape", url=f"{llama}/completion", **api
     )

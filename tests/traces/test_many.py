@@ -71,6 +71,25 @@ def test_a_folder_is_merged_by_arrival(tmp_path: Path) -> None:
     assert read(str(tmp_path / "**" / "*.jsonl*")).table.equals(trace.table)
 
 
+def test_what_is_waited_for_is_found_among_merged_files(tmp_path: Path) -> None:
+    for file, start in (("a", 0), ("b", 1)):
+        spans = [
+            {
+                "trace_id": file,
+                "span_id": str(place),
+                "start_time": 1_772_000_000_000_000_000 + begin + start,
+                "end_time": 1_772_000_000_000_000_000 + end + start,
+                "attributes": {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": place},
+            }
+            for place, (begin, end) in enumerate([(0, 10), (20, 50), (30, 40), (60, 70)])
+        ]
+        (tmp_path / f"{file}.json").write_text(json.dumps({"spans": spans}))
+    table = read(tmp_path).table
+    assert table["session_id"].to_pylist() == ["a", "b"] * 4
+    assert table["parent"].to_pylist() == [None, None, 0, 1, 0, 1, 2, 3]
+    assert table["also_after"].to_pylist() == [None] * 6 + [[4], [5]]
+
+
 def test_folders_that_are_no_trace(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"is a directory without traces; these end in \.csv"):
         read(tmp_path)

@@ -32,6 +32,7 @@ def test_a_row_as_published(mooncake: Put) -> None:
         "session_id": None,
         "turn": 0,
         "parent": None,
+        "also_after": None,
         "think_ns": None,
         "model": None,
         "path": None,

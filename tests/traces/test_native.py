@@ -11,8 +11,10 @@ import pytest
 from pyarrow import parquet
 from tokentape.traces import TraceError, read
 from tokentape.traces.readers.native import write_native
-from tokentape.traces.table import TRACE_SCHEMA, table_digest
+from tokentape.traces.sessions import check_parents
+from tokentape.traces.table import TRACE_SCHEMA, Trace, table_digest
 from tokentape.traces.transform import speed
+from tokentape.traces.transform.derive import with_column
 
 Put = Callable[..., Path]
 
@@ -67,6 +69,34 @@ def _about(old: bytes, new: bytes) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
+def test_what_is_waited_for_comes_back(build: Callable[..., Trace], tmp_path: Path) -> None:
+    trace = build([0, 10, 20, 30], session_id=["a"] * 4, also_after=[None, None, [0], [1, 0]])
+    write_native(trace, tmp_path / "t")
+    back = read(tmp_path / "t")
+    assert back.table.equals(trace.table)
+    assert back.table["also_after"].to_pylist() == [None, None, [0], [1, 0]]
+
+
+def test_a_file_from_before_a_column_is_read(mooncake: Put, tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    write_native(read(mooncake({}, {})), path)
+    parquet.write_table(parquet.ParquetFile(path).read().drop_columns(["also_after"]), path)
+    assert read(path).table["also_after"].to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("further", "row"), [([None, [0, 3], None, None, None], 2), ([None, [0], [4], None, [3, 2]], 3)]
+)
+def test_a_circle_through_further_waits_is_refused(build: Callable[..., Trace], further: list[Any], row: int) -> None:
+    trace = build([0] * 5, session_id=["a"] * 5)
+    table = with_column(trace.table, "also_after", further)
+    with pytest.raises(TraceError, match=f"row {row}, field 'also_after': waits for itself.* 'a' has a cycle"):
+        check_parents("t", table)
+    check_parents("t", with_column(trace.table, "also_after", [None, [0], None, [1, 0], [2]]))
+    unordered = with_column(trace.table, "parent", [1, None, 1, 0, None])
+    check_parents("t", with_column(unordered, "also_after", [[4], None, [3, 0], [1], None]))
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -85,6 +115,10 @@ def _about(old: bytes, new: bytes) -> Callable[[pa.Table], pa.Table]:
         (_change("parent", [1, 0]), "row 1, field 'parent': follows itself, through the rows it follows"),
         (_change("parent", [None, 2]), "row 2, field 'parent': follows row 3 of a trace of 2"),
         (_change("parent", [-1, None]), "row 1, field 'parent': follows row 0 of a trace of 2"),
+        (_change("also_after", [None, [0]]), "row 2, field 'also_after': waits for further rows, and follows none"),
+        (_change("also_after", [None, [-1]]), "field 'also_after': has a null or negative id"),
+        (_change("also_after", [[None], None]), "field 'also_after': has a null or negative id"),
+        (_change("also_after", [None, [2]]), "row 2, field 'also_after': waits for a row that the trace does not have"),
         (_change("think_ns", [None, -1]), "row 2, field 'think_ns': is negative"),
         (_about(b'"version":2', b'"version":1'), "is a trace of version 1; this program reads version 2"),
         (_about(b'"version":2', b'"version":"2"'), "has damaged metadata"),

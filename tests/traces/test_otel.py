@@ -96,6 +96,7 @@ def test_every_layout_gives_the_same_trace(write: Write) -> None:
         "session_id": "s",
         "turn": 1,
         "parent": 0,
+        "also_after": None,
         "think_ns": SECOND // 2,
         "model": "gpt-4",
         "body": '{"messages":[{"role":"user","content":"What is the capital of Fränce?"}]}'.encode(),
@@ -119,6 +120,41 @@ def graph(write: Write, *spans: dict[str, Any]) -> dict[str, str | None]:
 def test_turns_follow_in_time_and_side_by_side_calls_follow_the_same_one(write: Write) -> None:
     spans = [span("a", 0, 1), span("b", 1.5, 4), span("c", 2, 3), span("d", 5, 6)]
     assert graph(write, *spans) == {"a": None, "b": "a", "c": "a", "d": "b"}
+
+
+def joins(write: Write, *spans: dict[str, Any]) -> dict[str, set[str]]:
+    """What the requests that wait for several wait for, by span id."""
+    table = read(write(json.dumps({"spans": spans}))).table.to_pylist()
+    names = [spans[row["source_row"] - 1]["span_id"] for row in table]
+    return {
+        name: {names[other] for other in (row["parent"], *row["also_after"])}
+        for name, row in zip(names, table, strict=True)
+        if row["also_after"]
+    }
+
+
+def test_what_comes_after_several_waits_for_each_of_them(write: Write) -> None:
+    calls = [span("a", 0, 1), span("b", 1.5, 4), span("c", 2, 3), span("d", 2, 3.5)]
+    assert joins(write, *calls, span("e", 5, 6), span("f", 7, 8)) == {"e": {"b", "c", "d"}}
+    assert joins(write, *calls, span("e", 3.2, 6), span("f", 7, 8)) == {"f": {"b", "d", "e"}}
+    # A tool between them has no request that could be waited for.
+    assert joins(write, *calls, agent("tool", 4, 5), span("e", 6, 7)) == {"e": {"b", "c", "d"}}
+
+
+def test_what_comes_after_agents_waits_for_the_last_calls_of_each(write: Write) -> None:
+    spans = [
+        agent("root", 0, 20),
+        span("plan", 0, 1, "root"),
+        agent("left", 1, 10, "root"),
+        agent("right", 1.5, 12, "root"),
+        span("left 1", 1, 3, "left"),
+        span("left 2", 3, 6, "left"),
+        agent("deep", 2, 4, "right"),
+        span("deep 1", 2, 3, "deep"),
+        span("right 1", 2, 9, "right"),
+        span("answer", 13, 20, "root"),
+    ]
+    assert joins(write, *spans) == {"answer": {"left 2", "right 1", "deep 1"}}
 
 
 def test_subagents_run_side_by_side_and_their_turns_stay_apart(write: Write) -> None:
@@ -270,10 +306,48 @@ def test_what_is_followed_was_over_and_nothing_goes_round(times: list[tuple[int,
     except BadField as error:
         assert error.field == "parent_span_id"
         return
-    for follower, before in followed(spans).items():
-        assert spans[before].request is not None
-        assert spans[before].end_ns <= spans[follower].start_ns
-        assert spans[before].start_ns < spans[follower].start_ns
+    graph, cut = followed(spans)
+    assert not cut
+    for follower, waited in graph.items():
+        assert len(waited) == len(set(waited))
+        assert max(spans[before].end_ns for before in waited) == spans[waited[0]].end_ns
+        for before in waited:
+            assert spans[before].request is not None
+            assert spans[before].end_ns <= spans[follower].start_ns
+            assert spans[before].start_ns < spans[follower].start_ns
+
+
+def _flat(times: list[tuple[int, int]]) -> list[Span]:
+    spans = [Span(i, "t", str(i), None, "s", at, at + length, request=i) for i, (at, length) in enumerate(times)]
+    link(spans)
+    return spans
+
+
+@settings(deadline=None)
+@given(times=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)), max_size=14))
+def test_calls_beside_each_other_wait_for_all_that_were_over_and_for_none_twice(times: list[tuple[int, int]]) -> None:
+    spans = _flat(times)
+    graph, _ = followed(spans)
+    behind: dict[int, set[int]] = {}
+    for place in sorted(range(len(spans)), key=lambda place: spans[place].start_ns):
+        direct = set(graph.get(place, ()))
+        through = set[int]().union(*(behind[other] for other in direct))
+        assert not direct & through
+        behind[place] = direct | through
+        assert behind[place] == {
+            other
+            for other, span in enumerate(spans)
+            if span.end_ns <= spans[place].start_ns and span.start_ns < spans[place].start_ns
+        }
+
+
+def test_waits_are_bounded() -> None:
+    spans = _flat([(place // 20 * 10, 5) for place in range(60)])
+    graph, cut = followed(spans)
+    assert (sum(map(len, graph.values())), cut) == (800, 0)
+    graph, cut = followed(spans, most=100)
+    assert len(graph) == 40
+    assert (sum(map(len, graph.values())), cut) == (135, 35)
 
 
 @pytest.mark.parametrize(
@@ -291,6 +365,14 @@ def test_what_is_followed_was_over_and_nothing_goes_round(times: list[tuple[int,
     ],
 )
 def test_recorded_files(shared: Find, name: str, rows: int, followed_by_row: list[int | None] | None) -> None:
+    waited_for_besides = {
+        "parallel_requests": {3: [1]},
+        "fan_in_dependencies": {3: [1]},
+        "customer_support_escalation": {3: [1]},
+        "multi_agent_research": {4: [1, 2], 9: [6, 7]},
+        "code_review_workflow": {4: [1, 2], 9: [6, 7], 14: [11, 12]},
+        "software_architecture_review": {5: [1, 2, 3], 9: [6, 7], 13: [11]},
+    }
     path = shared(f"traces/otel/{name}.json")
     trace = read(path)
     assert (trace.format, len(trace), trace.skipped_rows) == ("otel", rows, 0)
@@ -302,3 +384,5 @@ def test_recorded_files(shared: Find, name: str, rows: int, followed_by_row: lis
         assert row["output_tokens"] > 0
     if followed_by_row is not None:
         assert trace.table["parent"].to_pylist() == followed_by_row
+    also = {row: further for row, further in enumerate(trace.table["also_after"].to_pylist()) if further}
+    assert also == waited_for_besides.get(name, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from tokentape.traces.transform import (
     thin,
     window,
 )
+from tokentape.traces.transform.derive import with_column
 
 Build = Callable[..., Trace]
 S = 10**9
@@ -105,6 +107,18 @@ def test_a_window_leaves_parents_right(build: Build) -> None:
     cut = window(trace, 10)
     assert column(cut, "parent") == [None, None, 1]
     assert follows(limit(trace, 3)) == [(1, 3)]
+
+
+def test_what_is_waited_for_moves_with_the_rows(build: Build) -> None:
+    trace = build([0, 10, 20, 30], session_id=["a"] * 4, also_after=[None, None, None, [0, 1]])
+    assert column(limit(trace, 4), "also_after") == [None, None, None, [0, 1]]
+    assert column(window(trace, 10), "also_after") == [None, None, [0]]
+    assert column(window(trace, 30), "also_after") == [None]  # a row that starts on its own waits for nobody
+    twice = loop(trace, 2)
+    assert column(twice, "also_after") == [None] * 3 + [[0, 1]] + [None] * 3 + [[4, 5]]
+    beside = merge([build([5], session_id=["b"]), trace])
+    assert column(beside, "also_after") == [None] * 4 + [[1, 2]]
+    assert column(beside, "session_id") == ["b", "a", "a", "a", "a"]
 
 
 # ---- more
@@ -216,8 +230,6 @@ def test_merge_by_hand(build: Build) -> None:
 
 
 def test_blocks_of_two_sizes_do_not_merge(build: Build) -> None:
-    from dataclasses import replace
-
     trace = build([0], block_ids=[[1]])
     with pytest.raises(TraceError, match="has blocks of 64 tokens rounded up, and t of 512 rounded up"):
         merge([trace, replace(trace, block_tokens=64)])
@@ -284,7 +296,14 @@ def traces(draw: st.DrawFn, build: Build) -> Trace:
     names = draw(st.lists(st.sampled_from(["a", "b", None]), min_size=rows, max_size=rows))
     think = draw(st.lists(st.integers(0, 500) | st.none(), min_size=rows, max_size=rows))
     ids = draw(st.lists(st.none() | st.lists(st.integers(0, 9), max_size=3), min_size=rows, max_size=rows))
-    return build(times, session_id=names, think_ns=think, block_ids=ids)
+    trace = build(times, session_id=names, think_ns=think, block_ids=ids)
+    further = [
+        draw(st.lists(st.sampled_from([at for at in range(row) if names[at] == names[row]]), unique=True)) or None
+        if parent is not None
+        else None
+        for row, parent in enumerate(column(trace, "parent"))
+    ]
+    return replace(trace, table=with_column(trace.table, "also_after", further))
 
 
 STEPS: dict[str, Callable[[Trace], Trace]] = {
@@ -324,6 +343,15 @@ def test_steps_compose(data: st.DataObject, names: list[str], build: Build) -> N
     for row, parent in enumerate(parents.tolist()):
         assert parent < row
         assert parent < 0 or sessions[parent] == sessions[row]
+    records, recorded = column(made, "source_row"), column(trace, "source_row")
+    waits = {(recorded[row], recorded[other]) for row, further in enumerate(column(trace, "also_after"))
+             for other in further or ()}  # fmt: skip
+    for row, further in enumerate(column(made, "also_after")):
+        assert further is None or parents[row] >= 0
+        for other in further or ():
+            assert other < row
+            assert sessions[other] == sessions[row]
+            assert (records[row], records[other]) in waits
     blocks = dict(zip(column(trace, "source_row"), column(trace, "block_ids"), strict=True))
     lengths = {None: None} | {record: len(ids) for record, ids in blocks.items() if ids is not None}
     fresh = {"multiply", "merge"} & set(names)

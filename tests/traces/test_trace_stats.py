@@ -43,7 +43,14 @@ def test_sessions_by_hand(build: Build) -> None:
     assert shape is not None
     assert (shape.sessions, shape.single_requests, shape.turns_p50, shape.turns_max) == (2, 1, 2, 3)
     assert (shape.follow_ups, shape.think_p50_s, shape.think_max_s, shape.overlaps) == (3, 4.0, 9.0, 0)
+    assert (shape.joins, shape.joins_max) == (0, 0)
     assert session_shape(build([0, 1]).table) is None
+
+
+def test_fan_in_is_counted(build: Build) -> None:
+    shape = session_shape(build([0, 1, 2, 3], session_id=["a"] * 4, also_after=[None, None, [0], [0, 1]]).table)
+    assert shape is not None
+    assert (shape.joins, shape.joins_max) == (2, 3)
 
 
 def test_turns_beside_each_other_overlap(build: Build) -> None:

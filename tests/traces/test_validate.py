@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 from tokentape.traces.table import TRACE_SCHEMA
+from tokentape.traces.transform.derive import with_column
 from tokentape.traces.validate import problems_of, validate
 
 
@@ -53,6 +54,12 @@ def test_rows_in_several_files_are_named_with_their_file(tmp_path: Path) -> None
     assert [problem.partition(":")[0] for problem in found.problems[:2]] == [
         f"{tmp_path}/{name}.jsonl, row 2, field 'timestamp'" for name in ("a", "b")
     ]
+
+
+def test_a_row_before_what_it_waits_for_is_named(build: Any) -> None:
+    trace = build([0, 10, 20, 30], session_id=["a", "a", "b", "b"])
+    waiting = replace(trace, table=with_column(trace.table, "also_after", [None, [2], None, [0, 1]]))
+    assert problems_of(waiting) == ["t, row 2, field 'arrival_ns': 10 ns lies before another request that it waits for"]
 
 
 def test_what_is_wrong_with_rows_that_were_read(build: Any) -> None:

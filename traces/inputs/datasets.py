@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,26 +78,40 @@ def load_dataset(
     """
     if limit is not None and limit < 1:
         raise InputError(name, f"{limit} rows are asked for; at least 1 belongs there")
-    rows = _opened(name, split, subset)
     wanted = limit if limit is None or seed is None else max(limit, DRAWN_FROM_ROWS)
-    contents: list[Content] = []
-    without = 0
-    for number, row in enumerate(_each(name, rows), 1):
-        if number == 1:
-            _check_columns(name, row, column)
-        try:
-            contents.append(content_of(row, column=column))
-        except NoPrompt:
-            without += 1
-        except BadField as error:
-            raise InputError(name, error.problem, row=number, field=error.field) from None
-        if len(contents) == wanted:
-            break
+    try:
+        contents, without = _contents(name, split, subset, column, wanted)
+    finally:
+        gc.collect()  # Arrow's threads that read ahead end with what started them: they would abort the program's exit
     if not contents:
         raise InputError(name, f"has no row with a prompt: {rows_text(without)} without one" if without else "is empty")
     if without and on_note is not None:
         on_note(f"{name}: {rows_text(without)} without a prompt left out")
     return contents if seed is None else sample(contents, limit or len(contents), seed=seed)
+
+
+def _contents(
+    name: str, split: str | None, subset: str | None, column: str | None, wanted: int | None
+) -> tuple[list[Content], int]:
+    """So many contents, and how many rows before their last had none. Nothing of the library's outlives the call."""
+    contents: list[Content] = []
+    without = 0
+    each = _each(name, _opened(name, split, subset))
+    try:
+        for number, row in enumerate(each, 1):
+            if number == 1:
+                _check_columns(name, row, column)
+            try:
+                contents.append(content_of(row, column=column))
+            except NoPrompt:
+                without += 1
+            except BadField as error:
+                raise InputError(name, error.problem, row=number, field=error.field) from None
+            if len(contents) == wanted:
+                break
+    finally:
+        each.close()
+    return contents, without
 
 
 def _opened(name: str, split: str | None, subset: str | None) -> Any:
@@ -153,17 +168,20 @@ def _offline(hub: str) -> str:
     )
 
 
-def _each(name: str, rows: Any) -> Iterator[dict[str, Any]]:
+def _each(name: str, rows: Any) -> Generator[dict[str, Any], None, None]:
     """The rows; what the library raises while it loads them, in words."""
     iterator = iter(rows)
-    while True:
-        try:
-            row = next(iterator, None)
-        except Exception as error:  # likewise
-            raise InputError(name, f"cannot be read: {_first(error)}") from None
-        if row is None:
-            return
-        yield row
+    try:
+        while True:
+            try:
+                row = next(iterator, None)
+            except Exception as error:  # likewise
+                raise InputError(name, f"cannot be read: {_first(error)}") from None
+            if row is None:
+                return
+            yield row
+    finally:
+        iterator.close()
 
 
 def _check_columns(name: str, row: dict[str, Any], column: str | None) -> None:

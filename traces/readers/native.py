@@ -24,6 +24,7 @@ VERSION = 2
 _KEY = b"tokentape.trace"
 _DELTA = ("arrival_ns", "input_tokens", "output_tokens", "turn", "parent", "think_ns", "source_row")
 _LISTS = ("block_ids", "token_ids")
+_JOINS = "also_after.list.element"
 
 
 class _About(msgspec.Struct):
@@ -60,7 +61,8 @@ def write_native(trace: Trace, path: str | Path) -> None:
         origin_ns=trace.origin_ns,
     )
     columns: Any = ["session_id", "model"]
-    encodings = dict.fromkeys((*_DELTA, *(f"{name}.list.element" for name in _LISTS)), "DELTA_BINARY_PACKED")
+    lists = (f"{name}.list.element" for name in _LISTS)
+    encodings = dict.fromkeys((*_DELTA, _JOINS, *lists), "DELTA_BINARY_PACKED")
     table = trace.table.replace_schema_metadata({_KEY: msgspec.json.encode(about)})
     try:
         parquet.write_table(
@@ -179,10 +181,10 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
     )
     if table["block_ids"].null_count < len(table) and (about.block_tokens is None or about.block_tokens < 1):
         raise TraceError(source, "has block ids and no block size", field="block_ids")
-    for name in ("block_ids", "token_ids"):
+    for name in ("block_ids", "token_ids", "also_after"):
         lists: Any = one_array(table[name])
         ids = lists.flatten()
-        if len(ids) and int(ids.to_numpy().min()) < 0:
+        if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
             raise TraceError(source, "has a null or negative id", field=name)
     think = table["think_ns"].combine_chunks()
     _refuse(source, "think_ns", think.fill_null(0).to_numpy(zero_copy_only=False) < 0, "is negative")

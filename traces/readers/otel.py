@@ -82,10 +82,14 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         link(spans)
     except BadField as error:
         raise TraceError(source, error.problem, field=error.field) from None
-    for follower, before in followed(spans).items():
+    graph, cut = followed(spans)
+    for follower, waited in graph.items():
         request = requests[_place(spans[follower])]
-        request.follows = _place(spans[before])
-        request.think_ns = spans[follower].start_ns - spans[before].end_ns
+        request.follows, *further = [_place(spans[place]) for place in waited]
+        request.also_after = tuple(sorted(further))
+        request.think_ns = spans[follower].start_ns - spans[waited[0]].end_ns
+    if cut:
+        notes.append(f"{rows_text(cut)} waited for so many that only the last to end is followed")
     if others:
         notes.append(
             f"{rows_text(others)} of other kinds (agents, tools, …) {'gives' if others == 1 else 'give'} order alone"

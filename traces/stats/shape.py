@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..joins import join_edges
 from ..sessions import old_parents, session_codes
 
 
@@ -25,6 +26,8 @@ class SessionShape:
         think_max_s: The longest.
         overlaps: Rows that follow another row, and arrive no later than it or share its parent with a row before
             them: turns that ran beside each other.
+        joins: Rows that wait for several others, and not for the one they follow alone.
+        joins_max: The most that one of them waits for.
     """
 
     sessions: int
@@ -35,6 +38,8 @@ class SessionShape:
     think_p50_s: float | None
     think_max_s: float | None
     overlaps: int
+    joins: int = 0
+    joins_max: int = 0
 
 
 def session_units(table: pa.Table) -> NDArray[np.int64]:
@@ -60,6 +65,7 @@ def session_shape(table: pa.Table) -> SessionShape | None:
     _, first = np.unique(parent[rows], return_index=True)
     again = np.ones(len(rows), np.bool_)
     again[first] = False
+    further = np.bincount(join_edges(table["also_after"]).rows, minlength=len(table))
     return SessionShape(
         sessions=len(turns),
         single_requests=names.null_count,
@@ -69,4 +75,6 @@ def session_shape(table: pa.Table) -> SessionShape | None:
         think_p50_s=float(np.median(think)) / 1e9 if len(think) else None,
         think_max_s=float(think.max()) / 1e9 if len(think) else None,
         overlaps=int(np.count_nonzero(beside | again)),
+        joins=int(np.count_nonzero(further)),
+        joins_max=1 + int(further.max()) if further.any() else 0,
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import TraceError
+from ..joins import shifted_joins
 from ..stats.shape import session_units
 from ..table import TRACE_SCHEMA, Trace, one_array
 from .derive import INT64_MAX, derived, sorted_rows, with_column
@@ -192,7 +193,7 @@ def _shifted(source: str, table: pa.Table, by: int) -> pa.Table:
 
 
 def _stacked(source: str, parts: Sequence[pa.Table]) -> pa.Table:
-    """Tables below each other; a parent's row counts from its own table's first."""
+    """Tables below each other; a row that another waits for counts from its own table's first."""
     if sum(len(one_array(part["block_ids"]).flatten()) for part in parts) > _INT32_MAX:
         raise TraceError(source, "would have more than 2,147,483,647 block ids; make fewer copies")
     below: list[pa.Table] = []
@@ -201,6 +202,7 @@ def _stacked(source: str, parts: Sequence[pa.Table]) -> pa.Table:
         parent = part["parent"].combine_chunks()
         missing = parent.is_null().to_numpy(zero_copy_only=False)
         moved = parent.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) + first
+        part = with_column(part, "also_after", shifted_joins(part["also_after"], first))
         below.append(with_column(part, "parent", pa.array(moved, pa.int64(), mask=missing)))
         first += part.num_rows
     return pa.concat_tables(below).cast(TRACE_SCHEMA).combine_chunks()

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..assemble import observations
+from ..joins import remap_joins
 from ..sessions import remap_parents
 from ..table import TRACE_SCHEMA, Trace, table_digest
 
@@ -28,7 +29,9 @@ def take_rows(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
         taken = table.slice(int(rows[0]), len(rows))
     else:
         taken = table.take(pa.array(rows))
-    return with_column(taken, "parent", remap_parents(table["parent"], rows))
+    parent = remap_parents(table["parent"], rows)
+    taken = with_column(taken, "also_after", remap_joins(table["also_after"], parent, rows))
+    return with_column(taken, "parent", parent)
 
 
 def sorted_rows(table: pa.Table) -> pa.Table:

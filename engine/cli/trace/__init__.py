@@ -23,6 +23,6 @@ class TraceVerbs(click.Group):
         return command
 
 
-@click.group(cls=TraceVerbs)
+@click.group(cls=TraceVerbs, short_help="Look at traces, convert, scale and generate them.")
 def trace() -> None:
     """Look at traces, convert, scale and generate them; nothing is sent."""

@@ -7,7 +7,7 @@ import click
 from .options import Reading, reading_options, say_notes, write_trace
 
 
-@click.command()
+@click.command(short_help="Write a trace as Tokentape's own Parquet.")
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.parquet")
 @reading_options

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ...measure.fidelity import Fidelity
 
 
-@click.command()
+@click.command(short_help="Print how far one trace or tape is from another.")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @format_option

@@ -7,9 +7,9 @@ import click
 from .options import Reading, option_ns, reading_options, say_notes
 
 
-@click.command()
+@click.command(short_help="Fit a model of the load to a trace.")
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--output", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+@click.option("--output", "--out", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               metavar="MODEL.json", help="The model to write.")  # fmt: skip
 @click.option("--window", default="600s", show_default=True, help="The time for which a rate holds.")
 @reading_options

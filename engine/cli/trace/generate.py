@@ -8,9 +8,9 @@ import click
 from .options import format_option, option_ns, say_notes, write_trace
 
 
-@click.command()
+@click.command(short_help="Generate a trace from a model of the load.")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--output", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+@click.option("--output", "--out", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               metavar="OUT.parquet", help="The trace to write.")  # fmt: skip
 @click.option("--duration", default="1h", show_default=True, help="Of the trace; the model repeats as needed.")
 @click.option("--start", default="0", show_default=True, help="Where in the model's time to begin.")

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from ....traces.table import Trace
 
 
-@click.command()
+@click.command(short_help="Make another trace of one, and compare the two.")
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--output", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
+@click.option("--output", "--out", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               metavar="OUT.parquet", help="The trace to write.")  # fmt: skip
 @click.option("--merge", "others", multiple=True, type=click.Path(path_type=Path), metavar="TRACE",
               help="Another trace beside it, with sessions and blocks of its own; may be repeated.")  # fmt: skip

@@ -8,7 +8,7 @@ import click
 from .options import Reading, format_option, reading_options
 
 
-@click.command()
+@click.command(short_help="Print arrivals, lengths, block reuse, sessions.")
 @click.argument("trace", type=click.Path(path_type=Path))
 @format_option
 @reading_options

@@ -143,6 +143,8 @@ def _sessions(found: TraceStats) -> list[str]:
             f"Sessions: {shape.sessions:,}, turns p50 {shape.turns_p50:,}, max {shape.turns_max:,}; "
             f"{shape.follow_ups:,} follow-ups, {shape.overlaps:,} beside another turn"
         )
+        if shape.joins:
+            lines.append(f"Fan-in: {shape.joins:,} wait for several requests, {shape.joins_max:,} at most")
         if shape.single_requests:
             lines.append(f"Requests without a session: {shape.single_requests:,}")
         if shape.think_p50_s is not None and shape.think_max_s is not None:

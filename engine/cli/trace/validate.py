@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Check a trace and list what is wrong with it.")
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
 @click.option("--map", "trace_map", metavar="COLUMNS", help="The columns of a file of no known format.")

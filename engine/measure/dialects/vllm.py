@@ -38,7 +38,7 @@ from .summary import (
     tape_names,
 )
 
-TOOL: Final = "vLLM bench serve, of August 2026"
+TOOL: Final = "vLLM bench serve of August 2026"
 TITLE: Final = "Serving Benchmark Result"
 OPENAI: Final = ("chat", "completions")
 KINDS: Final = (*TOKEN_KINDS, "role", "other")

@@ -1,7 +1,7 @@
 """What the plots know of a tape: its requests' times, its summary, and its events counted into bins."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -49,12 +49,19 @@ class Run:
     @cached_property
     def times(self) -> RequestTimes:
         """Of the main phase."""
-        return request_times(self.main)
+        return self._times(self.main)
 
     @cached_property
     def every(self) -> RequestTimes:
         """Of all requests, those of the warm-up too."""
-        return request_times(self.tape.requests)
+        return self._times(self.tape.requests)
+
+    def _times(self, requests: pa.Table) -> RequestTimes:
+        """Without first tokens where answers came as a whole: the summary has none either."""
+        times = request_times(requests)
+        if self.tape.manifest.get("streaming") is not False:
+            return times
+        return replace(times, first_token=np.full_like(times.first_token, np.nan))
 
     @cached_property
     def start_ns(self) -> float:

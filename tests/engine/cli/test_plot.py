@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokentape.engine.cli import plot as verb
 from tokentape.engine.report.plots import PLOTS
-from tokentape.engine.run.simulator import Simulator
+from tokentape.engine.simulate.simulator import Simulator
 from tokentape.engine.tape.read import Tape
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

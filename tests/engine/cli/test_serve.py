@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tokentape.engine.run.simulator import Simulator, SimulatorConfig
+from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 from tokentape.engine.tape.read import open_tape
 
 SERVE = [sys.executable, "-m", "tokentape.engine.cli.main", "serve"]

@@ -1,5 +1,7 @@
 """The fidelity of tapes: their schedule, or the plan once more, against what was sent and counted."""
 
+import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ from tokentape.engine.measure.fidelity import Reuse
 from tokentape.engine.measure.side import compare_sides, side_of_tape
 from tokentape.engine.measure.summary import summarize
 from tokentape.engine.measure.tape_fidelity import FIDELITY_COLUMNS, replanned_fidelity
+from tokentape.engine.report.fidelity_table import fidelity_block, print_fidelity
 from tokentape.engine.tape.read import Tape
 
 MakeTape = Callable[..., Tape]
@@ -38,6 +41,7 @@ MANIFEST: dict[str, Any] = {"start_ns": START, "plan": {"planned_reuse_tokens": 
 
 def test_a_summary_has_the_fidelity(make_tape: MakeTape) -> None:
     found = summarize(make_tape(rows(), manifest=MANIFEST)).fidelity
+    assert found.planned is not None
     assert (found.planned.requests, found.got.requests) == (10, 9)
     assert found.lateness_ms is not None and set(found.lateness_ms.values()) == {1.0}
     assert found.order_violations == 0
@@ -66,6 +70,7 @@ def test_without_server_counts_there_is_nothing_to_compare(make_tape: MakeTape) 
 
 def test_an_empty_tape_has_an_empty_fidelity(make_tape: MakeTape) -> None:
     found = summarize(make_tape([])).fidelity
+    assert found.planned is not None
     assert (found.planned.requests, found.got.requests, found.rates) == (0, 0, ())
 
 
@@ -84,6 +89,7 @@ def test_requests_that_a_killed_run_lost_were_planned(make_tape: MakeTape) -> No
     main = tape.read("requests", FIDELITY_COLUMNS)
     due_ns = np.arange(10) * 300 * MS
     found = replanned_fidelity(main, tape.manifest, due_ns, Reuse(10, 5))
+    assert found.planned is not None
     assert (found.planned.requests, found.got.requests) == (10, 7)
     assert found.lateness_ms is not None and set(found.lateness_ms.values()) == {1.0}
     assert found.planned_reuse == Reuse(10, 5)
@@ -96,3 +102,16 @@ def test_a_servers_tape_has_what_arrived(make_tape: MakeTape) -> None:
     assert sent.at_ns.tolist() == [300 * MS * i + MS for i in range(9)]
     assert server.at_ns.tolist() == [300 * MS * i + 3 * MS for i in range(10)]
     assert compare_sides(sent, server).lateness_ms is None
+
+
+def test_a_closed_loop_has_no_planned_arrivals(make_tape: MakeTape) -> None:
+    tape = make_tape(rows(), manifest=MANIFEST | {"load": {"concurrency": 4}})
+    found = summarize(tape).fidelity
+    assert (found.planned, found.gaps, found.rates) == (None, None, ())
+    assert found.got.requests == 9
+    assert found.isl is not None and found.isl.requests == 8
+    shown = [part for part in fidelity_block(found) if isinstance(part, str)]
+    assert shown == ["Closed loop: no planned arrivals; out of order: 0"]
+    whole = io.StringIO()
+    print_fidelity(found, ("planned", "sent"), whole, width=80)
+    assert re.search(r"^requests +n/a +9$", whole.getvalue(), re.MULTILINE)

@@ -62,6 +62,8 @@ def test_a_clean_run_is_valid_without_a_reason() -> None:
         ({"recovered": True}, "DEGRADED", "recovered"),
         ({"ok": 0, "failed": 4000}, "INVALID", "nothing_succeeded"),
         ({"requests": 0, "ok": 0}, "INVALID", "no_requests"),
+        ({"requests": 0, "ok": 0, "recovered": True}, "INVALID", "no_requests"),
+        ({"ok": 0, "cancelled": 4000}, "INVALID", "nothing_succeeded"),
     ],
 )
 def test_limits(change: dict[str, object], state: str, code: str | None) -> None:
@@ -104,3 +106,11 @@ def test_facts_of_the_workers() -> None:
     assert worker_facts({"workers": workers}) == (0.4, 1)
     assert worker_facts({"workers": 2}) == (None, 0)
     assert worker_facts({}) == (None, 0)
+
+
+def test_a_run_without_errors_sends_nobody_to_read_them() -> None:
+    (reason,) = judge(replace(GOOD, requests=300, ok=0, cancelled=300)).reasons
+    assert reason.text == "none of 300 requests ended: all were cancelled"
+    assert "errors" not in reason.advice
+    (reason,) = judge(replace(GOOD, requests=1, ok=1)).reasons
+    assert reason.text == "only 1 request ended well, p90 needs 36"

@@ -74,6 +74,13 @@ def test_where_the_count_comes_from(
     assert mean(summary, "reasoning_tokens") == expected
 
 
+def test_an_answer_in_one_piece_tells_by_its_usage_alone(make_tape: Any) -> None:
+    row = request(0, first_visible_ns=10 * MS, output_events=1, server_reasoning_tokens=5)
+    summary = summarize(make_tape([row], events(0, ["token"]), {"streaming": False}))
+    assert (mean(summary, "reasoning_tokens"), mean(summary, "visible_tokens")) == (5, 7)
+    assert "ttfvt" not in metrics(summary)
+
+
 def test_counts_of_events_weigh_them(make_tape: Any) -> None:
     told = [{**event, "tokens": 9 if event["kind"] == "reasoning" else 1} for event in events(0, KINDS)]
     summary = summarize(make_tape([request(0, output_tokens=44)], told))

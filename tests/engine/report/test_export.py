@@ -123,3 +123,14 @@ def test_summary_files_lie_in_the_tape(make_tape: MakeTape) -> None:
     again = open_tape(tape.path)
     assert again.manifest["verdict"]["state"] == summary.verdict.state
     assert len(again.events) == 97 * 3
+
+
+def test_a_table_too_narrow_for_its_reasons_has_them_below(make_tape: MakeTape) -> None:
+    few = summarize(run(make_tape, count=3, failed=0))
+    narrow, wide = io.StringIO(), io.StringIO()
+    print_summary(few, narrow, width=72)
+    print_summary(few, wide, width=110)
+    assert "\nn/a: p50 needs 6, p90 needs 36, p99 needs 368 samples\n" in narrow.getvalue()
+    assert "n/a (needs" not in narrow.getvalue()
+    assert "n/a (needs 36) n/a (needs 368)" in wide.getvalue()
+    assert all(len(line) <= 72 for line in narrow.getvalue().splitlines()[2:13])

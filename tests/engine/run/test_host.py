@@ -4,7 +4,7 @@ import json
 import os
 import platform
 
-from tokentape.engine.run.host import clock_pair, host
+from tokentape.engine.host import clock_pair, host
 
 
 def test_a_host_can_be_written_down() -> None:

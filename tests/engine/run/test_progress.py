@@ -18,10 +18,14 @@ def test_one_line_tells_where_a_run_stands() -> None:
     assert describe(_status(), 4321.4) == "250/1,000 sent · 50 in flight · 4,321 tok/s"
 
 
+def test_a_closed_loop_that_ends_by_the_clock_has_no_count_to_reach() -> None:
+    assert describe(_status(until_ns=30 * 10**9), 0).startswith("250 sent · ")
+
+
 def test_failures_and_a_stop_are_told() -> None:
+    assert describe(_status(succeeded=190), 0).endswith(" · 10 failed")
     line = describe(_status(succeeded=190, stopping=True), 0)
-    assert "10 failed" in line
-    assert line.endswith("stopping: open streams may end; Ctrl-C again to stop now")
+    assert line == "stopping, Ctrl-C again to stop at once · 50 in flight · 10 failed"
 
 
 def test_lateness_is_the_upper_bound_of_its_bucket() -> None:

@@ -239,3 +239,13 @@ def test_runs_are_named_by_their_tapes(make_tape: MakeTape) -> None:
     first, second = make_tape([], name="a.tape"), make_tape([], name="b")
     assert [run.name for run in runs_of([first, second])] == ["a", "b"]
     assert [run.name for run in runs_of([first, first])] == [str(first.path)] * 2
+
+
+def test_answers_that_come_as_a_whole_have_no_first_token(make_tape: MakeTape) -> None:
+    """Their only event is their end: the plots leave out what the summary leaves out."""
+    rows = [request(0, 0, 1, 70, 70), request(1, 100, 1, 80, 80)]
+    for streaming, known in ((True, 2), (False, 0)):
+        (whole,) = runs_of([make_tape(rows, manifest={"streaming": streaming}, name=str(streaming))])
+        assert np.count_nonzero(~np.isnan(whole.times.ttft("send"))) == known
+        assert np.count_nonzero(~np.isnan(whole.every.tpot())) == known
+        assert whole.times.e2e("send").tolist() == [70 * MS, 80 * MS]

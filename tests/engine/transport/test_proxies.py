@@ -2,7 +2,7 @@
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.proxies import find_proxy
+from tokentape.engine.transport.proxies import find_proxy
 
 P, Q = "http://proxy:3128", "http://other:8080"
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 from tokentape.cext.server import words
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.simulator import Simulator, SimulatorConfig, parse_law
+from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig, parse_law
 
 MESSAGES: list[Any] = [{"role": "user", "content": "one two three"}]
 
@@ -268,3 +268,8 @@ def test_two_thousand_streams_at_once(tmp_path: Path) -> None:
     rows = simulator.tape.manifest["rows"]
     assert (rows["requests"], rows["events"]) == (streams, streams * (tokens + 3))
     assert set(simulator.tape.requests["outcome"].to_pylist()) == {"ok"}
+
+
+def test_a_law_that_is_none_is_told_by_its_name() -> None:
+    with pytest.raises(UserError, match="itl: 'abc' is not a duration"):
+        Simulator(SimulatorConfig(itl="abc"))

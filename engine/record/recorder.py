@@ -17,12 +17,12 @@ from ...cext.recorder import ENDPOINTS as RECORDED_ENDPOINTS
 from ...cext.recorder import EventColumns, Proxy, RecordedRequest, Stats
 from ..endpoints import ENDPOINTS
 from ..errors import UserError
+from ..host import clock_pair, host
 from ..tape import Tape, TapeWriter
+from ..transport.reach import reachable
+from ..transport.target import Target, find_target
 from .hashing import BLOCK_BYTES, HASH_BYTES, PromptHasher
-from .host import clock_pair, host
-from .reach import reachable
 from .recorded import Recording, recorded_batches, recorded_events, request_id
-from .target import Target, find_target
 
 TAKE_EVERY_S: Final = 0.1
 ROWS_AT_ONCE: Final = 256

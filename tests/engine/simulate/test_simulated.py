@@ -4,7 +4,7 @@ import http.client
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.simulated import simulated_server
+from tokentape.engine.simulate.simulated import simulated_server
 
 
 def test_it_answers_within_and_is_gone_afterwards() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ...cext.reactor import check_tls
 from ..errors import UserError
-from .channel import encoded
 from .exchange import dial, handshake, tls_context
+from .route import encoded
 from .target import Target, candidates
 
 

@@ -1,7 +1,7 @@
 """A server's error body, in one line."""
 
 import pytest
-from tokentape.engine.run.explain import LONGEST, error_text, status_text
+from tokentape.engine.transport.explain import LONGEST, error_text, status_text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.models import served_model
-from tokentape.engine.run.reach import reachable
-from tokentape.engine.run.target import find_target, join_path
+from tokentape.engine.record.recorder import find_server
+from tokentape.engine.transport.models import served_model
+from tokentape.engine.transport.reach import reachable
+from tokentape.engine.transport.target import TransportOptions, find_target, join_path
 
 CHAT = "/v1/chat/completions"
 
@@ -62,6 +63,43 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert target.sockaddr[:4] == struct.pack("=H", socket.AF_INET6) + struct.pack("!H", 8080)
     assert target.sockaddr[8:24] == bytes(15) + b"\1"
     assert len(target.sockaddr) == 28
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("unix:/run/llm.sock", CHAT),
+        ("unix:///run/llm.sock", CHAT),
+        ("unix:/run/llm.sock:/v1", CHAT),
+        ("unix:/run/llm.sock:/proxy/v1?a=b", f"/proxy{CHAT}?a=b"),
+        ("http+unix://%2Frun%2Fllm.sock", CHAT),
+        ("http+unix://%2Frun%2Fllm.sock/v1", CHAT),
+    ],
+)
+def test_a_unix_socket_has_a_path_and_the_api_its_own(url: str, path: str) -> None:
+    target = find_target(url, CHAT)
+    assert (target.unix, target.path, target.authority) == ("/run/llm.sock", path, "localhost")
+    assert target.url == f"unix:/run/llm.sock:{path}"
+    assert find_target(target.url, CHAT) == target
+    assert target.address == "unix:/run/llm.sock"
+    assert target.sockaddr == struct.pack("=H", socket.AF_UNIX) + b"/run/llm.sock\0"
+    assert target.request_target(path) == path
+
+
+def test_https_has_a_port_of_its_own_and_a_route_that_verifies() -> None:
+    target = find_target("https://127.0.0.1/v1", CHAT, TransportOptions(cacert="ca.pem"))
+    assert (target.port, target.authority) == (443, "127.0.0.1")
+    assert target.url == f"https://127.0.0.1{CHAT}"
+    assert find_target("https://127.0.0.1:8443", CHAT).authority == "127.0.0.1:8443"
+    route = target.route()
+    assert (route.tls_host, route.ca_file, route.insecure) == ("127.0.0.1", "ca.pem", False)
+    assert target.facts()["tls_verified"] is True
+
+
+def test_a_recorder_passes_on_over_plain_http_alone() -> None:
+    for url in ("https://127.0.0.1", "unix:/run/llm.sock"):
+        with pytest.raises(UserError, match=r"over plain http alone; give the server's http port"):
+            find_server(url)
 
 
 def test_a_query_goes_with_every_request() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.preflight import Preflight, probe
-from tokentape.engine.run.reach import reachable
-from tokentape.engine.run.target import TransportOptions, find_target
+from tokentape.engine.transport.preflight import Preflight, probe
+from tokentape.engine.transport.reach import reachable
+from tokentape.engine.transport.target import TransportOptions, find_target
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}

@@ -2,8 +2,8 @@
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.run.headers import redact, request_head, request_headers, secrets
-from tokentape.engine.run.target import find_target
+from tokentape.engine.transport.headers import redact, request_head, request_headers, secrets
+from tokentape.engine.transport.target import find_target
 
 TARGET = find_target("http://127.0.0.1:8000", "/v1/chat/completions")
 

@@ -11,9 +11,8 @@ from ... import __version__
 from ..endpoints.endpoint import path_pattern, with_model
 from ..errors import UserError
 from .addresses import Address, resolve, unix_address
-from .channel import Route
-from .options import SendOptions
 from .proxies import Proxy, find_proxy
+from .route import DIRECT, Route, TransportOptions
 
 SECRET_NAMES = ("key", "token", "secret", "password", "sig")
 """A query parameter whose name holds one of these would put a secret into every row of the tape."""
@@ -22,30 +21,6 @@ PORTS = {"http": 80, "https": 443}
 """What a URL without a port means."""
 
 FORMS = "http://HOST:PORT, https://HOST or unix:/PATH/OF.SOCKET"
-
-
-@dataclass(frozen=True)
-class TransportOptions:
-    """How connections are made.
-
-    Attributes:
-        cacert: A file of certificates (PEM) to trust instead of the system's.
-        insecure: Trust any certificate.
-        proxy: Go through the proxy that the environment names.
-    """
-
-    cacert: str | None = None
-    insecure: bool = False
-    proxy: bool = True
-
-
-DIRECT = TransportOptions(proxy=False)
-"""Straight to the server, whose certificate the system's store must know."""
-
-
-def transport_of(options: SendOptions) -> TransportOptions:
-    """How a run's connections are made; those to its own simulator go through no proxy."""
-    return TransportOptions(options.cacert, options.insecure, options.proxy and options.url is not None)
 
 
 @dataclass(frozen=True)

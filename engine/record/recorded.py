@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from ...cext.recorder import EventColumns, RecordedRequest
+from ..run.records import RECORD, TIMES, event_counts, json_text
 from ..tape.schema import BLOCKS, BODIES, END_MARKERS, OUTCOMES, REQUESTS, events_batch
-from .explain import error_text, status_text
+from ..transport.explain import error_text, status_text
 from .hashing import PromptHasher, prompt_bytes
 from .recorded_head import RecordedHead, read_head, strike_out
-from .records import RECORD, TIMES, event_counts, json_text
 
 SERVERS_WORDS = ("http_error", "stream_error")
 """Outcomes whose error is told in the server's words, which may repeat what the client said."""

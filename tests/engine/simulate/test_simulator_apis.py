@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 from tokentape.cext.server import words
-from tokentape.engine.run.simulator import Simulator, SimulatorConfig
+from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 
 
 @pytest.fixture

@@ -24,15 +24,23 @@ from ...cext.server import (
     Stats,
 )
 from ..errors import UserError
+from ..host import clock_pair, host
 from ..tape.read import Tape
 from ..units import duration_ns
-from .host import clock_pair, host
 from .truth import TruthWriter
 
 if TYPE_CHECKING:  # names that the compiled module has for type checkers only
     from ...cext.server import Fault, Finish, Framing, Law, LineEnd, Ping, RolePlace, Shape, StreamError
 
 LAW_FORMS = "50ms, uniform:40ms:60ms, normal:50ms:5ms or lognormal:50ms:10ms"
+
+
+def _law_of(name: str, text: str) -> Law:
+    """The law of a setting; its name goes before what is wrong."""
+    try:
+        return parse_law(text)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
 
 
 def parse_law(text: str) -> Law:
@@ -187,8 +195,8 @@ def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
         del settings[name]
     return settings | {
         "host": _numeric(config.host),
-        "ttft": parse_law(config.ttft),
-        "itl": parse_law(config.itl),
+        "ttft": _law_of("ttft", config.ttft),
+        "itl": _law_of("itl", config.itl),
         "headers_ns": -1 if config.headers == "first" else duration_ns(config.headers),
         "keepalive_ns": 0 if config.keepalive is None else duration_ns(config.keepalive),
         "idle_close_ns": 0 if config.idle_close is None else duration_ns(config.idle_close),

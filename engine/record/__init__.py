@@ -1,0 +1,1 @@
+"""The recording proxy: real traffic as a tape."""

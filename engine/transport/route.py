@@ -1,0 +1,42 @@
+"""How one comes to a server: what the user allows, and what a worker is told. Imported by workers: nothing else is."""
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TransportOptions:
+    """How connections are made.
+
+    Attributes:
+        cacert: A file of certificates (PEM) to trust instead of the system's.
+        insecure: Trust any certificate.
+        proxy: Go through the proxy that the environment names.
+    """
+
+    cacert: str | None = None
+    insecure: bool = False
+    proxy: bool = True
+
+
+DIRECT = TransportOptions(proxy=False)
+"""Straight to the server, whose certificate the system's store must know."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a worker comes to its server; see ``Reactor`` for the meaning of most fields."""
+
+    address: str  # struct sockaddr, in hex
+    shown: str  # the same for people
+    tunnel: str = ""
+    tls_host: str | None = None
+    ca_file: str | None = None
+    store_file: str | None = None
+    store_dir: str | None = None
+    insecure: bool = False
+
+
+def encoded(text: str | None) -> bytes | None:
+    """A name or a path as the kernel and OpenSSL take it."""
+    return None if text is None else os.fsencode(text)
