@@ -22,7 +22,7 @@ TIMING = re.compile(
     r"prompt eval time =\s+([\d.]+) ms /\s+(\d+) tokens.*\n.* eval time =\s+([\d.]+) ms /\s+(\d+) tokens"
 )
 
-TIMES = ("sent_ns", "first_token_ns", "last_token_ns", "end_ns")
+TIMES = ("sent_ns", "headers_ns", "first_token_ns", "last_token_ns", "end_ns")
 
 Floats = NDArray[np.float64]
 
@@ -81,10 +81,11 @@ def main() -> None:
     if set(requests["outcome"].to_pylist()) != {"ok"}:
         cli.error("requests failed: the log has other requests than the tape")
     theirs = read_timings(given.log.read_text(), requests.num_rows)
-    sent, first, last, end = (requests[name].to_numpy() / 1e6 for name in TIMES)
+    sent, head, first, last, end = (requests[name].to_numpy() / 1e6 for name in TIMES)
     steps = requests["output_tokens"].to_numpy() - 1
     rows = [
         differences("TTFT: `prompt_ms`", theirs.prompt_ms, first - sent),
+        differences("first token - head: `prompt_ms`", theirs.prompt_ms, first - head),
         differences("TPOT: `predicted_ms` / (n - 1)", theirs.predicted_ms / steps, (last - first) / steps),
         differences("end: both", theirs.prompt_ms + theirs.predicted_ms, end - sent),
     ]

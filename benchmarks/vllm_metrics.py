@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rows import table
 from tokentape.engine.tape import open_tape
@@ -74,6 +76,14 @@ def ours_ms(requests: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]]
     }
 
 
+def gaps_ms(events: pa.Table) -> NDArray[np.float64]:
+    """The times between tokens, a value for each token but the first ones; only of events whose tokens are known."""
+    tokens = events.filter(pc.field("tokens") > 0).sort_by([("request_id", "ascending"), ("event", "ascending")])
+    request, arrival, count = (tokens[name].to_numpy() for name in ("request_id", "arrival_ns", "tokens"))
+    later = np.flatnonzero(request[1:] == request[:-1])
+    return np.repeat((arrival[later + 1] - arrival[later]) / 1e6 / count[later + 1], count[later + 1])
+
+
 def main() -> None:
     """Print the table."""
     cli = argparse.ArgumentParser(description="A tape beside vLLM's own metrics.")
@@ -83,17 +93,20 @@ def main() -> None:
     given = cli.parse_args()
     theirs = Metrics(given.before.read_text(), given.after.read_text())
     told = json.loads((given.tape / "summary.json").read_text())["metrics"]
-    requests = open_tape(given.tape).requests
+    tape = open_tape(given.tape)
+    requests = tape.requests
     if set(requests["outcome"].to_pylist()) != {"ok"}:
         cli.error("requests failed: the server's metrics hold their tokens too")
     columns = [name for name in requests.column_names if name.endswith(("_ns", "_tokens"))]
     each = ours_ms({name: requests[name].to_numpy() for name in columns})
+    if "itl_ms" in told:
+        each["inter_token_latency"] = gaps_ms(tape.read("events", ["request_id", "event", "arrival_ns", "tokens"]))
     rows = []
     for histogram, metric in TIMES.items():
         # Where a chunk may hold several tokens, the summary has the gaps of chunks instead of tokens.
         name = "inter_chunk_latency_ms" if metric == "itl_ms" and metric not in told else metric
         server, client = theirs.mean_ms(histogram), told[name]["avg"]
-        apart = f"{theirs.apart(histogram, each[histogram])} of {requests.num_rows}" if histogram in each else ""
+        apart = f"{theirs.apart(histogram, each[histogram])} of {each[histogram].size:,}" if histogram in each else ""
         rows.append(
             [
                 f"`{histogram}_seconds`",
