@@ -5,14 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOT_REST_NS (100 * TT_NS_PER_MS)
+
 /* What follows a request is due from now on, or never. */
 static void follow(reactor *r, const request_record *record, int64_t row) {
     if (r->stopped)
         return;
+    /* A server that refuses connections does so within microseconds: without a rest its slots would spin. */
+    bool rests = r->plan.slots && record->outcome == OUTCOME_CONNECT_ERROR;
+    int64_t free_ns = record->end_ns + (rests ? SLOT_REST_NS : 0);
     if (record->outcome == OUTCOME_OK || r->config.go_on_after_failure)
-        schedule_ended(&r->plan, row, record->end_ns);
+        schedule_ended(&r->plan, row, free_ns);
     else
-        schedule_give_up(&r->plan, row, record->end_ns);
+        schedule_give_up(&r->plan, row, free_ns);
 }
 
 void end_request(reactor *r, conn *c) {

@@ -121,7 +121,11 @@ static void leave_slot(schedule *plan, int64_t row, int64_t count, int64_t end_n
         if (*open)
             return;
     }
-    plan->free_ns[(plan->free_first + plan->free_count++) % plan->slots] = end_ns - plan->start_ns;
+    /* Ends come in order but for slots that rest (reactor_end.c): those stand behind what is free before them. */
+    int64_t place = plan->free_first + plan->free_count++, free_ns = end_ns - plan->start_ns;
+    for (; place > plan->free_first && plan->free_ns[(place - 1) % plan->slots] > free_ns; place--)
+        plan->free_ns[place % plan->slots] = plan->free_ns[(place - 1) % plan->slots];
+    plan->free_ns[place % plan->slots] = free_ns;
     offer_slot(plan);
 }
 

@@ -45,6 +45,22 @@ static int dial(transport *t) {
     return peer;
 }
 
+/* The kernel begins to stamp some time after the first socket has asked for it (a static key, switched by a work queue):
+ * another connection asks, and bytes go through it until one has a stamp. It stays open: so do stamps. */
+static void await_stamps(void) {
+    static transport other;
+    char text[TRANSPORT_TEXT];
+    transport_read read_ = {0};
+    int peer = dial(&other);
+    CHECK(transport_advance(&other, &route, &buffers, text));
+    for (int tries = 0; tries < 100000 && !read_.stamp_ns; tries++) {
+        CHECK_NUMBER(write(peer, "x", 1), 1);
+        wait_for(other.fd, POLLIN);
+        CHECK_NUMBER(transport_receive(&other, &buffers, &read_), 1);
+    }
+    CHECK(read_.stamp_ns > 0);
+}
+
 static void test_plain(void) {
     transport t;
     char text[TRANSPORT_TEXT], heard[16];
@@ -286,6 +302,7 @@ int main(void) {
     char why[TLS_ERROR_BYTES];
     make_certificates();
     listen_somewhere();
+    await_stamps();
     test_plain();
     test_nobody();
     test_tunnel();

@@ -169,3 +169,31 @@ def test_what_was_planned_is_what_was_due(profiled: Any, process: str) -> None:
     assert (np.diff(due) >= 0).all()
     assert due.max() < 400 * MS
     assert len(due) == len(tape.requests) == tape.manifest["plan"]["rows"]
+
+
+def test_a_server_that_is_gone_is_not_stormed(raw_server: Any, tmp_path: Path) -> None:
+    """A refused connection comes back within microseconds; the slot rests before it asks again."""
+    server: Any = None
+
+    def handler(exchange: Any) -> None:
+        while exchange.request() is not None:
+            server.refuse()
+            exchange.stream_head()
+            exchange.token()
+            exchange.done()
+            return
+
+    server = raw_server(handler)
+    options = ProfileOptions(
+        urls=[server.url],
+        url=server.url,
+        models=["m"],
+        pace=Pace(concurrency=4, duration_ns=500 * MS),
+        inputs=InputOptions(input_mean=5, entries=2),
+        probe=False,
+    )
+    tape = profile(tmp_path / "x.tape", options).tape
+    outcomes = tape.requests["outcome"].to_pylist()
+    assert set(outcomes) <= {"ok", "connect_error", "truncated"}
+    assert outcomes.count("connect_error") >= 4
+    assert len(outcomes) < 40  # four slots, ten times a second, for half a second
