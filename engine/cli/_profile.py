@@ -73,8 +73,13 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
     if given["streaming"] and endpoint is not None and not endpoint.streams:
         raise UserError(f"--streaming: {endpoint.name} has no streams; leave it out")
     asks = any(given[name] is not None for name in ("output_mean", "lengths"))
+    for name in ("ttft", "itl"):
+        if given[name] is not None and not given["simulate"]:
+            raise UserError(f"--{name} is the simulated server's; it goes with --simulate")
+    simulator = [word for name in ("ttft", "itl") if given[name] for word in (f"--{name}", given[name])]
     return ProfileOptions(
         urls=urls,
+        simulator=simulator,
         url=urls[0] if urls else None,
         url_choice=_choice("url", given["urls"], given["url_strategy"], given["url_weights"]),
         models=given["models"],

@@ -48,6 +48,8 @@ _endpoint = options(
         "show_default": True, "help": "Which of several servers a request goes to."}),
     (["--url-weights"], {"metavar": "W,W,…", "help": "For the strategy weight, as in 3,1."}),
     (["--simulate"], {"is_flag": True, "help": "Start the simulated server and profile that."}),
+    (["--ttft"], {"metavar": "DIST", "help": "Of the simulated server: 50ms, normal:50ms:5ms, …"}),
+    (["--itl"], {"metavar": "DIST", "help": "Of the simulated server, likewise."}),
     (["--service-kind"], {"type": click.Choice(["openai", "triton", "tensorrtllm_engine", "dynamic_grpc"]),
         "default": "openai", "show_default": True, "help": "openai stands for all that is spoken over HTTP."}),
     (["--endpoint-type"], {"default": "chat", "show_default": True, "metavar": "NAME",

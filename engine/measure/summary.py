@@ -318,6 +318,7 @@ def _evidence(tape: Tape, main: pa.Table, times: RequestTimes, requests: Request
         busy_share=busy,
         clock_steps=steps,
         recovered=bool(tape.manifest.get("recovered")),
+        stopped=bool(tape.manifest.get("stopped_by_user")),
         unverified=_unverified(tape.manifest),
         whole_answers=_whole_answers(main, times) if tape.manifest.get("streaming") else 0,
         problems=tuple(map(str, tape.manifest.get("problems") or ())),

@@ -69,6 +69,8 @@ class Evidence:
     """Certificates of servers were not verified (``--insecure``)."""
     whole_answers: int = 0
     """Requests for a stream that ended well with one event of several tokens."""
+    stopped: bool = False
+    """The user ended it early."""
     problems: tuple[str, ...] = ()
     """What broke in the client itself, as in a worker that was killed."""
 
@@ -149,6 +151,8 @@ def _outcomes(e: Evidence) -> list[Reason]:
         text = f"{e.cancelled:,} of {_requests(e.requests)} cancelled; the numbers have what they reached"
         advice = "let the run end, or give open requests more time with --grace"
         found.append(Reason(DEGRADED, "interrupted", text, advice))
+    elif e.stopped:
+        found.append(Reason(DEGRADED, "interrupted", "the run was stopped before its end", "let the run end"))
     if e.recovered:
         text = "the run was killed: requests that had not ended are not in the numbers"
         found.append(Reason(DEGRADED, "recovered", text, "let the run end"))

@@ -1,6 +1,7 @@
 """Dialects: the same tape as other tools would have computed it. One file per tool, headed by its definitions."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 OURS: Final = "tokentape"
 DIALECTS: Final = ("genai-perf", "aiperf", "vllm", "sglang", "guidellm", "mlperf")
 """The tools, each computed in the file of its name."""
+
+
+NOT_STREAMED = "The answers came as a whole: where times of tokens stand here, they are those of whole answers"
 
 
 def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()) -> "DialectSummary":
@@ -34,4 +38,7 @@ def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()
 
     module = import_module(f".{dialect.replace('-', '_')}", __name__)
     summarize: Callable[[Run, Sequence[Slo]], DialectSummary] = module.summarize
-    return summarize(run_of(tapes), [slo for slo in slos if slo.statistic is None])
+    summary = summarize(run_of(tapes), [slo for slo in slos if slo.statistic is None])
+    if all(tape.manifest.get("streaming") is False for tape in tapes):
+        summary = replace(summary, notes=(*summary.notes, NOT_STREAMED))
+    return summary

@@ -315,3 +315,9 @@ def test_goodput_in_genai_perfs_words(text: str, slo: Slo) -> None:
 def test_bad_goodput_says_what_would_be_right(text: str, right: str) -> None:
     with pytest.raises(UserError, match=right):
         parse_goodput(text)
+
+
+def test_whole_answers_are_told(make_tape: Callable[..., Any]) -> None:
+    row = {"request_id": 0, "sent_ns": 0, "first_token_ns": 9, "last_token_ns": 9, "end_ns": 9, "output_tokens": 3}
+    tape = make_tape(requests=[row], manifest={"streaming": False})
+    assert summary_in("vllm", [tape]).notes[-1].startswith("The answers came as a whole")

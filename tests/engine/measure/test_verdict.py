@@ -62,6 +62,7 @@ def test_a_clean_run_is_valid_without_a_reason() -> None:
         ({"busy_share": 0.96}, "INVALID", "busy"),
         ({"clock_steps": 1}, "DEGRADED", "clock_step"),
         ({"recovered": True}, "DEGRADED", "recovered"),
+        ({"stopped": True}, "DEGRADED", "interrupted"),
         ({"ok": 0, "failed": 4000}, "INVALID", "nothing_succeeded"),
         ({"requests": 0, "ok": 0}, "INVALID", "no_requests"),
         ({"requests": 0, "ok": 0, "recovered": True}, "INVALID", "no_requests"),
