@@ -32,7 +32,7 @@ ctest:
 	$(MAKE) --no-print-directory -C cext/tests fuzz SECONDS=3
 
 pytest: build
-	PYTHONPATH=build/names $(BIN)/python -m pytest -q
+	PYTHONPATH=build/names $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 # The wheel, in an environment of its own, away from the tree.
 wheel: $(VENV)/.developing
