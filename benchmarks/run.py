@@ -46,7 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, default=shared / "tokenizers" / "tiny", help="For vllm-rs.")
     parser.add_argument("--traces", type=Path, default=shared / "traces", help="Where recorded traces lie.")
     parser.add_argument("--only", action="append", choices=PARTS, help="Only this part; may be given several times.")
-    parser.add_argument("--out", type=Path, default=processes.ROOT / "docs" / "benchmarks.md", help="The document.")
+    parser.add_argument("--out", type=Path, help="The document.  [default: docs/benchmarks.md, of a run of all parts]")
     return parser.parse_args()
 
 
@@ -92,9 +92,11 @@ def main() -> int:
         notes.append("A quick run: shorter, and each figure measured once.")
     if not given.vllm_rs:
         notes.append("vllm-rs was not at hand.")
-    rows.write(given.out, sections, machine.describe(), notes)
+    out = given.out or (None if given.only else processes.ROOT / "docs" / "benchmarks.md")
+    if out is not None:
+        rows.write(out, sections, machine.describe(), notes)
     missed = sum(row.met is False for section in sections for row in section.rows)
-    print(f"{missed} bars missed; written to {given.out}")
+    print(f"{missed} bars missed" + (f"; written to {out}" if out else ""))
     return 0
 
 
