@@ -10,18 +10,17 @@ from ...traces.content import Content
 from .body import Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
 from .rankings import QUERY, asked
-from .said import only_payload, with_payload
+from .said import with_payload
 
 
 def _body(options: BodyOptions) -> Body:
     return make_body({"model": options.model, "query": QUERY, "documents": [gap_for_prompt()]}, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     query, passages = asked(content, "cohere_rankings")
-    return with_payload({"query": query, "documents": passages}, content)
+    return {"query": query, "documents": passages}
 
 
 ENDPOINT = Endpoint(

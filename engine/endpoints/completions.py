@@ -9,7 +9,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import OPENAI_USAGE, Endpoint, openai_stream_fields
-from .said import one_text, only_payload, with_payload
+from .said import one_text, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -17,9 +17,9 @@ def _body(options: BodyOptions) -> Body:
     return make_body({"model": options.model, "prompt": prompt, **openai_stream_fields(options)}, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    fields = {} if only_payload(content) else {"prompt": one_text(content, "completions")}
-    return with_payload(fields, content)
+    return {"prompt": one_text(content, "completions")}
 
 
 ENDPOINT = Endpoint(

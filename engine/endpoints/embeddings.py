@@ -5,18 +5,17 @@ from typing import Any
 from ...traces.content import Content
 from .body import Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import OPENAI_USAGE, Endpoint
-from .said import only_payload, texts, with_payload
+from .said import texts, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
     return make_body({"model": options.model, "input": gap_for_prompt(options.prompt_form)}, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     batch = texts(content, "embeddings")
-    return with_payload({"input": batch if content.texts else batch[0]}, content)
+    return {"input": batch if content.texts else batch[0]}
 
 
 ENDPOINT = Endpoint(

@@ -9,7 +9,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import one_text, only_payload, with_payload
+from .said import one_text, with_payload
 
 
 def _tensor(name: str, datatype: str, value: Any) -> dict[str, Any]:
@@ -21,10 +21,9 @@ def _body(options: BodyOptions) -> Body:
     return make_body({"inputs": inputs}, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
-    return with_payload({"inputs": [_tensor("text_input", "BYTES", one_text(content, "kserve"))]}, content)
+    return {"inputs": [_tensor("text_input", "BYTES", one_text(content, "kserve"))]}
 
 
 ENDPOINT = Endpoint(

@@ -12,7 +12,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import chat_messages, only_payload, parts_of, split_system, with_payload
+from .said import chat_messages, parts_of, split_system, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -23,14 +23,13 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     system, messages = split_system(chat_messages(content, "messages"))
     fields: dict[str, Any] = {"messages": [_message(message) for message in messages]}
     if system is not None:
         fields["system"] = system
-    return with_payload(fields, content)
+    return fields
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

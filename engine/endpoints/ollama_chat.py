@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import chat_messages, inline_image, only_payload, parts_of, with_payload
+from .said import chat_messages, inline_image, parts_of, with_payload
 
 if TYPE_CHECKING:
     from ...cext.parsers import Role
@@ -27,11 +27,10 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     messages = [_message(message) for message in chat_messages(content, "ollama_chat")]
-    return with_payload({"messages": messages}, content)
+    return {"messages": messages}
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
 from .ollama_chat import USAGE
-from .said import inline_image, one_text, only_payload, with_payload
+from .said import inline_image, one_text, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -23,15 +23,14 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     fields: dict[str, Any] = {"prompt": one_text(content, "ollama_generate")}
     if content.system is not None:
         fields["system"] = content.system
     if content.images:
         fields["images"] = [inline_image(image, "ollama_generate")[1] for image in content.images]
-    return with_payload(fields, content)
+    return fields
 
 
 ENDPOINT = Endpoint(

@@ -9,7 +9,7 @@ from ...traces.content import Content
 from ..errors import UserError
 from .body import Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import OPENAI_USAGE, Endpoint
-from .said import only_payload, texts, with_payload
+from .said import texts, with_payload
 
 QUERY = "Which passage is about this?"
 """Of generated prompts, which are passages."""
@@ -31,12 +31,10 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     query, passages = asked(content, "rankings")
-    fields = {"query": {"text": query}, "passages": [{"text": passage} for passage in passages]}
-    return with_payload(fields, content)
+    return {"query": {"text": query}, "passages": [{"text": passage} for passage in passages]}
 
 
 ENDPOINT = Endpoint(

@@ -10,7 +10,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import chat_messages, only_payload, parts_of, with_payload
+from .said import chat_messages, parts_of, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -22,16 +22,15 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     if content.messages is None and not content.images:
         fields: dict[str, Any] = {"input": chat_messages(content, "responses")[-1]["content"]}
         if content.system is not None:
             fields["instructions"] = content.system
     else:
         fields = {"input": [_item(message) for message in chat_messages(content, "responses")]}
-    return with_payload(fields, content)
+    return fields
 
 
 def _item(message: dict[str, Any]) -> dict[str, Any]:

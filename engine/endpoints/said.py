@@ -1,20 +1,29 @@
 """What a row says, in the forms that several APIs share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 from ...traces.content import Content
 from ..errors import UserError
 
-
-def with_payload(fields: dict[str, Any], content: Content) -> dict[str, Any]:
-    """The fields with those of the row's own payload, which win."""
-    return fields | (content.payload or {})
+Say = Callable[[Content], dict[str, Any]]
+"""Makes the fields of a body that say what a row says."""
 
 
-def only_payload(content: Content) -> bool:
-    """Whether the row is a body of the user's own and says nothing else."""
-    return content.payload is not None and content.text is None and content.texts is None and content.messages is None
+def with_payload(say: Say) -> Say:
+    """Lets the fields of a row's own payload win over what an API makes of the rest of the row.
+
+    Args:
+        say: Makes the fields; a row that is a body of the user's own and says nothing else is not given to it.
+    """
+
+    @wraps(say)
+    def content(row: Content) -> dict[str, Any]:
+        only = row.payload is not None and row.text is None and row.texts is None and row.messages is None
+        return ({} if only else say(row)) | (row.payload or {})
+
+    return content
 
 
 def one_text(content: Content, endpoint: str) -> str:

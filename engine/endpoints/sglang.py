@@ -9,7 +9,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import one_text, only_payload, with_payload
+from .said import one_text, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -23,13 +23,12 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    if only_payload(content):
-        return with_payload({}, content)
     fields: dict[str, Any] = {"text": one_text(content, "sglang")}
     if content.images:
         fields["image_data"] = list(content.images)
-    return with_payload(fields, content)
+    return fields
 
 
 ENDPOINT = Endpoint(

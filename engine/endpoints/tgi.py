@@ -10,7 +10,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import one_text, only_payload, with_payload
+from .said import one_text, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -18,8 +18,9 @@ def _body(options: BodyOptions) -> Body:
     return make_body({"inputs": gap_for_prompt(), "parameters": parameters}, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    return with_payload({} if only_payload(content) else {"inputs": one_text(content, "tgi")}, content)
+    return {"inputs": one_text(content, "tgi")}
 
 
 ENDPOINT = Endpoint(

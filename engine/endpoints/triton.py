@@ -11,7 +11,7 @@ from typing import Any
 from ...traces.content import Content
 from .body import GAP_FOR_LENGTH, Body, BodyOptions, gap_for_prompt, make_body
 from .endpoint import Endpoint
-from .said import one_text, only_payload, with_payload
+from .said import one_text, with_payload
 
 
 def _body(options: BodyOptions) -> Body:
@@ -21,8 +21,9 @@ def _body(options: BodyOptions) -> Body:
     return make_body(fields, options.extra)
 
 
+@with_payload
 def _content(content: Content) -> dict[str, Any]:
-    return with_payload({} if only_payload(content) else {"text_input": one_text(content, "triton")}, content)
+    return {"text_input": one_text(content, "triton")}
 
 
 ENDPOINT = Endpoint(
