@@ -65,6 +65,7 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
             options.tokenizer, revision=options.tokenizer_revision, trust_remote_code=options.trust_remote_code
         )
     form: Form = "chat" if endpoint.chats else "prompt"
+    inputs = None
     ranks = endpoint.name.endswith("rankings")
     if asked.file is not None and not str(asked.file).startswith(SYNTHETIC):
         contents = load_inputs(asked.file, column=asked.column, passages=asked.batch, on_note=on_note)
@@ -85,6 +86,8 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
         made = _prompts(options, counter, form).make((asked.entries or SYNTHETIC_ENTRIES) * (asked.batch + ranks))
         on_note(made.note)
         contents, source = rank(made.contents, asked.batch) if ranks else made.contents, "synthetic"
+        if endpoint.generates:  # one prompt a request: counted as it was made
+            inputs = made.input_tokens
     if asked.prefixes and source != "synthetic":
         contents = _prompts(options, counter, form).put_before(contents)
     if not endpoint.generates:
@@ -93,9 +96,9 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
         raise UserError(f"--batch-size {asked.batch}: --endpoint-type {endpoint.name} takes one text a request")
     contents = with_images(contents, _images(options))
     outputs = _output_lengths(contents, options, endpoint)
-    exact = counter is not None
-    inputs = count_tokens(contents, counter, form=form) if counter is not None else estimated_tokens(contents)
-    return Prepared(contents, inputs, outputs, exact, source)
+    if inputs is None:
+        inputs = estimated_tokens(contents) if counter is None else count_tokens(contents, counter, form=form)
+    return Prepared(contents, inputs, outputs, counter is not None, source)
 
 
 def _prompts(options: ProfileOptions, counter: TokenCounter | None, form: Form) -> SyntheticPrompts:
