@@ -21,8 +21,6 @@ class Load:
             open loop.
         max_in_flight: A request that is due waits while so many are under way; 0: none waits.
         max_prefilling: Likewise while so many have no token yet.
-        stop_ns: Of a closed loop: nothing leaves later than this after the start; what is left then was never part of
-            the run. 0: all rows are sent.
         end_ns: Sending ends then by the clock, and open streams have a grace time; 0: with the last request.
         warmup_rows: The first so many requests are of the warm-up.
         warmup_ns: So are those that are scheduled before this.
@@ -31,7 +29,6 @@ class Load:
     slot_opens_ns: NDArray[np.int64] = field(default_factory=_none)
     max_in_flight: int = 0
     max_prefilling: int = 0
-    stop_ns: int = 0
     end_ns: int = 0
     warmup_rows: int = 0
     warmup_ns: int = 0
@@ -40,6 +37,12 @@ class Load:
     def closed(self) -> bool:
         """Does a request wait for the end of another, rather than for its time?"""
         return len(self.slot_opens_ns) > 0
+
+    @property
+    def stop_ns(self) -> int:
+        """Of a closed loop that ends by the clock: nothing leaves later than this after the start, and what is left
+        then was never part of the run. 0: all rows are sent."""
+        return self.end_ns if self.closed else 0
 
     @property
     def caps(self) -> tuple[int, ...]:

@@ -102,13 +102,11 @@ def profile_plan(
         UserError: Nothing would be sent, or too much.
     """
     draws = [np.random.default_rng([seed, part]) for part in range(5)]  # one for each purpose: they do not interfere
-    end_ns = 0 if pace.duration_ns is None else pace.duration_ns + pace.warmup_ns
     load = Load(
         slot_opens_ns=slot_openings(pace.concurrency, pace.ramp_ns, pace.ramp_steps),
         max_in_flight=pace.max_in_flight,
         max_prefilling=pace.max_prefilling,
-        stop_ns=end_ns if pace.concurrency else 0,
-        end_ns=end_ns,
+        end_ns=0 if pace.duration_ns is None else pace.duration_ns + pace.warmup_ns,
         warmup_rows=pace.warmup_count,
         warmup_ns=pace.warmup_ns,
     )

@@ -116,7 +116,7 @@ def profile(
         )
         run = execute(job, out, options, command=command, on_status=on_status, on_note=on_note)
     tape = run.seal()
-    if plan.load.closed and plan.load.stop_ns and run.controller.status.sent == len(plan):
+    if plan.load.stop_ns and run.controller.status.sent == len(plan):
         on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
     return Profiled(tape, composer)
 
