@@ -7,7 +7,6 @@ from typing import Any
 from ..endpoints import find_endpoint
 from ..errors import UserError
 from ._profile_options import GENAI_PERF_URL
-from .durations import option_ns
 from .transport_options import transport_settings
 
 NOT_OF_A_SCHEDULE = ("concurrency", "request_rate", "rate_series", "duration", "count", "ramp", "input_dataset")
@@ -37,12 +36,7 @@ def run_fixed_schedule(given: dict[str, Any]) -> int:
         model=given["models"][0] if given["models"] else None,
         stream=given["streaming"],
         ignore_eos=given["ignore_eos"] is not False,
-        connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
-        read_timeout_ns=option_ns(given, "read_timeout", above_0=True),
-        grace_ns=option_ns(given, "grace"),
-        preopen_ns=option_ns(given, "preopen"),
-        spin_ns=option_ns(given, "spin"),
-        **{name: given[name] for name in ("usage", "workers", "tokenizer", "seed", "kernel_stamps", "keep_bodies")},
+        **{name: given[name] for name in ("usage", "workers", "tokenizer", "seed", "keep_bodies")},
         **transport_settings(given),
     )
     base = given["artifact_dir"] or Path()

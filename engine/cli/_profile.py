@@ -101,12 +101,7 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
         probe=given["probe"],
         stream=given["streaming"],
         extra=_extra(given["extra_inputs"]),
-        connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
-        read_timeout_ns=option_ns(given, "read_timeout", above_0=True),
-        grace_ns=option_ns(given, "grace"),
-        preopen_ns=option_ns(given, "preopen"),
-        spin_ns=option_ns(given, "spin"),
-        **{name: given[name] for name in ("usage", "workers", "tokenizer", "seed", "kernel_stamps", "keep_bodies")},
+        **{name: given[name] for name in ("usage", "workers", "tokenizer", "seed", "keep_bodies")},
         **transport_settings(given),
     )
 

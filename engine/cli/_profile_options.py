@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from .grouped import options, read_config
-from .transport_options import CONNECTION, CREDENTIALS
+from .transport_options import CONNECTION, CREDENTIALS, TIMING
 
 GENAI_PERF_URL: Final = "http://localhost:8000"
 
@@ -152,16 +152,8 @@ _transport = options(
     "Transport",
     *CREDENTIALS,
     *CONNECTION,
-    (["--connect-timeout"], {"default": "10s", "show_default": True, "metavar": "TIME",
-        "help": "For a connection to be made."}),
-    (["--read-timeout"], {"default": "300s", "show_default": True, "metavar": "TIME",
-        "help": "For a stream to be silent."}),
-    (["--preopen"], {"default": "200ms", "show_default": True, "metavar": "TIME",
-        "help": "Open connections this long before they are needed."}),
-    (["--spin"], {"default": "0", "show_default": True, "metavar": "TIME",
-        "help": "Poll this long before each due time: less late, more CPU."}),
-    (["--kernel-stamps/--user-stamps"], {"default": True, "help": "Whose receive stamps.  [default: the kernel's]"}),
-)  # fmt: skip
+    *TIMING,
+)
 
 _results = options(
     "Results",

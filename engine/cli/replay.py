@@ -114,16 +114,7 @@ if TYPE_CHECKING:
     help="Ask for exactly the recorded output lengths; some servers refuse the field.  [default: ignore-eos]",
 )
 @transport_options
-@click.option("--connect-timeout", default="10s", show_default=True, help="For a connection to be made.")
-@click.option("--read-timeout", default="300s", show_default=True, help="For a stream to be silent.")
 @click.option("--grace", default="30s", show_default=True, help="For open streams to end after Ctrl-C.")
-@click.option(
-    "--preopen", default="200ms", show_default=True, help="Open connections this long before they are needed."
-)
-@click.option(
-    "--spin", default="0", show_default=True, help="Poll this long before each due time: less late, more CPU."
-)
-@click.option("--kernel-stamps/--user-stamps", default=True, help="Whose receive stamps.  [default: the kernel's]")
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
 @summary_options
 @click.option("--ttft", metavar="DIST", help="Of the simulated server: 50ms, normal:50ms:5ms, …")
@@ -160,11 +151,6 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
         start_ns=option_ns(given, "start") if given["start"] else None,
         end_ns=option_ns(given, "end") if given["end"] else None,
         prompt_form=None if form is None else form.replace("-", "_"),
-        connect_timeout_ns=option_ns(given, "connect_timeout", above_0=True),
-        read_timeout_ns=option_ns(given, "read_timeout", above_0=True),
-        grace_ns=option_ns(given, "grace"),
-        preopen_ns=option_ns(given, "preopen"),
-        spin_ns=option_ns(given, "spin"),
         think=given["think"] if given["think"] in ("recorded", "none") else option_ns(given, "think"),
         go_on_after_failure=given["on_failure"] == "continue",
         **transport_settings(given),
@@ -174,7 +160,7 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
                 "endpoint", "model", "speed", "limit", "sessions", "history", "workers", "tokenizer",
                 "template", "response_fields", "framing",
                 "seed", "cache_namespace", "trace_format", "trace_map", "skip_bad_rows",
-                "stream", "usage", "ignore_eos", "kernel_stamps", "keep_bodies",
+                "stream", "usage", "ignore_eos", "keep_bodies",
             )
         },
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What ``replay`` and ``profile`` share: how the server is reached, and who one is to it."""
+"""What ``replay`` and ``profile`` share: how the server is reached, who one is to it, and how requests are timed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,21 +19,43 @@ CONNECTION: tuple[tuple[list[str], dict[str, Any]], ...] = (
     (["--connection-reuse"], {"type": click.Choice(["pooled", "never"]), "default": "pooled", "show_default": True,
         "help": "Keep connections for further requests, or make one for each."}),
 )  # fmt: skip
+TIMING: tuple[tuple[list[str], dict[str, Any]], ...] = (
+    (["--connect-timeout"], {"default": "10s", "show_default": True, "metavar": "TIME",
+        "help": "For a connection to be made."}),
+    (["--read-timeout"], {"default": "300s", "show_default": True, "metavar": "TIME",
+        "help": "For a stream to be silent."}),
+    (["--preopen"], {"default": "200ms", "show_default": True, "metavar": "TIME",
+        "help": "Open connections this long before they are needed."}),
+    (["--spin"], {"default": "0", "show_default": True, "metavar": "TIME",
+        "help": "Poll this long before each due time: less late, more CPU."}),
+    (["--kernel-stamps/--user-stamps"], {"default": True, "help": "Whose receive stamps.  [default: the kernel's]"}),
+)  # fmt: skip
 """Names and settings, as ``click.option`` takes them."""
 
 
 def transport_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds both to a command."""
-    for names, settings in reversed((*CREDENTIALS, *CONNECTION)):
+    """Adds all of them to a command."""
+    for names, settings in reversed((*CREDENTIALS, *CONNECTION, *TIMING)):
         command = click.option(*names, **settings)(command)
     return command
 
 
 def transport_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of SendOptions that these options give."""
-    names = ("headers", "api_key_env", "api_key_file", "cacert", "insecure")
+    """The fields of SendOptions that these options give, and ``--grace``, whose words differ from verb to verb.
+
+    Raises:
+        UserError: A time is none.
+    """
+    from .durations import option_ns
+
+    names = ("headers", "api_key_env", "api_key_file", "cacert", "insecure", "kernel_stamps")
     return {
         **{name: given[name] for name in names},
         "proxy": not given["no_proxy"],
         "reuse": given["connection_reuse"] == "pooled",
+        "connect_timeout_ns": option_ns(given, "connect_timeout", above_0=True),
+        "read_timeout_ns": option_ns(given, "read_timeout", above_0=True),
+        "grace_ns": option_ns(given, "grace"),
+        "preopen_ns": option_ns(given, "preopen"),
+        "spin_ns": option_ns(given, "spin"),
     }
