@@ -81,6 +81,24 @@ static bool is_finished(const reactor *r) {
     return r->plan.start_ns != SCHEDULE_NEVER && r->plan.left == 0 && r->status.active == 0 && r->parked_count == 0;
 }
 
+/* What can wait until what is due is sent. false: there was no handshake to go on with. */
+static bool keep_house(reactor *r) {
+    bool opened = open_some(r);
+    if (r->now_ns >= r->next_tick_ns)
+        tick(r);
+    if (r->feed_ready)
+        supply_read(r);
+    if (r->wanted_ready)
+        supply_read_wanted(r);
+    send_due(r);
+    if (r->columns.closed)
+        report_flush_events(r, false);
+    if (r->outbox.first)
+        outbox_write(&r->outbox, false);
+    r->asking = false;
+    return opened;
+}
+
 bool reactor_run(reactor *r, int64_t budget_ns) {
     int64_t leave_ns = clock_mono_ns() + budget_ns;
     if (r->done)
@@ -113,21 +131,10 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
                 receive_ready(r, who, r->events[i].events);
             cancel_due(r);
         }
-        bool opened = open_some(r);
-        if (r->now_ns >= r->next_tick_ns)
-            tick(r);
-        if (r->feed_ready)
-            supply_read(r);
-        if (r->wanted_ready)
-            supply_read_wanted(r);
-        send_due(r);
+        bool hush = timer_hush(r), kept = !hush && keep_house(r);
         pool_bury(r);
-        if (r->columns.closed)
-            report_flush_events(r, false);
-        if (r->outbox.first)
-            outbox_write(&r->outbox, false);
         int64_t end_ns = clock_mono_ns();
-        if (n > 0 || opened) {
+        if (n > 0 || kept) {
             r->busy_ns += end_ns - begin_ns;
             if (end_ns - begin_ns > r->status.longest_turn_ns)
                 r->status.longest_turn_ns = end_ns - begin_ns;
@@ -135,7 +142,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         r->now_ns = end_ns;
         if (is_finished(r))
             return hand_over(r);
-        if (end_ns >= leave_ns) {
+        if (end_ns >= leave_ns && !hush) {
             timer_arm(r, r->feed_ready || r->wanted_ready || r->shaking);
             return false;
         }

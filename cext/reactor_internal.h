@@ -85,7 +85,8 @@ struct reactor {
     int64_t lead_ns;            /* so long before a due time the timer ends a sleep */
     int64_t poll_left_ns;       /* of this tick */
     bool distrust_stamps;       /* in this turn: the wall clock has just moved */
-    bool feed_ready, feed_full, wanted_ready, stopped, done;
+    int64_t hush_ns;            /* since when housekeeping waits; 0: it does not */
+    bool feed_ready, feed_full, wanted_ready, asking, stopped, done;
     bool blocked, capped, starving;   /* what is due waits: for a connection to come free, for a cap, for its bytes */
     conn **conns;
     uint32_t conn_count, conn_capacity, sweep_at;
@@ -109,6 +110,8 @@ struct reactor {
 #define TIMER_POLL_SHARE 10        /* polling takes one part in so many of the time, at most */
 /* Is something due so soon that a sleep would miss it? */
 bool timer_is_close(const reactor *r);
+/* Is something due so soon that housekeeping, which takes up to 100 us, would make it late? Once a turn: it says no now and then. */
+bool timer_hush(reactor *r);
 /* Nothing but this timer wakes us when no socket does: it must be armed whenever reactor_run returns. */
 void timer_arm(reactor *r, bool at_once);
 /* epoll has reported it. woken_ns: when it ended a sleep; 0: something else was reported with it. */

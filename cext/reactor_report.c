@@ -86,4 +86,5 @@ void report_wants(reactor *r, const int64_t *rows, int64_t count) {
     memcpy(outbox_payload(frame), rows, (size_t)count * sizeof *rows);
     outbox_queue(&r->outbox, frame);
     r->reserved += count;
+    r->asking = true;
 }

@@ -44,6 +44,15 @@ def test_a_rate_is_kept(profiled: Any) -> None:
     assert tape.requests["output_tokens"].to_pylist() == [5] * 200
 
 
+def test_a_dense_schedule_leaves_time_for_the_house(profiled: Any) -> None:
+    """Something is always due within 100 us: housekeeping goes on all the same, and the controller hears of the run."""
+    tape = profiled(Pace(segments=constant_rate(20_000), count=10_000), server={"ttft": "0ms", "itl": "0ms"})
+    assert tape.requests["outcome"].to_pylist() == ["ok"] * 10_000
+    probes = tape.read("probes")
+    heard = probes.filter(pc.equal(probes["name"], "finished"))["value"].to_pylist()
+    assert any(0 < finished < 10_000 for finished in heard)
+
+
 def test_a_closed_loop_keeps_its_slots_full(profiled: Any) -> None:
     tape = profiled(Pace(concurrency=4, count=40), server={"ttft": "5ms", "itl": "1ms"})
     assert tape.requests["outcome"].to_pylist() == ["ok"] * 40
