@@ -58,7 +58,7 @@ SERVER = (
 )
 PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
 REACTOR = (
-    *("reactor", "columns", "schedule", "feed", "outbox", "stream", "conn", "transport"),
+    *("reactor", "columns", "schedule", "feed", "order", "outbox", "stream", "conn", "transport"),
     *(
         f"reactor_{part}"
         for part in ["timer", "supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]

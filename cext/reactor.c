@@ -210,6 +210,7 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
         bad = schedule_init(&r->plan, rows->due_ns, rows->count, rows->links, rows->slots);
     if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffers || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
+        (config->order_count && !order_open(&r->order, config->order_fd, config->order_own, config->order_count)) ||
         !pool_watch(r, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
         !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !supply_prepare(r)) {
         int error = bad < -1 ? EINVAL : errno ? errno : ENOMEM;
@@ -244,6 +245,8 @@ void reactor_free(reactor *r) {
         close(r->epfd);
     if (r->timerfd >= 0)
         close(r->timerfd);
+    order_pass(&r->order, ORDER_NONE);
+    order_close(&r->order);
     outbox_free(&r->outbox);
     feed_free(&r->feed);
     columns_free(&r->columns);

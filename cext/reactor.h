@@ -43,13 +43,15 @@ typedef struct {
     uint32_t max_in_flight;      /* what is due waits while so many requests are under way; 0: no such cap */
     uint32_t max_prefilling;     /* likewise, so many that neither have a token nor have ended */
     int64_t stop_ns;             /* after the start: no request begins later; 0: never */
+    int order_fd;                /* of the page that the workers share (order.h); without others: order_count is 0 */
+    int32_t order_own, order_count;   /* which line is ours, of how many */
 } reactor_config;
 
 /* What is sent, and when. */
 typedef struct {
     int64_t count;
     const int64_t *due_ns;         /* schedule.h */
-    const int64_t *request_ids;    /* the tape's */
+    const int64_t *request_ids;    /* the tape's: their number in the plan */
     const int64_t *cancel_after_ns;/* the client closes the connection so long after the request was sent; -1: never. NULL: none is cancelled */
     const schedule_links *links;   /* NULL: no row follows another */
     const schedule_slots *slots;   /* NULL: no closed loop */

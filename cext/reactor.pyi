@@ -45,6 +45,10 @@ class Reactor:
         lines: Streams are lines of JSON, whatever Content-Type they come with.
         also_row, also_parent: Rows that have a parent, and further rows above them that they wait for as well, one a
             pair: the think time begins at the end of the last.
+        order_fd: A file of ``order_page_size(order_count)`` bytes, zero at first, that the workers of a run share: with
+            it rows that follow none leave in the order of their ``request_ids`` over all workers, as long as none is
+            more than 5 ms late.
+        order_own, order_count: Which of its lines is this worker's, of how many; 0 of 0: there is no such file.
 
     Raises:
         ValueError: Due times or openings are not ascending, or the arrays differ in length.
@@ -91,6 +95,9 @@ class Reactor:
         lines: bool = False,
         also_row: memoryview[int] | None = None,
         also_parent: memoryview[int] | None = None,
+        order_fd: int = -1,
+        order_own: int = 0,
+        order_count: int = 0,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""
@@ -120,6 +127,9 @@ def check_tls(
     Raises:
         OSError: There is no OpenSSL, or ``ca_file`` holds no certificates: what it says is for people.
     """
+
+def order_page_size(count: int) -> int:
+    """Bytes of the file by which so many workers keep one order."""
 
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this process a signal when its parent dies."""

@@ -2,7 +2,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EINVAL, errno
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from .parsers cimport Dialect
@@ -34,6 +34,9 @@ cdef extern from "schedule.h" nogil:
     ctypedef struct schedule_slots:
         const int64_t *opens_ns
         int64_t count
+
+cdef extern from "order.h" nogil:
+    int64_t order_size(int32_t count)
 
 cdef extern from "tls.h" nogil:
     enum: TLS_ERROR_BYTES
@@ -79,6 +82,9 @@ cdef extern from "reactor.h" nogil:
         uint32_t max_in_flight
         uint32_t max_prefilling
         int64_t stop_ns
+        int order_fd
+        int32_t order_own
+        int32_t order_count
     ctypedef struct reactor_rows:
         int64_t count
         const int64_t *due_ns
@@ -136,7 +142,8 @@ cdef class Reactor:
                   bytes store_file=None, bytes store_dir=None, bint insecure=False,
                   uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
                   const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False,
-                  const int64_t[::1] also_row=None, const int64_t[::1] also_parent=None):
+                  const int64_t[::1] also_row=None, const int64_t[::1] also_parent=None,
+                  int order_fd=-1, int32_t order_own=0, int32_t order_count=0):
         cdef reactor_config config
         cdef reactor_rows plan
         cdef schedule_links links
@@ -171,6 +178,9 @@ cdef class Reactor:
         config.max_in_flight = max_in_flight
         config.max_prefilling = max_prefilling
         config.stop_ns = stop_ns
+        config.order_fd = order_fd
+        config.order_own = order_own
+        config.order_count = order_count
         self.dialect = dialect
         cdef int64_t rows = due_ns.shape[0]
         memset(&plan, 0, sizeof(plan))
@@ -235,6 +245,10 @@ cdef class Reactor:
     def cancel(self):
         with nogil:
             reactor_cancel(self.ptr)
+
+
+def order_page_size(int32_t count):
+    return order_size(count)
 
 
 def die_with_parent(int signal_number):

@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "columns.h"
 #include "feed.h"
+#include "order.h"
 #include "outbox.h"
 #include "reactor.h"
 #include "schedule.h"
@@ -62,6 +63,7 @@ typedef struct conn_list { conn *first, *last; uint32_t count; } conn_list;
 struct reactor {
     reactor_config config;
     schedule plan;
+    order order;                /* with the other workers */
     int64_t *request_ids;
     feed feed;                  /* roots' requests, in order */
     feed wanted;                /* followers' requests, as they were asked for; its descriptor is -1 when there are none */

@@ -3,8 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
+#define ORDER_PATIENCE_NS (5 * TT_NS_PER_MS)  /* after a due time: longer than nearly every pause that the kernel makes */
 #define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
 #define RETAIN_LIMIT (64u << 20)
+
+/* The root that leaves next, as the tape names it. While something holds back what is due, other workers shall not wait for it. */
+static int64_t next_root(const reactor *r) {
+    return r->plan.next < r->plan.rows && !send_is_held(r) ? r->request_ids[r->plan.next] : ORDER_NONE;
+}
 
 void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries) {
     stream_begin(&c->stream, r->request_ids[row], schedule_due(&r->plan, row));
@@ -57,8 +63,11 @@ void send_more(reactor *r, conn *c) {
         record->tls_ns = c->line.tls_ns;
     }
     while (c->sent < c->length) {
-        int64_t before;
-        int64_t n = transport_write(&c->line, c->item->bytes + c->sent, c->length - c->sent, &before);
+        const char *rest = c->item->bytes + c->sent;
+        int64_t n = transport_seal(&c->line, rest, c->length - c->sent), before = clock_mono_ns();
+        order_pass(&r->order, next_root(r));
+        if (n == 0)
+            n = transport_write(&c->line, rest, c->length - c->sent);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;                      /* EPOLLOUT brings us back */
         if (n == -EPIPE || n == -ECONNRESET) {
@@ -153,7 +162,7 @@ static void send_or_wait(reactor *r, feed_item *item) {
     r->now_ns = clock_mono_ns();
 }
 
-void send_due(reactor *r) {
+static void send_all_due(reactor *r) {
     while (!r->blocked && !r->capped && schedule_next_at(&r->plan) <= r->now_ns) {
         if (send_is_over(r)) {
             send_stop(r);
@@ -183,9 +192,16 @@ void send_due(reactor *r) {
             r->blocked = true;
             return;
         }
+        if (!is_follower(r, step.row))
+            order_wait(&r->order, r->request_ids[step.row], schedule_due(&r->plan, step.row) + ORDER_PATIENCE_NS);
         schedule_pop(&r->plan);
         send_or_wait(r, item);
     }
+}
+
+void send_due(reactor *r) {
+    send_all_due(r);
+    order_pass(&r->order, next_root(r));
 }
 
 void send_prepare(reactor *r) {

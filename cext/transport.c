@@ -178,18 +178,19 @@ int64_t transport_receive(transport *t, transport_buffers *buffers, transport_re
     return tls_state_of(t->tls) == TLS_CLOSED ? 0 : -EPROTO;
 }
 
-int64_t transport_write(transport *t, const char *bytes, size_t length, int64_t *handed_ns) {
-    if (!t->tls) {
-        *handed_ns = clock_mono_ns();
+int transport_seal(transport *t, const char *bytes, size_t length) {
+    if (!t->tls || t->sealed)
+        return 0;
+    size_t piece = length < TLS_RECORD ? length : TLS_RECORD;
+    if (!tls_write(t->tls, bytes, piece))
+        return tls_state_of(t->tls) == TLS_FAILED ? -EPROTO : -ENOMEM;
+    t->sealed = piece;
+    return 0;
+}
+
+int64_t transport_write(transport *t, const char *bytes, size_t length) {
+    if (!t->tls)
         return conn_write(t->fd, bytes, length);
-    }
-    if (!t->sealed) {
-        size_t piece = length < TLS_RECORD ? length : TLS_RECORD;
-        if (!tls_write(t->tls, bytes, piece))
-            return tls_state_of(t->tls) == TLS_FAILED ? -EPROTO : -ENOMEM;
-        t->sealed = piece;
-    }
-    *handed_ns = clock_mono_ns();
     int error = flush(t);
     if (error)
         return error;

@@ -3,7 +3,7 @@
  *
  *     transport_open      the kernel begins to connect
  *     transport_advance   whenever epoll reports it, until it is open: connected, the tunnel is there, the handshake is done
- *     transport_receive, transport_write     bytes of the application
+ *     transport_receive, transport_seal and transport_write     bytes of the application
  *     transport_close     says goodbye (close_notify) and closes
  *
  * Reading is one recvmsg with the kernel's stamp, whatever lies above: all that one read decrypts to has the stamp of its
@@ -73,9 +73,12 @@ typedef struct {
 /* Bytes of the application, 0 at the end of the stream, -EAGAIN when there are none now, or -errno: -EPROTO when TLS broke. */
 int64_t transport_receive(transport *t, transport_buffers *buffers, transport_read *read);
 
-/* Bytes that the kernel has taken wholly, or -errno. After -EAGAIN it is called again with the same bytes. *handed_ns: when
- * the first of them were handed to the kernel, CLOCK_MONOTONIC. */
-int64_t transport_write(transport *t, const char *bytes, size_t length, int64_t *handed_ns);
+/* Makes the next bytes ready to be written: TLS encrypts as many of them as one record takes. 0 or -errno. */
+int transport_seal(transport *t, const char *bytes, size_t length);
+
+/* Hands them to the kernel, and does nothing besides. Bytes that it has taken wholly, or -errno; after -EAGAIN the same bytes are
+ * sealed and written again. */
+int64_t transport_write(transport *t, const char *bytes, size_t length);
 
 /* After an end of the stream: was it cut off under TLS, without close_notify? */
 bool transport_was_cut(const transport *t);

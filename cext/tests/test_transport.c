@@ -61,16 +61,20 @@ static void await_stamps(void) {
     CHECK(read_.stamp_ns > 0);
 }
 
+static int64_t write_next(transport *t, const char *bytes, size_t length) {
+    int error = transport_seal(t, bytes, length);
+    return error ? error : transport_write(t, bytes, length);
+}
+
 static void test_plain(void) {
     transport t;
     char text[TRANSPORT_TEXT], heard[16];
-    int64_t handed_ns;
     transport_read read_;
     int peer = dial(&t);
     CHECK(transport_advance(&t, &route, &buffers, text));
     CHECK(t.connected_ns > 0 && t.tls_ns == 0);
     CHECK_NUMBER(transport_receive(&t, &buffers, &read_), -EAGAIN);
-    CHECK_NUMBER(transport_write(&t, "hello", 5, &handed_ns), 5);
+    CHECK_NUMBER(write_next(&t, "hello", 5), 5);
     wait_for(peer, POLLIN);
     CHECK_NUMBER(read(peer, heard, sizeof heard), 5);
     CHECK_NUMBER(write(peer, "world", 5), 5);
@@ -196,11 +200,10 @@ static int shake(transport *t, tls *server) {
 static void test_tls(tls_context *serving, bool cut) {
     transport t;
     transport_read read_;
-    int64_t handed_ns;
     char heard[64];
     tls *server = tls_new(serving);
     int peer = shake(&t, server);
-    CHECK_NUMBER(transport_write(&t, "hello", 5, &handed_ns), 5);
+    CHECK_NUMBER(write_next(&t, "hello", 5), 5);
     wait_for(peer, POLLIN);
     CHECK_TEXT(heard, pull(server, peer, heard, sizeof heard), "hello");
     CHECK(tls_write(server, "wor", 3) && tls_write(server, "ld", 2));
@@ -226,7 +229,6 @@ static void test_tls(tls_context *serving, bool cut) {
 static void test_back_pressure(tls_context *serving) {
     enum { LENGTH = 8 << 20 };
     transport t;
-    int64_t handed_ns;
     tls *server = tls_new(serving);
     int peer = shake(&t, server), waits = 0;
     char *bytes = malloc(LENGTH), *heard = malloc(LENGTH);
@@ -234,7 +236,7 @@ static void test_back_pressure(tls_context *serving) {
     for (size_t i = 0; i < LENGTH; i++)
         bytes[i] = (char)(i * 7 + i / 1000);
     while (sent < LENGTH) {
-        int64_t n = transport_write(&t, bytes + sent, LENGTH - sent, &handed_ns);
+        int64_t n = write_next(&t, bytes + sent, LENGTH - sent);
         if (n == -EAGAIN) {
             waits++;
             got += pull(server, peer, heard + got, LENGTH - got);
@@ -260,7 +262,6 @@ static void test_back_pressure(tls_context *serving) {
 static void test_garbage_instead_of_tls(tls_context *serving, const char *garbage, size_t length, const char *reason) {
     transport t;
     transport_read read_;
-    int64_t handed_ns;
     tls *server = tls_new(serving);
     int peer = shake(&t, server);
     CHECK_NUMBER(write(peer, garbage, length), length);
@@ -271,7 +272,7 @@ static void test_garbage_instead_of_tls(tls_context *serving, const char *garbag
     CHECK_NUMBER(n, -EPROTO);
     CHECK_TEXT(transport_reason(&t), strlen(transport_reason(&t)), reason);
     CHECK_NUMBER(transport_receive(&t, &buffers, &read_), -EPROTO);
-    CHECK_NUMBER(transport_write(&t, "x", 1, &handed_ns), -EPROTO);
+    CHECK_NUMBER(write_next(&t, "x", 1), -EPROTO);
     transport_close(&t);
     close(peer);
     tls_free(server);

@@ -1,5 +1,6 @@
 """The controller: starts the workers, feeds them, collects what they measure, writes the tape."""
 
+import os
 import selectors
 import signal
 import socket
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ...cext.reactor import order_page_size
 from ..errors import UserError
 from ..plan import Plan, Shard, shard_joins, shard_links, shards
 from ..tape import TapeWriter
@@ -155,7 +157,8 @@ class Controller:
         """
         with self._interruptible():
             try:
-                self._start()
+                ordered = self._spawn_all()
+                self._start(ordered)
                 self._collect()
                 self._write_unsent()
             finally:
@@ -163,9 +166,16 @@ class Controller:
 
     # ---- the start ----
 
-    def _start(self) -> None:
-        for number, shard in enumerate(shards(self._plan, self._count)):
-            self._workers.append(self._spawn(number, shard))
+    def _spawn_all(self) -> int:
+        """Returns how many of the workers send in one order: all, or none."""
+        parts = shards(self._plan, self._count)
+        ordered = 0 if self._plan.load.closed or len(parts) == 1 else len(parts)
+        with _shared_page(order_page_size(ordered)) as order_fd:
+            for number, shard in enumerate(parts):
+                self._workers.append(self._spawn(number, shard, order_fd))
+        return ordered
+
+    def _start(self, ordered: int) -> None:
         for worker in self._workers:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
             follows = self._plan.parent is not None
@@ -175,7 +185,7 @@ class Controller:
             try:
                 send_setup(
                     worker.channel,
-                    self._setup_of(worker.shard),
+                    self._setup_of(worker, ordered),
                     due_ns,
                     worker.rows,
                     *links,
@@ -214,20 +224,23 @@ class Controller:
         except (TimeoutError, ConnectionResetError):
             return False
 
-    def _setup_of(self, shard: Shard) -> Setup:
+    def _setup_of(self, worker: _Worker, ordered: int) -> Setup:
+        shard = worker.shard
         return replace(
             self._setup,
             route=self._routes[shard.server],
             max_in_flight=shard.load.max_in_flight,
             max_prefilling=shard.load.max_prefilling,
             stop_ns=shard.load.stop_ns,
+            order_own=worker.number,
+            order_count=ordered,
         )
 
-    def _spawn(self, number: int, shard: Shard) -> _Worker:
+    def _spawn(self, number: int, shard: Shard, order_fd: int) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        fds = [end.fileno() for end in (theirs, their_control, their_wanted)]
+        fds = [*(end.fileno() for end in (theirs, their_control, their_wanted)), order_fd]
         for end in (ours, theirs, wanted):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         process = subprocess.Popen(
@@ -459,6 +472,17 @@ class Controller:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def _shared_page(size: int) -> Iterator[int]:
+    """A file of zero bytes that lies in memory alone, and goes with the last process that has it."""
+    fd = os.memfd_create("tokentape-order")
+    try:
+        os.ftruncate(fd, size)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def descriptors_for(plan: Plan, peak: int, workers: int) -> tuple[int, str | None]:

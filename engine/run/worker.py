@@ -1,7 +1,7 @@
 """The worker process: one uvloop loop, one reactor, and nothing that could delay either.
 
-Run as ``python -m tokentape.engine.run.worker CHANNEL_FD CONTROL_FD WANTED_FD``. It imports no Arrow and no tokenizer,
-writes no file and collects no garbage.
+Run as ``python -m tokentape.engine.run.worker CHANNEL_FD CONTROL_FD WANTED_FD ORDER_FD``. It imports no Arrow
+and no tokenizer, writes no file and collects no garbage.
 """
 
 import gc
@@ -25,7 +25,7 @@ STAY_NS = 5_000_000
 """How long the reactor stays in one call. A command waits so long, or for the 20 ms of its tick, at most."""
 
 
-def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
+def main(channel_fd: int, control_fd: int, wanted_fd: int, order_fd: int) -> None:
     """Serve one run: setup, ready, go, and the end when all is handed over."""
     die_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -75,6 +75,9 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
         max_in_flight=setup.max_in_flight,
         max_prefilling=setup.max_prefilling,
         stop_ns=setup.stop_ns,
+        order_fd=order_fd,
+        order_own=setup.order_own,
+        order_count=setup.order_count,
     )
     for column in columns.values():
         column.release()
@@ -113,4 +116,4 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]))
+    main(*map(int, sys.argv[1:5]))
