@@ -22,6 +22,9 @@ cdef extern from "<sys/prctl.h>" nogil:
     int prctl(int option, ...)
     int PR_SET_PDEATHSIG, PR_SET_TIMERSLACK
 
+cdef extern from "turns.h" nogil:
+    void turns_ask_short()
+
 cdef extern from "schedule.h" nogil:
     ctypedef struct schedule_links:
         const int64_t *parent
@@ -260,3 +263,4 @@ def wake_exactly():
     # The kernel may delay a wake-up by the timer slack, 50 us by default, to join it with others.
     if prctl(PR_SET_TIMERSLACK, <unsigned long>1) != 0:
         raise OSError(errno, os.strerror(errno))
+    turns_ask_short()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...cext.reactor import order_page_size
 from ..errors import UserError
 from ..plan import Plan, Shard, shard_joins, shard_links, shards
+from ..scheduling import giving_way
 from ..tape import TapeWriter
 from ..transport.route import Route
 from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
@@ -158,8 +159,9 @@ class Controller:
         with self._interruptible():
             try:
                 ordered = self._spawn_all()
-                self._start(ordered)
-                self._collect()
+                with giving_way():
+                    self._start(ordered)
+                    self._collect()
                 self._write_unsent()
             finally:
                 self._end()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import UserError
+from ..scheduling import giving_way
 
 
 @contextmanager
@@ -22,12 +23,13 @@ def simulated_server(options: Sequence[str] = ()) -> Iterator[str]:
     """
     ours, theirs = os.pipe()
     command = [sys.executable, "-P", "-m", "tokentape.engine.cli.main", "serve", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--announce-fd", str(theirs), "--parent-pid", str(os.getpid()), *options],
-        pass_fds=(theirs,),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C is ours to handle: streams must be able to end
-    )
+    with giving_way():  # on one machine with what it is to time
+        process = subprocess.Popen(
+            [*command, "--announce-fd", str(theirs), "--parent-pid", str(os.getpid()), *options],
+            pass_fds=(theirs,),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is ours to handle: streams must be able to end
+        )
     os.close(theirs)
     try:
         with os.fdopen(ours) as announced:
