@@ -61,6 +61,7 @@ class Setup:
     lines: bool = False  # streams are lines of JSON
     order_own: int = 0
     order_count: int = 0
+    realtime: bool = False
 
 
 def send_setup(

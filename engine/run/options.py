@@ -39,6 +39,7 @@ class SendOptions:
         grace_ns: How long open streams may go on after the end of sending.
         preopen_ns: Connections are opened this long before they are needed.
         spin_ns: Poll instead of sleeping this long before each due time.
+        realtime: Send at real-time priority, and keep the machine's cores awake meanwhile.
         reuse: Keep connections for further requests.
         kernel_stamps: Use the kernel's receive stamps where there are any.
         keep_bodies: Keep request bodies and response texts on the tape.
@@ -71,6 +72,7 @@ class SendOptions:
     grace_ns: int = 30_000 * MS
     preopen_ns: int = 200 * MS
     spin_ns: int = 0
+    realtime: bool = False
     reuse: bool = True
     kernel_stamps: bool = True
     keep_bodies: bool = False

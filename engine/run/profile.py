@@ -20,7 +20,7 @@ from ..transport.reach import reachable
 from ..transport.target import Target, find_target
 from .api import api_of
 from .controller import Status, descriptors_for
-from .execute import Job, check_free, execute, server_of
+from .execute import Job, check_start, execute, server_of
 from .options import ProfileOptions
 from .prepare import Prepared, prepare
 from .prepared import PreparedComposer
@@ -76,7 +76,7 @@ def profile(
         key_header=endpoint.key_header,
         of_api=endpoint.headers,
     )
-    check_free(out)
+    check_start(out, options)
     prepared = prepare(options, endpoint, on_note)
     plan = _plan(prepared, options)
     if (cut := ramp_cut(options.pace)) is not None:

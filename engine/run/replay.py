@@ -25,7 +25,7 @@ from ..transport.target import Target, base_path, find_target, join_path
 from .api import api_of
 from .bodies import Composer, LiveComposer
 from .controller import Status, descriptors_for
-from .execute import Job, check_free, execute, server_of
+from .execute import Job, check_start, execute, server_of
 from .heads import Heads
 from .options import ReplayOptions
 from .records import Constants
@@ -72,7 +72,7 @@ def replay(
         key_header=endpoint.key_header,
         of_api=endpoint.headers,
     )
-    check_free(out)
+    check_start(out, options)
     trace = traces.read(
         trace_path,
         format=options.trace_format,

@@ -15,6 +15,7 @@ import uvloop
 
 from ...cext.parsers import Dialect
 from ...cext.reactor import Reactor, die_with_parent, wake_exactly
+from ..scheduling import go_realtime
 from ..transport.route import encoded
 from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
 
@@ -101,6 +102,8 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int, order_fd: int) -> Non
                 reactor.cancel()
             turn()
 
+    if setup.realtime:
+        go_realtime()
     gc.collect()
     gc.freeze()
     gc.disable()
