@@ -2,7 +2,8 @@
  *
  * Requests that are due a few us apart lie with several workers, and each worker is late by some us of its own: without a word
  * between them they would change places. So the workers share a page with a line for each of them, in which it says what it sends
- * next; who has something due looks at the others' lines first. Whoever has the earliest request waits for nobody. */
+ * next, and that before its first request; who has something due looks at the others' lines. Whoever has the earliest request
+ * waits for nobody. */
 #ifndef TT_ORDER_H
 #define TT_ORDER_H
 

@@ -1,5 +1,7 @@
 """Load control as the reactor's caller meets it: a closed loop, its end, and planned cancellations."""
 
+import mmap
+import os
 import selectors
 import socket
 import time
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tokentape.cext.parsers import Dialect
-from tokentape.cext.reactor import Reactor
+from tokentape.cext.reactor import Reactor, order_page_size
 from tokentape.engine.run.channel import FEED_END, FEED_HEADER, REQUESTS, STATUS
 from tokentape.engine.run.frames import FrameReader
 from tokentape.engine.run.records import STATUS as STATUS_RECORD
@@ -21,6 +23,7 @@ from tokentape.engine.transport.target import find_target
 
 MS = 1_000_000
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
+NOTHING = 2**63 - 1  # ORDER_NONE
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -172,6 +175,32 @@ def test_a_planned_cancellation_closes_the_connection_by_itself(run: Run) -> Non
     assert OUTCOMES[records["outcome"][1]] == "ok"
     assert records["end_ns"][0] - records["sent_end_ns"][0] >= 25 * MS
     assert "cancelled by the client 0.025 s after it was sent, as planned" in errors
+
+
+@pytest.fixture
+def page() -> Iterator[int]:
+    fd = os.memfd_create("order")
+    os.ftruncate(fd, order_page_size(2))
+    yield fd
+    os.close(fd)
+
+
+def test_a_worker_waits_for_what_another_has_before_it(page: int) -> None:
+    """The other one never begins, so that the first request leaves when patience ends, 5 ms after its due time."""
+    run = Run(2, order_fd=page, order_own=1, order_count=2)
+    lines = memoryview(mmap.mmap(page, order_page_size(2))).cast("q")
+    own = len(lines) // 2
+    run.feed(0, 1, end=True)
+    lines[0] = -1
+    run.reactor.begin(time.monotonic_ns())
+    run.until_arrived(2)
+    assert lines[own] == NOTHING
+    for connection in run.server:
+        connection.sendall(ANSWER)
+    records, _, _ = run.until_finished()
+    assert (records["sent_ns"] - records["scheduled_ns"]).min() >= 5 * MS
+    assert lines[0] == -1
+    run.close()
 
 
 def places(*rows: int) -> memoryview:
