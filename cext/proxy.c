@@ -14,6 +14,7 @@
 
 #include "listener.h"
 #include "proxy_internal.h"
+#include "turns.h"
 
 #define READY_EVENTS 512
 #define ACCEPTS_PER_TURN 256
@@ -201,6 +202,7 @@ static void sample_clocks(proxy *p) {
 static void *run(void *argument) {
     proxy *p = argument;
     struct epoll_event ready[READY_EVENTS];
+    turns_ask_short();
     publish(p);
     while (!atomic_load_explicit(&p->stopping, memory_order_relaxed)) {
         int64_t rest_ns = p->flush_ns - clock_mono_ns();

@@ -17,6 +17,7 @@
 
 #include "listener.h"
 #include "server_internal.h"
+#include "turns.h"
 
 #define READY_EVENTS 512
 #define DUE_PER_TURN 512        /* streams advanced before sockets are looked at again */
@@ -205,6 +206,7 @@ static void free_dead(server *s) {
 static void *run(void *argument) {
     server *s = argument;
     struct epoll_event ready[READY_EVENTS];
+    turns_ask_short();
     s->now_ns = clock_mono_ns();
     publish(s);
     while (!atomic_load_explicit(&s->stopping, memory_order_relaxed)) {

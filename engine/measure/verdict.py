@@ -186,7 +186,7 @@ def _lateness(e: Evidence) -> list[Reason]:
     limits = lateness_limits(ttft)
     against = f" (median TTFT {ttft / MS:,.2f} ms)" if ttft else ""
     text = f"requests were sent {p50 / MS:,.2f} ms late at p50, {p99 / MS:,.2f} ms at p99{against}"
-    advice = "use more workers, a lower speed or rate, or a client machine with idle cores"
+    advice = "use more workers, a lower speed or rate, a client machine with idle cores, or --realtime"
     if p50 > limits.invalid_p50_ns or p99 > limits.invalid_p99_ns:
         return [Reason(INVALID, "late", text, advice)]
     if p99 > limits.degraded_p99_ns:
