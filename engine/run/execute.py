@@ -190,7 +190,7 @@ def _setup(job: Job, options: SendOptions) -> Setup:
         idle_timeout_ns=IDLE_TIMEOUT_NS,
         horizon_ns=options.preopen_ns,
         spin_ns=options.spin_ns,
-        feed_limit=FEED_LIMIT // options.workers,
+        feed_limit=FEED_LIMIT // max(options.workers, len(job.targets)),
         max_connections=job.connections,
         reuse=options.reuse,
         stamps=options.kernel_stamps,

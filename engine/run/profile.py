@@ -254,9 +254,14 @@ def check_profile(options: ProfileOptions) -> None:
     """Refuse what cannot be done, before anything is made.
 
     Raises:
-        UserError: More workers than requests at a time.
+        UserError: More workers than requests at a time, or more servers, each of which has a worker.
     """
-    if options.pace.concurrency and options.workers > options.pace.concurrency:
-        raise UserError(
-            f"--workers {options.workers} cannot share --concurrency {options.pace.concurrency}; use fewer workers"
-        )
+    pace, servers = options.pace, len(options.urls)
+    if options.workers >= servers:
+        sharing, advice = f"--workers {options.workers}", "; use fewer workers"
+    else:
+        sharing, advice = f"{servers} servers", ", for each has a worker of its own; raise it, or name fewer servers"
+    caps = (("--concurrency", pace.concurrency or pace.max_in_flight), ("--max-prefilling", pace.max_prefilling))
+    for option, cap in caps:
+        if 0 < cap < max(options.workers, servers):
+            raise UserError(f"{sharing} cannot share {option} {cap}{advice}")
