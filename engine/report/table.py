@@ -82,10 +82,10 @@ def number(value: float) -> str:
 
 
 def cell(row: Statistic, name: str) -> str:
-    """A statistic's value, with four decimals below 0.1 ms, or why there is none: `failed`, `n/a (needs 368)`."""
+    """A statistic's value, with four decimals where most are below 0.1 ms, or why there is none: `n/a (needs 368)`."""
     value = row.value(name)
     if value is not None:
-        return f"{value:.4f}" if row.unit == "ms" and 0 < abs(value) < 0.1 else number(value)
+        return f"{value:,.4f}" if row.unit == "ms" and (row.value("p50") or 1) < 0.1 else number(value)
     note = row.notes.get(name)
     if note == FAILED:
         return FAILED
