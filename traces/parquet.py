@@ -19,7 +19,7 @@ from .fields import MAX_NS, MAX_TOKENS, BadField, duration_ns, shown, token_coun
 from .files import PARQUET, read_whole
 from .table import one_array
 
-_STREAMED_VALUES = 1 << 20
+_STREAMED_ROWS = 2048
 _BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError)
 
 
@@ -49,7 +49,7 @@ def _names(path: Path, changed_ns: int, size: int) -> tuple[str, ...]:
 
 
 def list_column(source: str, file: Any, name: str) -> Any:
-    """A column of list<int32> as one array, read a few megabytes at a time into a buffer of the right size.
+    """A column of list<int32> as one array, read a few megabytes at a time into a buffer that grows in place.
 
     Arrow's own way holds it up to four times: what it decodes into is doubled as it grows.
 
@@ -63,25 +63,17 @@ def list_column(source: str, file: Any, name: str) -> Any:
 
     Raises:
         TraceError: There is a null in a list.
-        ValueError: The file tells a wrong number of values.
     """
-    about = file.metadata
-    groups = [about.row_group(group) for group in range(about.num_row_groups)]
-    sizes = [
-        group.column(leaf).num_values
-        for group in groups
-        for leaf in range(group.num_columns)
-        if group.column(leaf).path_in_schema.partition(".")[0] == name
-    ]
-    most = sum(sizes)
-    rows = max(1, about.num_rows * _STREAMED_VALUES // max(_STREAMED_VALUES, most))
-    values = np.empty(most, np.int32)
+    # How many values there are must not be asked: for some damaged files Arrow (26.0) then ends the process.
+    values = np.empty(_STREAMED_ROWS, np.int32)
     lengths = []
     end = 0
-    for batch in file.iter_batches(batch_size=rows, columns=[name], use_threads=False):
+    for batch in file.iter_batches(batch_size=_STREAMED_ROWS, columns=[name], use_threads=False):
         flat = batch.column(0).flatten()
         if flat.null_count:
             raise TraceError(source, "has a null or negative id", field=name)
+        if end + len(flat) > len(values):  # in place, for the kernel moves whole pages of a large buffer
+            values.resize((end + len(flat)) * 9 // 8, refcheck=False)
         values[end : end + len(flat)] = flat.to_numpy()
         end += len(flat)
         lengths.append(batch.column(0).value_lengths().fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64))
