@@ -27,6 +27,7 @@ START_S = 60.0
 API_KEY = "a-key-for-this-test-0123456789"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip these tests unless they are asked for; all in one process, which shares one server."""
     for item in items:
