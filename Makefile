@@ -32,7 +32,8 @@ ctest:
 	$(MAKE) --no-print-directory -C cext/tests fuzz SECONDS=3
 
 pytest: build
-	PYTHONPATH=build/names $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	PYTHONPATH=build/names $(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/real
+	PYTHONPATH=build/names $(BIN)/python -m pytest -q tests/real  # they share one server
 
 # The wheel, in an environment of its own, away from the tree.
 wheel: $(VENV)/.developing

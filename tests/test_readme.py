@@ -17,9 +17,6 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 
 
-pytestmark = pytest.mark.xdist_group("readme")  # its examples run one after the other
-
-
 class Block(NamedTuple):
     """A fenced block of Markdown."""
 

@@ -27,12 +27,8 @@ START_S = 60.0
 API_KEY = "a-key-for-this-test-0123456789"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip these tests unless they are asked for; all in one process, which shares one server."""
-    for item in items:
-        if item.get_closest_marker("real_server"):
-            item.add_marker(pytest.mark.xdist_group("real"))
+    """Skip these tests unless they are asked for."""
     if os.environ.get("REAL_SERVER") == "1":
         return
     skip = pytest.mark.skip(reason="set REAL_SERVER=1 to run against llama.cpp's server (installs 127 MB once)")
