@@ -20,7 +20,6 @@ typedef struct {
 typedef struct {
     order_line *lines;       /* NULL: nobody to agree with */
     int32_t own, count;
-    int64_t said;            /* what the own line holds */
 } order;
 
 /* Maps the page, a file of order_size(count) zero bytes; it stays the caller's. false: errno. */
@@ -29,11 +28,9 @@ static inline int64_t order_size(int32_t count) { return (int64_t)sizeof(order_l
 void order_close(order *o);
 
 /* Everything before `next` has left, or shall not be waited for. */
-static inline void order_pass(order *o, int64_t next) {
-    if (!o->lines || next == o->said)
-        return;
-    o->said = next;
-    atomic_store_explicit(&o->lines[o->own].next, next, memory_order_release);
+static inline void order_pass(const order *o, int64_t next) {
+    if (o->lines && atomic_load_explicit(&o->lines[o->own].next, memory_order_relaxed) != next)   /* others' caches hold the line */
+        atomic_store_explicit(&o->lines[o->own].next, next, memory_order_release);
 }
 
 /* Returns when every request below this one has been passed, at the latest at until_ns (CLOCK_MONOTONIC). */
