@@ -58,7 +58,7 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python setup.py pyproject.toml $(wildcard cext/*.[chp]* engine/*.py engine/*/*.py engine/*/*/*.py traces/*.py traces/*/*.py)
+$(VENV)/.installed: $(VENV)/bin/python setup.py pyproject.toml $(shell find engine traces cext -name "*.py" -o -name "*.[ch]" -o -name "*.p[xy]*")
 	$(PIP) .
 	@touch $@
 

@@ -27,15 +27,22 @@ def link_names() -> None:
             link.symlink_to(os.path.relpath(target, package))
 
 
-def extension(name: str, *parts: str) -> Extension:
-    """One compiled module: ``cext/<name>.pyx`` with the C parts that it wraps."""
+def extension(name: str, *rooms: str) -> Extension:
+    """One compiled module: ``cext/<name>.pyx`` and all C files of the folders that it wraps.
+
+    Args:
+        name: The module's name.
+        rooms: Folders of ``cext``, or single C files without their suffix.
+    """
     sanitize = os.environ.get("TOKENTAPE_SANITIZE")
     extra = [f"-fsanitize={sanitize}", "-g"] if sanitize else ["-g0"]
+    cext = ROOT / "cext"
+    parts = [part for room in rooms for part in sorted([*cext.glob(f"{room}/**/*.c"), *cext.glob(f"{room}.c")])]
     return Extension(
         f"tokentape.cext.{name}",
-        [f"build/names/tokentape/cext/{name}.pyx", *(f"cext/{part}.c" for part in parts)],
+        [f"build/names/tokentape/cext/{name}.pyx", *(str(part.relative_to(ROOT)) for part in parts)],
         include_dirs=["cext"],
-        depends=[str(path.relative_to(ROOT)) for path in (ROOT / "cext").glob("*.h")],
+        depends=[str(path.relative_to(ROOT)) for path in cext.glob("*/**/*.h")],
         extra_compile_args=["-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", *extra],
         extra_link_args=extra[:1],
         libraries=["dl"],  # dlopen is in libc only since glibc 2.34
@@ -46,34 +53,15 @@ link_names()
 
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
-PARSERS = ("json", "http1", "sse", "ndjson", "event")
-SERVER = (
-    "server",
-    *(f"server_{part}" for part in ["http", "blocks", "body", "cache", "draw", "wire", "metrics"]),
-    *(f"server_{part}" for part in ["heap", "conn", "route", "answer", "pieces"]),
-    *(
-        f"server_{family}"
-        for family in ["openai", "responses", "anthropic", "ollama", "tgi", "triton", "sglang", "rankings"]
-    ),
-)
-PROXY = ("proxy", "proxy_link", "proxy_exchange", "proxy_request")
-REACTOR = (
-    *("reactor", "columns", "schedule", "feed", "order", "outbox", "stream", "conn", "transport"),
-    *(
-        f"reactor_{part}"
-        for part in ["timer", "supply", "pool", "open", "cap", "send", "receive", "cancel", "end", "report"]
-    ),
-)
-TLS = ("tls", "tls_library")
 MODULES = {
-    "parsers": PARSERS,
-    "reactor": (*PARSERS, *TLS, *REACTOR),
-    "server": ("json", "columns", "listener", *TLS, *SERVER),
-    "recorder": (*PARSERS, "columns", "conn", "stream", "listener", *PROXY),
+    "parsers": ("parse", "response/event"),
+    "reactor": ("base", "parse", "response", "schedule", "channel", "net", "reactor"),
+    "server": ("base", "parse", "net", "server"),
+    "recorder": ("base", "parse", "response", "net", "proxy"),
 }
 setup(
     ext_modules=cythonize(
-        [extension(name, *parts) for name, parts in MODULES.items()],
+        [extension(name, *rooms) for name, rooms in MODULES.items()],
         include_path=[str(NAMES)],
         build_dir="build/cython",
         compiler_directives={"language_level": "3", "freethreading_compatible": True},

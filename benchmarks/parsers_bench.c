@@ -1,15 +1,16 @@
 /* What the parsers cost per event, without sockets: http1, sse and event over a chat stream in memory.
  *
- *     gcc -O3 -std=gnu11 -Icext -o build/parsers_bench benchmarks/parsers_bench.c cext/json.c cext/http1.c cext/sse.c cext/event.c
+ *     gcc -O3 -std=gnu11 -Icext -o build/parsers_bench benchmarks/parsers_bench.c \
+ *         cext/parse/json.c cext/parse/http1.c cext/parse/sse.c cext/response/event.c
  *     build/parsers_bench
  *
  * Each line is the best of 15 passes over 20,000 events, in nanoseconds per event: the full chain over reads of the size
  * named, then each layer alone. The last line is one JSON text whose bulk is one string, as a long request body is, in GB/s. */
-#include "clock.h"
-#include "event.h"
-#include "http1.h"
-#include "json.h"
-#include "sse.h"
+#include "base/clock.h"
+#include "response/event.h"
+#include "parse/http1.h"
+#include "parse/json.h"
+#include "parse/sse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

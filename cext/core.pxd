@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from posix.time cimport clockid_t
 
 
-cdef extern from "clock.h" nogil:
+cdef extern from "base/clock.h" nogil:
     const int64_t TT_NS_PER_S
     const int64_t TT_NS_PER_MS
     const int64_t TT_NS_PER_US
@@ -15,7 +15,7 @@ cdef extern from "clock.h" nogil:
     int64_t clock_offset_ns()
 
 
-cdef extern from "json.h" nogil:
+cdef extern from "parse/json.h" nogil:
     const int JSON_MAX_DEPTH
     const int JSON_MALFORMED
 
@@ -39,7 +39,7 @@ cdef extern from "json.h" nogil:
     int64_t json_integer(const json_match *match, int64_t otherwise)
 
 
-cdef extern from "http1.h" nogil:
+cdef extern from "parse/http1.h" nogil:
     const uint32_t HTTP1_MAX_HEAD
 
     ctypedef enum http1_result:
@@ -71,7 +71,7 @@ cdef extern from "http1.h" nogil:
     http1_result http1_finish(http1 *parser)
 
 
-cdef extern from "sse.h" nogil:
+cdef extern from "parse/sse.h" nogil:
     const uint32_t SSE_MAX_EVENT
 
     ctypedef enum sse_result:
@@ -97,7 +97,7 @@ cdef extern from "sse.h" nogil:
     sse_result sse_finish(sse *framer, sse_event *event)
 
 
-cdef extern from "ndjson.h" nogil:
+cdef extern from "parse/ndjson.h" nogil:
     ctypedef struct ndjson:
         pass
 
@@ -108,7 +108,7 @@ cdef extern from "ndjson.h" nogil:
     sse_result ndjson_finish(ndjson *framer, sse_event *event)
 
 
-cdef extern from "event.h" nogil:
+cdef extern from "response/event.h" nogil:
     ctypedef enum event_kind:
         KIND_TOKEN, KIND_REASONING, KIND_TOOL_CALL, KIND_ROLE, KIND_USAGE, KIND_DONE, KIND_ERROR
         KIND_COMMENT, KIND_OTHER, KIND_COUNT
@@ -151,7 +151,7 @@ cdef extern from "event.h" nogil:
                     const char *data, size_t data_length, event_scan_result *result)
 
 
-cdef extern from "columns.h" nogil:
+cdef extern from "base/columns.h" nogil:
     const int EVENT_ROWS
     const int EVENT_ROW_BYTES
 

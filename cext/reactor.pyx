@@ -10,7 +10,7 @@ from .parsers cimport Dialect
 import os
 
 
-cdef extern from "event.h" nogil:
+cdef extern from "response/event.h" nogil:
     ctypedef struct event_dialect:
         pass
 
@@ -22,10 +22,10 @@ cdef extern from "<sys/prctl.h>" nogil:
     int prctl(int option, ...)
     int PR_SET_PDEATHSIG, PR_SET_TIMERSLACK
 
-cdef extern from "turns.h" nogil:
+cdef extern from "base/time_slice.h" nogil:
     void turns_ask_short()
 
-cdef extern from "schedule.h" nogil:
+cdef extern from "schedule/schedule.h" nogil:
     ctypedef struct schedule_links:
         const int64_t *parent
         const int64_t *think_ns
@@ -38,10 +38,10 @@ cdef extern from "schedule.h" nogil:
         const int64_t *opens_ns
         int64_t count
 
-cdef extern from "order.h" nogil:
+cdef extern from "schedule/send_order.h" nogil:
     int64_t order_size(int32_t count)
 
-cdef extern from "tls.h" nogil:
+cdef extern from "net/tls.h" nogil:
     enum: TLS_ERROR_BYTES
     ctypedef struct tls_context:
         pass
@@ -54,7 +54,7 @@ cdef extern from "tls.h" nogil:
     tls_context *tls_client(const tls_client_options *options, char *why)
     void tls_context_free(tls_context *context)
 
-cdef extern from "transport.h" nogil:
+cdef extern from "net/transport.h" nogil:
     ctypedef struct transport_route:
         sockaddr_storage address
         uint32_t address_length
@@ -63,7 +63,7 @@ cdef extern from "transport.h" nogil:
         size_t tunnel_length
         tls_context *tls
 
-cdef extern from "reactor.h" nogil:
+cdef extern from "reactor/reactor.h" nogil:
     ctypedef struct reactor_config:
         transport_route route
         int channel_fd

@@ -59,7 +59,7 @@ class RecordedRequest(NamedTuple):
     """One finished request."""
 
     record: bytes
-    """``request_record`` of ``cext/request.h``; ``sent_ns`` is when its first byte arrived."""
+    """``request_record`` of ``cext/base/request_record.h``; ``sent_ns`` is when its first byte arrived."""
     id: bytes
     """Of the response, as between the quotes of JSON; likewise `finish` and `text`."""
     finish: bytes

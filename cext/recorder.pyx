@@ -16,15 +16,15 @@ cdef extern from "<sys/socket.h>" nogil:
         pass
     ctypedef unsigned int socklen_t
 
-cdef extern from "event.h" nogil:
+cdef extern from "response/event.h" nogil:
     ctypedef struct event_dialect:
         pass
 
-cdef extern from "request.h" nogil:
+cdef extern from "base/request_record.h" nogil:
     ctypedef struct request_record:
         uint32_t id_length, finish_length, error_length, text_length
 
-cdef extern from "proxy.h" nogil:
+cdef extern from "proxy/proxy.h" nogil:
     enum: PROXY_ENDPOINTS
     enum: PROXY_MAX_BODY
     ctypedef struct proxy_config:

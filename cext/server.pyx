@@ -7,7 +7,7 @@ from libc.errno cimport ENAMETOOLONG, EPROTO, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-cdef extern from "columns.h" nogil:
+cdef extern from "base/columns.h" nogil:
     ctypedef struct event_block:
         uint32_t rows
         int64_t *request_id
@@ -18,7 +18,7 @@ cdef extern from "columns.h" nogil:
         uint8_t *kind
         uint8_t *coalesced
 
-cdef extern from "server_draw.h" nogil:
+cdef extern from "server/model/draw.h" nogil:
     ctypedef int draw_shape
     ctypedef struct draw_law:
         draw_shape shape
@@ -26,7 +26,7 @@ cdef extern from "server_draw.h" nogil:
     uint64_t draw_key(uint64_t seed, uint64_t request)
     int64_t draw_ns(const draw_law *law, uint64_t key, uint64_t index)
 
-cdef extern from "server_wire.h" nogil:
+cdef extern from "server/apis/wire.h" nogil:
     enum: WIRE_MAX_CHUNK_TOKENS
     ctypedef int wire_role
     ctypedef int wire_finish
@@ -47,17 +47,17 @@ cdef extern from "server_wire.h" nogil:
         int32_t tokens_per_chunk, reasoning_tokens
     const char *wire_word(int32_t token, size_t *length)
 
-cdef extern from "server_dialect.h" nogil:
+cdef extern from "server/apis/dialect.h" nogil:
     ctypedef int ask_kind
     enum: ASK_KINDS
     ctypedef struct wire_dialect:
         const char *name
     const wire_dialect *dialect_of(ask_kind kind)
 
-cdef extern from "server_cache.h" nogil:
+cdef extern from "server/model/prefix_cache.h" nogil:
     enum: CACHE_MAX_BLOCKS
 
-cdef extern from "server.h" nogil:
+cdef extern from "server/server.h" nogil:
     enum: SERVER_MODEL_BYTES
     enum: SERVER_MAX_BLOCK_TOKENS
     enum: ASK_MAX_TOKENS

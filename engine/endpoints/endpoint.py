@@ -23,7 +23,7 @@ class Endpoint:
     Attributes:
         name: As users write it (``--endpoint chat``).
         path: Of the request, below the server's root; ``{model}`` in it stands for the model's name.
-        fields: Which part each JSON path of an event plays (the roles of ``cext/event.h``).
+        fields: Which part each JSON path of an event plays (the roles of ``cext/response/event.h``).
         types: Which kind each value of the events' ``type`` field means.
         needs_end: A stream that ends without [DONE], finish reason or terminal event was cut.
         streams: It can stream.

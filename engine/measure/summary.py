@@ -27,7 +27,7 @@ SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
 OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
-"""How the error of a request ends that the plan gave up (``cext/reactor_cancel.c``)."""
+"""How the error of a request ends that the plan gave up (``cext/reactor/cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = tuple(
     dict.fromkeys(

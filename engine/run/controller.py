@@ -59,7 +59,7 @@ class Status:
     lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
     def lateness_quantile_us(self, q: float) -> float | None:
-        """Upper bound of the bucket that holds the quantile (``lateness_bucket`` of cext/reactor.h), in us."""
+        """Upper bound of the bucket that holds the quantile (``lateness_bucket`` of cext/reactor/reactor.h), in us."""
         total = int(self.lateness.sum())
         if not total:
             return None

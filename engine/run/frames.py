@@ -1,4 +1,4 @@
-"""Frames out of a worker's channel (``cext/outbox.h``), cut in one buffer that is used over and over."""
+"""Frames out of a worker's channel (``cext/channel/outbox.h``), cut in one buffer that is used over and over."""
 
 import socket
 from collections.abc import Iterator

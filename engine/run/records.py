@@ -44,7 +44,7 @@ RECORD = np.dtype(
         *((name, "u1") for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")),
     ]
 )
-"""``request_record`` of ``cext/request.h``."""
+"""``request_record`` of ``cext/base/request_record.h``."""
 
 _LENGTHS = struct.Struct("<4I")
 _LENGTHS_AT = RECORD.fields["id_length"][1] if RECORD.fields else 0
@@ -77,7 +77,7 @@ STATUS = np.dtype(
         ("lateness", "u4", (128,)),
     ]
 )
-"""``reactor_status`` of ``cext/reactor.h``."""
+"""``reactor_status`` of ``cext/reactor/reactor.h``."""
 
 
 @dataclass(frozen=True)

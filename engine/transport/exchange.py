@@ -103,7 +103,7 @@ def _refused(variable: str, url: str, status: int, reason: str) -> str:
 
 
 def tls_context(cacert: str | None, *, insecure: bool) -> ssl.SSLContext:
-    """TLS as the core speaks it (``cext/tls.c``), for Python's sockets.
+    """TLS as the core speaks it (``cext/net/tls.c``), for Python's sockets.
 
     Args:
         cacert: A file of certificates to trust instead of the system's.

@@ -1,0 +1,36 @@
+#include "reactor/reactor_internal.h"
+
+bool cap_is_reached(const reactor *r) {
+    return (r->config.max_in_flight && r->status.active >= r->config.max_in_flight) ||
+           (r->config.max_prefilling && r->prefilling >= r->config.max_prefilling);
+}
+
+/* Something ended or has its token: what a cap holds back is looked at again. All that was due before this instant has waited
+ * for it, since order is kept. */
+static void make_room(reactor *r, int64_t at_ns) {
+    if (r->capped) {
+        r->capped = false;
+        r->room_ns = at_ns;
+    }
+}
+
+void cap_count(reactor *r, feed_item *item) {
+    r->status.active++;
+    r->prefilling++;
+    if (!item->missed && schedule_due(&r->plan, item->row) < r->room_ns) {
+        item->released_ns = r->room_ns;
+        r->status.held++;
+    }
+}
+
+void cap_first_token(reactor *r, conn *c) {
+    c->prefilling = false;
+    r->prefilling--;
+    make_room(r, c->stream.record.first_token_ns);
+}
+
+void cap_ended(reactor *r, bool prefilling, int64_t end_ns) {
+    r->status.active--;
+    r->prefilling -= prefilling;
+    make_room(r, end_ns);
+}

@@ -1,0 +1,68 @@
+#include "reactor/reactor_internal.h"
+
+#include <stdlib.h>
+
+feed_item *supply_take(reactor *r, int64_t row) {
+    if (!r->plan.parent || r->plan.parent[row] < 0)
+        return feed_take(&r->feed, row);
+    feed_item *item = r->ready[row];
+    r->ready[row] = NULL;
+    return item;
+}
+
+void supply_put_back(reactor *r, int64_t row, feed_item *item) {
+    if (r->plan.parent && r->plan.parent[row] >= 0) {
+        r->ready[row] = item;
+        return;
+    }
+    item->next = r->feed.first;
+    r->feed.first = item;
+    if (!r->feed.last)
+        r->feed.last = item;
+    r->feed.waiting_bytes += item->length;
+    r->feed.waiting_rows++;
+}
+
+void supply_read(reactor *r) {
+    feed_result result = feed_step(&r->feed);
+    r->feed_ready = result == FEED_PROGRESS;
+    r->feed_full = result == FEED_FULL;  /* goes on when a request has left */
+    if (result == FEED_BROKEN)
+        r->feed.closed = true;
+    if ((r->feed.closed || r->wanted.closed) && !r->stopped) {
+        send_stop(r);
+        reactor_cancel(r);
+    }
+}
+
+void supply_read_wanted(reactor *r) {
+    feed_result result = feed_step(&r->wanted);
+    r->wanted_ready = result == FEED_PROGRESS;
+    if (result == FEED_BROKEN)
+        r->wanted.closed = true;
+    feed_item *item;
+    while ((item = r->wanted.first) && feed_take(&r->wanted, item->row)) {
+        int64_t row = item->row;
+        if (r->stopped || row >= r->rows || r->ready[row]) {
+            free(item);
+            continue;
+        }
+        r->ready[row] = item;
+        if (r->parked[row]) {            /* it had been due before */
+            r->parked[row] = 0;
+            item->missed = true;
+            r->parked_count--;
+            schedule_again(&r->plan, row);
+        }
+    }
+}
+
+bool supply_prepare(reactor *r) {
+    r->wanted.fd = -1;
+    if (!r->plan.parent)
+        return true;
+    r->ready = calloc((size_t)r->rows + 1, sizeof *r->ready);
+    r->parked = calloc((size_t)r->rows + 1, 1);
+    return r->ready && r->parked && feed_init(&r->wanted, r->config.wanted_fd, r->config.feed_limit) &&
+           pool_watch(r, r->config.wanted_fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &r->wanted);
+}

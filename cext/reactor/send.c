@@ -1,0 +1,217 @@
+#include "reactor/reactor_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ORDER_PATIENCE_NS (5 * TT_NS_PER_MS)  /* after a due time: longer than nearly every pause that the kernel makes */
+#define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
+#define RETAIN_LIMIT (64u << 20)
+
+/* The root that leaves next, as the tape names it. While something holds back what is due, other workers shall not wait for it. */
+static int64_t next_root(const reactor *r) {
+    return r->plan.next < r->plan.rows && !send_is_held(r) ? r->request_ids[r->plan.next] : ORDER_NONE;
+}
+
+void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries) {
+    stream_begin(&c->stream, r->request_ids[row], schedule_due(&r->plan, row));
+    request_record *record = &c->stream.record;
+    record->connection_id = c->id;
+    record->connection_reused = c->served > 0;
+    record->connect_start_ns = c->opened_ns;
+    record->retries = retries;
+    record->released_ns = item->released_ns;
+    c->item = item;
+    c->length = item->length;
+    c->sent = 0;
+    c->row = row;
+    c->assigned = true;
+    c->prefilling = true;
+    c->pooled = c->state == CONN_IDLE;
+    c->active_ns = r->now_ns;
+    r->retained += item->length;
+    if (c->state == CONN_CONNECTING) {
+        pool_unlist(c);
+        return;                          /* sent when the handshake is done */
+    }
+    c->state = CONN_BUSY;
+    send_more(r, c);
+}
+
+feed_item *send_take_waiting(reactor *r) {
+    feed_item *item = r->waiting;
+    r->waiting = item->next;
+    if (!r->waiting)
+        r->waiting_last = NULL;
+    r->waiting_count--;
+    item->next = NULL;
+    return item;
+}
+
+void send_waiting(reactor *r) {
+    while (r->waiting && r->idle.first) {
+        conn *c = r->idle.first;
+        feed_item *item = send_take_waiting(r);
+        pool_unlist(c);
+        send_on(r, c, item, item->row, 0);
+    }
+}
+
+void send_more(reactor *r, conn *c) {
+    request_record *record = &c->stream.record;
+    if (!record->connected_ns) {
+        record->connected_ns = c->line.connected_ns;
+        record->tls_ns = c->line.tls_ns;
+    }
+    while (c->sent < c->length) {
+        const char *rest = c->item->bytes + c->sent;
+        int64_t n = transport_seal(&c->line, rest, c->length - c->sent), before = clock_mono_ns();
+        order_pass(&r->order, next_root(r));
+        if (n == 0)
+            n = transport_write(&c->line, rest, c->length - c->sent);
+        if (n == -EAGAIN || n == -EWOULDBLOCK)
+            return;                      /* EPOLLOUT brings us back */
+        if (n == -EPIPE || n == -ECONNRESET) {
+            /* The server hung up on us, perhaps after an answer (413, 401) that is still to be read: epoll reports the
+             * hang-up, and receiving comes to what stands before it. */
+            c->error = (int)-n;
+            return;
+        }
+        if (n < 0) {
+            end_broken(r, c, (int)-n);
+            return;
+        }
+        if (!record->sent_ns) {
+            record->sent_ns = before;
+            r->status.lateness[lateness_bucket(before - record->scheduled_ns)]++;
+            r->status.sent += record->retries == 0;
+        }
+        c->sent += (size_t)n;
+        record->bytes_sent += n;
+        c->active_ns = before;
+    }
+    record->sent_end_ns = clock_mono_ns();
+    cancel_later(r, c, record->sent_end_ns);
+    if (r->plan.parent && !r->config.live_history) {
+        int64_t rows[64], count = schedule_want_early(&r->plan, c->row, rows, 64);
+        if (count)
+            report_wants(r, rows, count);
+    }
+    if (!c->pooled || r->retained > RETAIN_LIMIT)
+        pool_release_item(r, c);         /* no second try */
+}
+
+void send_stop(reactor *r) {
+    r->status.left += schedule_stop(&r->plan) + r->parked_count;
+    r->parked_count = 0;
+    r->reserved = 0;
+    r->stopped = true;
+    r->feed.discard = true;
+    r->feed_ready = true;
+}
+
+static bool is_follower(const reactor *r, int64_t row) { return r->plan.parent && r->plan.parent[row] >= 0; }
+
+/* A root whose request is not here holds up those behind it, in the plan's order; a follower holds up nobody. True: go on. */
+static bool is_missing(reactor *r, int64_t row) {
+    if (is_follower(r, row)) {
+        schedule_pop(&r->plan);
+        r->parked[row] = 1;
+        r->parked_count++;
+        r->status.starved++;
+        return true;
+    }
+    r->status.starved += !r->starving;
+    r->starving = true;
+    if (r->feed.ended || r->feed.closed)
+        send_stop(r);                    /* the controller gave up: it knows which rows it never sent */
+    return false;
+}
+
+static bool must_wait(const reactor *r) { return r->waiting || !r->idle.first; }
+
+/* Makes sure that a handshake is under way for one more request that waits. False: no more connections may be open. Another
+ * failure is the request's own: `connect_errno`. */
+static bool can_send(reactor *r) {
+    r->connect_errno = 0;
+    if (!must_wait(r) || r->opening.count > r->waiting_count || pool_open(r))
+        return true;
+    r->connect_errno = errno;
+    return (errno != EMFILE && errno != EAGAIN) || !r->conn_count;   /* EAGAIN: a Unix socket's backlog is full */
+}
+
+/* Sends it, or has it wait for a connection that is being made. */
+static void send_or_wait(reactor *r, feed_item *item) {
+    cap_count(r, item);
+    if (r->reserved && (!r->plan.slots || is_follower(r, item->row)))
+        r->reserved--;
+    if (r->connect_errno)
+        end_unassigned(r, item, 0, NULL, OUTCOME_CONNECT_ERROR, strerror(r->connect_errno));
+    else if (must_wait(r)) {
+        item->next = NULL;
+        if (r->waiting_last)
+            r->waiting_last->next = item;
+        else
+            r->waiting = item;
+        r->waiting_last = item;
+        r->waiting_count++;
+    } else {
+        conn *c = r->idle.first;
+        pool_unlist(c);
+        send_on(r, c, item, item->row, 0);
+    }
+    r->now_ns = clock_mono_ns();
+}
+
+static void send_all_due(reactor *r) {
+    while (!r->blocked && !r->capped && schedule_next_at(&r->plan) <= r->now_ns) {
+        if (send_is_over(r)) {
+            send_stop(r);
+            return;
+        }
+        schedule_step step = schedule_peek(&r->plan);
+        if (step.kind == SCHEDULE_WANT) {
+            schedule_pop(&r->plan);
+            report_wants(r, &step.row, 1);
+            continue;
+        }
+        if (cap_is_reached(r)) {
+            r->capped = true;
+            return;
+        }
+        feed_item *item = supply_take(r, step.row);
+        if (!item) {
+            if (is_missing(r, step.row))
+                continue;
+            return;
+        }
+        r->starving = false;
+        r->feed_ready |= r->feed_full;
+        if (!can_send(r)) {
+            supply_put_back(r, step.row, item);
+            r->status.blocked++;
+            r->blocked = true;
+            return;
+        }
+        if (!is_follower(r, step.row))
+            order_wait(&r->order, r->request_ids[step.row], schedule_due(&r->plan, step.row) + ORDER_PATIENCE_NS);
+        schedule_pop(&r->plan);
+        send_or_wait(r, item);
+    }
+}
+
+void send_due(reactor *r) {
+    send_all_due(r);
+    order_pass(&r->order, next_root(r));
+}
+
+void send_prepare(reactor *r) {
+    if (r->stopped)
+        return;
+    r->reserved += schedule_come_into_sight(&r->plan, r->now_ns, r->config.horizon_ns);
+    int64_t wanted = r->reserved + schedule_slots_in_sight(&r->plan, r->now_ns, r->config.horizon_ns);
+    if (r->config.max_in_flight && wanted > r->config.max_in_flight - r->status.active)
+        wanted = r->config.max_in_flight - r->status.active;
+    while ((int64_t)r->idle.count + r->opening.count < wanted && r->opening.count < PREOPEN_AT_ONCE)
+        if (!pool_open(r))
+            return;                      /* the request that needs it will meet the error, and tell */
+}

@@ -1,0 +1,65 @@
+#include "reactor/reactor_internal.h"
+
+#include <sys/timerfd.h>
+
+#define LEAD_MAX_NS (200 * TT_NS_PER_US)
+#define LEAD_STEP_NS 100
+#define HUSH_NS (100 * TT_NS_PER_US)      /* before a due time */
+#define HUSH_LIMIT_NS (2 * TT_NS_PER_MS)  /* at a stretch */
+#define HUSH_ROWS 16                      /* fewer requests at hand than that: reading them comes first */
+
+/* A sleeper wakes 10 to 100 us after its time: so long a processor takes to come back from its rest. So the timer is set earlier,
+ * by what all but one sleep of 32 were late (the steps up and down are in balance there), and what is left of the wait is polled
+ * away, as long as that takes no more than a TIMER_POLL_SHARE of the time. config.spin_ns is the user's own lead, without that limit. */
+static void learn_lead(reactor *r, int64_t late_ns) {
+    r->lead_ns += late_ns > r->lead_ns ? 31 * LEAD_STEP_NS : -LEAD_STEP_NS;
+    r->lead_ns = r->lead_ns > LEAD_MAX_NS ? LEAD_MAX_NS : r->lead_ns < 0 ? 0 : r->lead_ns;
+}
+
+static int64_t lead(const reactor *r) {
+    int64_t own_ns = r->poll_left_ns > 0 ? r->lead_ns : 0;
+    return own_ns > r->config.spin_ns ? own_ns : r->config.spin_ns;
+}
+
+bool timer_is_close(const reactor *r) {
+    return !send_is_held(r) && schedule_next_at(&r->plan) - r->now_ns <= lead(r);
+}
+
+/* Requests that are not here yet, and followers that are asked for, may be the next that are due. */
+static bool is_supplied(const reactor *r) {
+    return !r->wanted_ready && !r->asking && (!r->feed_ready || r->feed.waiting_rows >= HUSH_ROWS);
+}
+
+bool timer_hush(reactor *r) {
+    int64_t since = r->hush_ns;
+    r->hush_ns = 0;
+    if (send_is_held(r) || schedule_next_at(&r->plan) - r->now_ns > HUSH_NS || !is_supplied(r))
+        return false;
+    if (since && r->now_ns - since > HUSH_LIMIT_NS)
+        return false;
+    r->hush_ns = since ? since : r->now_ns;
+    return true;
+}
+
+void timer_arm(reactor *r, bool at_once) {
+    int64_t wake = at_once ? r->now_ns : r->next_tick_ns;
+    if (!send_is_held(r)) {
+        int64_t due = schedule_next_at(&r->plan);
+        if (due != SCHEDULE_NEVER && due - lead(r) < wake)
+            wake = due - lead(r);
+    }
+    if (cancel_next_at(r) < wake)
+        wake = cancel_next_at(r);
+    if (wake == r->armed_ns)
+        return;
+    struct itimerspec spec = {.it_value = {.tv_sec = wake / TT_NS_PER_S, .tv_nsec = wake % TT_NS_PER_S}};
+    timerfd_settime(r->timerfd, TFD_TIMER_ABSTIME, &spec, NULL);
+    r->armed_ns = wake;
+    r->set_ns = r->now_ns;
+}
+
+void timer_fired(reactor *r, int64_t woken_ns) {
+    if (woken_ns && r->armed_ns > r->set_ns)
+        learn_lead(r, woken_ns - r->armed_ns);
+    r->armed_ns = 0;
+}

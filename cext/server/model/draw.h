@@ -1,0 +1,35 @@
+/* draw.h: seeded draws of durations.
+ *
+ * A draw is a pure function of (law, key, index), and a key one of (seed, request number): neither the order of
+ * requests nor what else is served changes what a request is given. */
+#ifndef TT_SERVER_DRAW_H
+#define TT_SERVER_DRAW_H
+
+#include <stdint.h>
+
+typedef enum { DRAW_CONSTANT, DRAW_UNIFORM, DRAW_NORMAL, DRAW_LOGNORMAL } draw_shape;
+
+/* CONSTANT: a. UNIFORM: from a to b. NORMAL and LOGNORMAL: mean a and standard deviation b of the
+ * value itself; a normal draw below zero is zero. In ns. */
+typedef struct { draw_shape shape; double a_ns, b_ns; } draw_law;
+
+/* The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): a
+ * bijection whose outputs for successive inputs look independent. */
+static inline uint64_t draw_mix(uint64_t z) {
+    z += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static inline uint64_t draw_key(uint64_t seed, uint64_t request) { return draw_mix(draw_mix(seed) + request); }
+
+/* Uniform in (0, 1). */
+static inline double draw_unit(uint64_t key, uint64_t index) {
+    return ((double)(draw_mix(key ^ draw_mix(index)) >> 11) + 0.5) * 0x1p-53;
+}
+
+/* Not negative; at most a century. */
+int64_t draw_ns(const draw_law *law, uint64_t key, uint64_t index);
+
+#endif

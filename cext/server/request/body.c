@@ -1,0 +1,331 @@
+#include "server/request/body.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLOT_MODEL, SLOT_STREAM, SLOT_INCLUDE_USAGE, SLOT_CONTINUOUS, SLOT_MAX_TOKENS, SLOT_MAX_COMPLETION, SLOT_PROMPT,
+    SLOT_TEXT, SLOT_ENCODING, SLOT_DIMENSIONS, SLOT_ELEMENT, SLOT_TENSOR, SLOT_TENSOR_DATA
+};
+
+typedef struct { const char *path; int slot; } path_slot;
+
+/* What a prompt may be. */
+typedef enum {
+    PROMPT_ITEMS,      /* a list that is not empty; its texts are counted wherever they lie in it */
+    PROMPT_TOKENS,     /* a text, a list of texts, a list of token ids, or a list of such lists */
+    PROMPT_TEXT,       /* a text, or a list of token ids */
+    PROMPT_ANY,        /* a text, or a list of items */
+    PROMPT_TENSORS     /* a list of named tensors */
+} prompt_form;
+
+#define GENERATION {"model", SLOT_MODEL}, {"stream", SLOT_STREAM}
+#define MESSAGES {"messages", SLOT_PROMPT}, {"messages[].content", SLOT_TEXT}, {"messages[].content[].text", SLOT_TEXT}
+#define OPENAI_USAGE {"stream_options.include_usage", SLOT_INCLUDE_USAGE}, {"stream_options.continuous_usage_stats", SLOT_CONTINUOUS}, \
+                     {"max_tokens", SLOT_MAX_TOKENS}, {"max_completion_tokens", SLOT_MAX_COMPLETION}
+
+#define MOST_PATHS 12
+
+static const struct {
+    const char *prompt;          /* the name of the field */
+    prompt_form form;
+    bool streams;                /* unless it is told not to */
+    path_slot paths[MOST_PATHS];
+    const char *elements;
+} APIS[ASK_KINDS] = {
+    [ASK_CHAT] = {"messages", PROMPT_ITEMS, false, {GENERATION, OPENAI_USAGE, MESSAGES}, NULL},
+    [ASK_COMPLETION] = {"prompt", PROMPT_TOKENS, false, {GENERATION, OPENAI_USAGE, {"prompt", SLOT_PROMPT}}, "prompt[]"},
+    [ASK_EMBEDDING] = {"input", PROMPT_TOKENS, false,
+                       {{"model", SLOT_MODEL}, {"encoding_format", SLOT_ENCODING}, {"dimensions", SLOT_DIMENSIONS}, {"input", SLOT_PROMPT}},
+                       "input[]"},
+    [ASK_RESPONSES] = {"input", PROMPT_ANY, false,
+                       {GENERATION, {"max_output_tokens", SLOT_MAX_TOKENS}, {"instructions", SLOT_TEXT}, {"input", SLOT_PROMPT},
+                        {"input[].content", SLOT_TEXT}, {"input[].content[].text", SLOT_TEXT}}, NULL},
+    [ASK_MESSAGES] = {"messages", PROMPT_ITEMS, false,
+                      {GENERATION, {"max_tokens", SLOT_MAX_TOKENS}, {"system", SLOT_TEXT}, {"system[].text", SLOT_TEXT}, MESSAGES}, NULL},
+    [ASK_OLLAMA_CHAT] = {"messages", PROMPT_ITEMS, true, {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, MESSAGES}, NULL},
+    [ASK_OLLAMA_GENERATE] = {"prompt", PROMPT_TEXT, true,
+                             {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, {"system", SLOT_TEXT}, {"prompt", SLOT_PROMPT}}, NULL},
+    [ASK_TGI] = {"inputs", PROMPT_TEXT, false,
+                 {{"parameters.max_new_tokens", SLOT_MAX_TOKENS}, {"parameters.details", SLOT_INCLUDE_USAGE}, {"inputs", SLOT_PROMPT}}, NULL},
+    [ASK_TRITON] = {"text_input", PROMPT_TEXT, false,
+                    {{"max_tokens", SLOT_MAX_TOKENS}, {"parameters.max_tokens", SLOT_MAX_TOKENS}, {"text_input", SLOT_PROMPT}}, NULL},
+    [ASK_KSERVE] = {"inputs", PROMPT_TENSORS, false,
+                    {{"inputs[].name", SLOT_TENSOR}, {"inputs[].data[]", SLOT_TENSOR_DATA}, {"inputs", SLOT_PROMPT}}, NULL},
+    [ASK_SGLANG] = {"text", PROMPT_TEXT, false,
+                    {{"stream", SLOT_STREAM}, {"sampling_params.max_new_tokens", SLOT_MAX_TOKENS}, {"text", SLOT_PROMPT},
+                     {"input_ids", SLOT_PROMPT}}, NULL},
+    [ASK_NIM_RANKING] = {"passages", PROMPT_ITEMS, false,
+                         {{"model", SLOT_MODEL}, {"query.text", SLOT_TEXT}, {"passages", SLOT_PROMPT}, {"passages[].text", SLOT_TEXT}}, NULL},
+    [ASK_COHERE_RANKING] = {"documents", PROMPT_ITEMS, false,
+                            {{"model", SLOT_MODEL}, {"query", SLOT_TEXT}, {"documents", SLOT_PROMPT}, {"documents[]", SLOT_TEXT},
+                             {"documents[].text", SLOT_TEXT}}, NULL},
+    [ASK_TEI_RANKING] = {"texts", PROMPT_ITEMS, false, {{"query", SLOT_TEXT}, {"texts", SLOT_PROMPT}, {"texts[]", SLOT_TEXT}}, NULL},
+};
+
+static json_paths *compile(const path_slot *list, int count) {
+    json_paths *paths = json_paths_new();
+    for (int i = 0; paths && i < count && list[i].path; i++)
+        if (json_paths_add(paths, list[i].path, list[i].slot) != 0) {
+            json_paths_free(paths);
+            return NULL;
+        }
+    return paths;
+}
+
+bool ask_reader_init(ask_reader *reader, uint32_t block_tokens) {
+    *reader = (ask_reader){.room = 256};
+    blocks_init(&reader->blocks, block_tokens);
+    reader->matches = malloc((size_t)reader->room * sizeof *reader->matches);
+    bool ready = reader->matches != NULL;
+    for (int kind = 0; ready && kind < ASK_KINDS; kind++) {
+        path_slot elements = {APIS[kind].elements, SLOT_ELEMENT};
+        reader->paths[kind] = compile(APIS[kind].paths, MOST_PATHS);
+        reader->elements[kind] = elements.path ? compile(&elements, 1) : NULL;
+        ready = reader->paths[kind] && (reader->elements[kind] || !elements.path);
+    }
+    return ready;
+}
+
+void ask_reader_free(ask_reader *reader) {
+    for (int kind = 0; kind < ASK_KINDS; kind++) {
+        json_paths_free(reader->paths[kind]);
+        json_paths_free(reader->elements[kind]);
+    }
+    free(reader->matches);
+    blocks_free(&reader->blocks);
+    *reader = (ask_reader){0};
+}
+
+/* Scans with room for every match. Their number, JSON_MALFORMED, or -2 when there are more than ASK_MAX_PARTS. */
+static int scan(ask_reader *reader, const json_paths *paths, const char *body, size_t length) {
+    for (;;) {
+        int found = json_scan(paths, body, length, reader->matches, reader->room, NULL);
+        if (found < reader->room)
+            return found;
+        if (reader->room >= ASK_MAX_PARTS)
+            return -2;
+        json_match *grown = realloc(reader->matches, (size_t)reader->room * 4 * sizeof *grown);
+        if (!grown)
+            return -2;
+        reader->matches = grown;
+        reader->room *= 4;
+    }
+}
+
+/* Bits, not branches: see ask_count_words. */
+static inline int is_space(unsigned char c) { return (c == ' ') | (c == '\t') | (c == '\n') | (c == '\r'); }
+
+int64_t ask_count_words(const char *text, size_t length) {
+    int64_t words = 0;
+    if (!length || !memchr(text, '\\', length)) {
+        /* No branch, and counts of a byte each within blocks that cannot overflow them: vector code comes of it. */
+        if (length)
+            words = !is_space((unsigned char)text[0]);
+        for (size_t at = 1; at < length; at += 128) {
+            size_t end = length - at < 128 ? length : at + 128;
+            uint8_t starts = 0;
+            for (size_t i = at; i < end; i++)
+                starts += (uint8_t)(is_space((unsigned char)text[i - 1]) & !is_space((unsigned char)text[i]));
+            words += starts;
+        }
+        return words;
+    }
+    bool inside = false;
+    for (size_t i = 0; i < length; i++) {
+        bool space = is_space((unsigned char)text[i]);
+        if (text[i] == '\\' && i + 1 < length) {
+            char escaped = text[++i];
+            space = escaped == 'n' || escaped == 't' || escaped == 'r';
+        }
+        words += !space && !inside;
+        inside = !space;
+    }
+    return words;
+}
+
+static bool wants_blocks(const ask_reader *reader, ask_kind kind) {
+    return reader->blocks.block_tokens && ask_generates(kind);
+}
+
+/* The tokens of one piece of a prompt: a text or a list of ids. */
+static int64_t count_piece(ask_reader *reader, ask_kind kind, const json_match *piece) {
+    bool text = piece->type == JSON_STRING;
+    if (!wants_blocks(reader, kind))
+        return text ? ask_count_words(piece->start, piece->length) : piece->count;
+    return text ? blocks_add_text(&reader->blocks, piece->start, piece->length)
+                : blocks_add_ids(&reader->blocks, piece->start, piece->length);
+}
+
+static void end_prompt(ask_reader *reader, ask_kind kind) {
+    if (wants_blocks(reader, kind))
+        blocks_end_prompt(&reader->blocks);
+}
+
+/* A text or a list of token ids, alone. */
+static const char *count_text(ask_reader *reader, const json_match *prompt, server_ask *ask, int64_t *tokens) {
+    bool ids = prompt->type == JSON_ARRAY && prompt->count > 0;
+    if (prompt->type != JSON_STRING && !ids)
+        return "must be a text, or a list of token ids";
+    *tokens += count_piece(reader, ask->kind, prompt);
+    return NULL;
+}
+
+/* The tokens of a prompt or input: a text, a list of token ids, or a list of either. NULL or why not. */
+static const char *count_prompt(ask_reader *reader, const json_match *prompt, const char *body, size_t length,
+                                server_ask *ask, int64_t *tokens) {
+    ask->inputs = 1;
+    if (prompt->type == JSON_STRING) {
+        *tokens = count_piece(reader, ask->kind, prompt);
+        end_prompt(reader, ask->kind);
+        return NULL;
+    }
+    if (prompt->type != JSON_ARRAY || prompt->count == 0)
+        return "must be a text, a list of texts, a list of token ids, or a list of such lists";
+    const char *first = prompt->start + 1;
+    while (is_space((unsigned char)*first))
+        first++;
+    if (*first != '"' && *first != '[') {
+        if (*first < '0' || *first > '9')
+            return "must hold texts or token ids";
+        *tokens = prompt->count;
+        count_piece(reader, ask->kind, prompt);
+        end_prompt(reader, ask->kind);
+        return NULL;
+    }
+    int found = scan(reader, reader->elements[ask->kind], body, length);
+    if (found < 0)
+        return "holds too many texts";
+    *tokens = 0;
+    for (int i = 0; i < found; i++) {
+        const json_match *element = &reader->matches[i];
+        if (element->type != JSON_STRING && element->type != JSON_ARRAY)
+            return "must hold texts or lists of token ids";
+        *tokens += count_piece(reader, ask->kind, element);
+        end_prompt(reader, ask->kind);
+    }
+    ask->inputs = found;
+    return NULL;
+}
+
+/* A count between 1 and most; -1 for null. */
+static const char *read_count(const json_match *match, int64_t most, int32_t *count) {
+    if (match->type == JSON_NULL)
+        return NULL;
+    int64_t number = json_integer(match, 0);
+    if (number < 1 || number > most)
+        return most == ASK_MAX_TOKENS ? "must be an integer from 1 to 1048576" : "must be an integer from 1 to 4096";
+    *count = (int32_t)number;
+    return NULL;
+}
+
+static const char *read_flag(const json_match *match, bool *flag) {
+    if (match->type != JSON_TRUE && match->type != JSON_FALSE && match->type != JSON_NULL)
+        return "must be true or false";
+    *flag = match->type == JSON_TRUE;
+    return NULL;
+}
+
+static const char *read_model(const json_match *match, server_ask *ask) {
+    if (match->type != JSON_STRING)
+        return "must be a string";
+    if (match->length > ASK_MAX_MODEL)
+        return "is over 512 bytes";
+    ask->model = match->start;
+    ask->model_length = match->length;
+    return NULL;
+}
+
+/* What of a body is still to be judged when all of it was read. */
+typedef struct {
+    json_match prompt;           /* slot -1: there was none */
+    int64_t tokens;
+    int32_t max_tokens, max_completion;
+    bool length_follows;         /* the tensor that is being read holds max_tokens */
+} body_facts;
+
+static const char *take(ask_reader *reader, const json_match *match, server_ask *ask, body_facts *facts, const char **param) {
+    static const char MAX_TOKENS[] = "max_tokens";
+    switch (match->slot) {
+    case SLOT_MODEL: *param = "model"; return read_model(match, ask);
+    case SLOT_STREAM: *param = "stream"; return match->type == JSON_NULL ? NULL : read_flag(match, &ask->stream);
+    case SLOT_INCLUDE_USAGE: *param = "stream_options"; return read_flag(match, &ask->include_usage);
+    case SLOT_CONTINUOUS: *param = "stream_options"; return read_flag(match, &ask->continuous_usage);
+    case SLOT_MAX_TOKENS: *param = MAX_TOKENS; return read_count(match, ASK_MAX_TOKENS, &facts->max_tokens);
+    case SLOT_MAX_COMPLETION:
+        *param = "max_completion_tokens";
+        return read_count(match, ASK_MAX_TOKENS, &facts->max_completion);
+    case SLOT_DIMENSIONS: *param = "dimensions"; return read_count(match, ASK_MAX_DIMENSIONS, &ask->dimensions);
+    case SLOT_ENCODING:
+        *param = "encoding_format";
+        ask->base64 = match->type == JSON_STRING && match->length == 6 && memcmp(match->start, "base64", 6) == 0;
+        if (!ask->base64 && match->type != JSON_NULL &&
+            (match->type != JSON_STRING || match->length != 5 || memcmp(match->start, "float", 5) != 0))
+            return "must be float or base64";
+        return NULL;
+    case SLOT_TENSOR:
+        facts->length_follows = match->length == sizeof MAX_TOKENS - 1 && memcmp(match->start, MAX_TOKENS, match->length) == 0;
+        return NULL;
+    case SLOT_TENSOR_DATA:
+        *param = MAX_TOKENS;
+        if (facts->length_follows)
+            return read_count(match, ASK_MAX_TOKENS, &facts->max_tokens);
+        /* fall through */
+    case SLOT_TEXT:
+        if (match->type == JSON_STRING)
+            facts->tokens += count_piece(reader, ask->kind, match);
+        return NULL;
+    default: facts->prompt = *match; return NULL;
+    }
+}
+
+static const char *count_all(ask_reader *reader, const char *body, size_t length, server_ask *ask, body_facts *facts) {
+    const json_match *prompt = &facts->prompt;
+    prompt_form form = APIS[ask->kind].form;
+    if (form == PROMPT_TOKENS)
+        return count_prompt(reader, prompt, body, length, ask, &facts->tokens);
+    const char *refusal = NULL;
+    if (form == PROMPT_TEXT || (form == PROMPT_ANY && prompt->type == JSON_STRING))
+        refusal = count_text(reader, prompt, ask, &facts->tokens);
+    else if (prompt->type != JSON_ARRAY || !prompt->count)
+        refusal = ask->kind == ASK_CHAT ? "must be a list of messages that is not empty" : "must be a list that is not empty";
+    else if (!ask_generates(ask->kind))
+        ask->inputs = prompt->count < ASK_MAX_INPUTS ? (int32_t)prompt->count : ASK_MAX_INPUTS + 1;
+    end_prompt(reader, ask->kind);
+    return refusal;
+}
+
+const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t length, server_ask *ask,
+                     const char **param) {
+    *ask = (server_ask){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1, .stream = APIS[kind].streams};
+    *param = NULL;
+    blocks_restart(&reader->blocks);
+    int found = length ? scan(reader, reader->paths[kind], body, length) : JSON_MALFORMED;
+    if (found == JSON_MALFORMED)
+        return "the body is not valid JSON";
+    if (found < 0)
+        return "the request has too many parts";
+    while (length && is_space((unsigned char)*body))
+        body++, length--;
+    if (*body != '{')
+        return "the body must be a JSON object";
+
+    body_facts facts = {.prompt.slot = -1, .max_tokens = -1, .max_completion = -1};
+    for (int i = 0; i < found; i++) {
+        const char *refusal = take(reader, &reader->matches[i], ask, &facts, param);
+        if (refusal)
+            return refusal;
+    }
+    *param = APIS[kind].prompt;
+    if (facts.prompt.slot < 0)
+        return "is required";
+    const char *refusal = count_all(reader, body, length, ask, &facts);
+    if (refusal)
+        return refusal;
+    if (ask->inputs > ASK_MAX_INPUTS && !ask_generates(kind))
+        return "holds more than 2048 texts";
+    *param = NULL;
+    ask->max_tokens = facts.max_completion > 0 ? facts.max_completion : facts.max_tokens;
+    ask->prompt_tokens = (int32_t)facts.tokens;
+    return NULL;
+}

@@ -1,0 +1,234 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/server_internal.h"
+
+static const char REDIRECTED[] = "/redirected";
+
+/* Whether an answer is a stream: the body says so, or the path does. */
+typedef enum { STREAM_AS_ASKED, STREAM_ALWAYS, STREAM_NEVER } stream_rule;
+
+/* A path; with a '*' in it, any name of a model may stand there. */
+typedef struct { const char *path; int endpoint; request_method method; stream_rule stream; } route;
+
+static const route ROUTES[] = {
+    {"/v1/chat/completions", ASK_CHAT, METHOD_POST, STREAM_AS_ASKED},
+    {"/v1/completions", ASK_COMPLETION, METHOD_POST, STREAM_AS_ASKED},
+    {"/v1/embeddings", ASK_EMBEDDING, METHOD_POST, STREAM_NEVER},
+    {"/v1/responses", ASK_RESPONSES, METHOD_POST, STREAM_AS_ASKED},
+    {"/v1/messages", ASK_MESSAGES, METHOD_POST, STREAM_AS_ASKED},
+    {"/api/chat", ASK_OLLAMA_CHAT, METHOD_POST, STREAM_AS_ASKED},
+    {"/api/generate", ASK_OLLAMA_GENERATE, METHOD_POST, STREAM_AS_ASKED},
+    {"/generate_stream", ASK_TGI, METHOD_POST, STREAM_ALWAYS},
+    {"/generate", ASK_SGLANG, METHOD_POST, STREAM_AS_ASKED},   /* or TGI's: their bodies differ */
+    {"/v2/models/*/generate_stream", ASK_TRITON, METHOD_POST, STREAM_ALWAYS},
+    {"/v2/models/*/generate", ASK_TRITON, METHOD_POST, STREAM_NEVER},
+    {"/v2/models/*/infer", ASK_KSERVE, METHOD_POST, STREAM_NEVER},
+    {"/v1/ranking", ASK_NIM_RANKING, METHOD_POST, STREAM_NEVER},
+    {"/v2/rerank", ASK_COHERE_RANKING, METHOD_POST, STREAM_NEVER},
+    {"/rerank", ASK_TEI_RANKING, METHOD_POST, STREAM_NEVER},
+    {"/v1/models", ENDPOINT_MODELS, METHOD_GET, STREAM_NEVER},
+    {"/api/tags", ENDPOINT_TAGS, METHOD_GET, STREAM_NEVER},
+    {"/health", ENDPOINT_HEALTH, METHOD_GET, STREAM_NEVER},
+    {"/v2/health/live", ENDPOINT_HEALTH, METHOD_GET, STREAM_NEVER},
+    {"/v2/health/ready", ENDPOINT_HEALTH, METHOD_GET, STREAM_NEVER},
+    {"/v2/models/*/ready", ENDPOINT_HEALTH, METHOD_GET, STREAM_NEVER},
+    {"/metrics", ENDPOINT_METRICS, METHOD_GET, STREAM_NEVER},
+};
+
+_Static_assert(ENDPOINT_COUNT == METRICS_ENDPOINTS, "every endpoint is counted");
+
+/* The name of a model in a path ends here. It stands in JSON as it is, so it may hold nothing that JSON would escape. */
+static const char *name_end(const char *name) {
+    while (*name && *name != '/' && *name != '"' && *name != '\\' && (unsigned char)*name > ' ')
+        name++;
+    return name;
+}
+
+/* Whether a path is that of a route, and the name of the model in it. */
+static bool fits(const route *route, const char *path, const char **model, size_t *model_length) {
+    const char *star = strchr(route->path, '*');
+    *model = NULL;
+    if (!star)
+        return strcmp(path, route->path) == 0;
+    size_t before = (size_t)(star - route->path);
+    if (strncmp(path, route->path, before) != 0)
+        return false;
+    *model = path + before;
+    const char *end = name_end(*model);
+    *model_length = (size_t)(end - *model);
+    return *model_length && strcmp(end, star + 1) == 0;
+}
+
+static const route *find_route(const char *path, const char **model, size_t *model_length) {
+    for (size_t i = 0; i < sizeof ROUTES / sizeof *ROUTES; i++)
+        if (fits(&ROUTES[i], path, model, model_length))
+            return &ROUTES[i];
+    *model = NULL;
+    return NULL;
+}
+
+/* ---- responses of one piece ------------------------------------------------------ */
+
+/* Sends head and body, and ends the answer as soon as the kernel has taken them. */
+static void respond(server *s, conn *c, server_endpoint endpoint, wire_head *head, const char *body, size_t length) {
+    char bytes[WIRE_MAX_HEAD];
+    head->framing = FRAME_LENGTH;
+    head->length = (int64_t)length;
+    head->http_1_0 = c->request.http_1_0;
+    head->keep_alive = c->answer.keep_alive;
+    size_t head_length = wire_head_write(head, bytes);
+    metrics_count(&s->metrics, endpoint, head->status);
+    c->phase = CONN_ANSWERING;
+    c->answer.at.stage = STAGE_OVER;
+    c->answer.row.headers_ns = c->answer.row.end_ns = c->answer.handed_ns = s->now_ns = clock_mono_ns();
+    c->answer.row.status = head->status;
+    c->answer.row.bytes_sent = (int64_t)(head_length + length);
+    if (c->request.method == METHOD_HEAD)
+        length = 0;
+    char *whole = malloc(head_length + length);
+    bool sent = false;
+    if (whole) {
+        memcpy(whole, bytes, head_length);
+        if (length)
+            memcpy(whole + head_length, body, length);
+        sent = conn_send_all(s, c, whole, head_length + length);
+        free(whole);
+    }
+    if (sent)
+        answer_advance(s, c);
+    else
+        conn_close(s, c, false);
+}
+
+static void refuse(server *s, conn *c, server_endpoint endpoint, wire_head head, wire_shape shape, const char *message,
+                   const char *param) {
+    char body[WIRE_MAX_ERROR];
+    const wire_dialect *dialect = endpoint < ENDPOINT_MODELS ? dialect_of((ask_kind)endpoint) : NULL;
+    size_t length = wire_error_write(shape, dialect, head.status, message, param, body, &head.type);
+    if (c->answer.row.request >= 0)
+        c->answer.row.outcome = OUTCOME_HTTP_ERROR;
+    respond(s, c, endpoint, &head, body, length);
+}
+
+void route_refuse(server *s, conn *c, server_endpoint endpoint, uint16_t status, wire_shape shape, const char *message,
+                  const char *param) {
+    if (!c->request.keep_alive)
+        c->answer.keep_alive = false;
+    if (endpoint == ENDPOINT_OTHER)
+        c->answer.row.request = -1;   /* what is no request for an answer has no row */
+    bool overloaded = status == 429 || status == 503;
+    wire_head head = {.status = status, .retry_after_s = overloaded ? s->config.retry_after_s : -1};
+    refuse(s, c, endpoint, head, shape, message, param);
+}
+
+static const char *const *endpoint_names(void) {
+    static const char *names[ENDPOINT_COUNT] = {
+        [ENDPOINT_MODELS] = "models", [ENDPOINT_TAGS] = "tags", [ENDPOINT_HEALTH] = "health", [ENDPOINT_METRICS] = "metrics",
+        [ENDPOINT_OTHER] = "other"};
+    for (int kind = 0; kind < ASK_KINDS; kind++)
+        names[kind] = dialect_of((ask_kind)kind)->name;
+    return names;
+}
+
+static void serve_page(server *s, conn *c, server_endpoint endpoint) {
+    wire_head head = {.status = 200, .type = "application/json", .retry_after_s = -1};
+    char text[256];
+    char *page = NULL;
+    size_t length;
+    if (endpoint == ENDPOINT_METRICS) {
+        head.type = "text/plain; version=0.0.4; charset=utf-8";
+        page = metrics_page(&s->metrics, endpoint_names(), s->stats.open_streams, s->stats.open_connections, &length);
+        if (!page) {
+            conn_close(s, c, false);
+            return;
+        }
+    } else if (endpoint == ENDPOINT_HEALTH) {
+        length = strlen(strcpy(text, "{\"status\":\"ok\"}"));
+    } else if (endpoint == ENDPOINT_TAGS) {
+        length = (size_t)snprintf(text, sizeof text, "{\"models\":[{\"name\":\"%s\",\"model\":\"%s\"}]}", s->config.model, s->config.model);
+    } else {
+        length = (size_t)snprintf(text, sizeof text,
+                                  "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\",\"created\":%lld,"
+                                  "\"owned_by\":\"tokentape\"}]}",
+                                  s->config.model, (long long)(clock_unix_ns() / TT_NS_PER_S));
+    }
+    respond(s, c, endpoint, &head, page ? page : text, length);
+    free(page);
+}
+
+/* ---- requests for answers -------------------------------------------------------- */
+
+static bool faulty(const server_config *config, uint64_t key) {
+    return config->fault != FAULT_NONE && draw_unit(key ^ UINT64_C(0xfa017), 0) < config->fault_share;
+}
+
+/* What a request asks for; NULL or why it is refused. SGLang and TGI share a path, and tell by their bodies which is meant. */
+static const char *read_ask(server *s, conn *c, const route *route, server_ask *ask, const char **param) {
+    request_parser *request = &c->request;
+    const char *refusal = ask_read(&s->reader, (ask_kind)route->endpoint, request->body, request->body_length, ask, param);
+    if (refusal && route->endpoint == ASK_SGLANG) {
+        server_ask other;
+        const char *other_param;
+        if (!ask_read(&s->reader, ASK_TGI, request->body, request->body_length, &other, &other_param)) {
+            *ask = other;
+            c->answer.row.endpoint = ASK_TGI;
+            return NULL;
+        }
+    }
+    return refusal;
+}
+
+static void serve_answer(server *s, conn *c, const route *route, const char *model, size_t model_length, bool redirected) {
+    server_answer *answer = &c->answer;
+    const server_config *config = &s->config;
+    answer_begin_row(s, c, (server_endpoint)route->endpoint);
+    server_ask ask;
+    const char *param;
+    const char *refusal = read_ask(s, c, route, &ask, &param);
+    server_endpoint endpoint = (server_endpoint)answer->row.endpoint;
+    if (refusal) {
+        route_refuse(s, c, endpoint, 400, SHAPE_API, refusal, param);
+        return;
+    }
+    if (route->stream != STREAM_AS_ASKED)
+        ask.stream = route->stream == STREAM_ALWAYS;
+    if (model) {
+        ask.model = model;
+        ask.model_length = model_length;
+    }
+    answer->key = draw_key(config->seed, (uint64_t)answer->row.request);
+    answer->fault = faulty(config, answer->key) ? config->fault : FAULT_NONE;
+    if (answer->fault == FAULT_STATUS) {
+        route_refuse(s, c, endpoint, config->fault_status, config->wire.shape, "the simulated server was told to refuse this request", NULL);
+    } else if (answer->fault == FAULT_REDIRECT && !redirected) {
+        char location[REQUEST_PATH_BYTES + sizeof REDIRECTED];
+        snprintf(location, sizeof location, "%s%s", REDIRECTED, c->request.path);
+        refuse(s, c, endpoint, (wire_head){.status = 307, .retry_after_s = -1, .location = location}, SHAPE_OPENAI, "look elsewhere", NULL);
+    } else {
+        answer_start(s, c, &ask);
+    }
+}
+
+void route_request(server *s, conn *c) {
+    const request_parser *request = &c->request;
+    int64_t handed_ns = c->answer.handed_ns;
+    c->answer = (server_answer){.handed_ns = handed_ns, .row.request = -1};
+    c->served++;
+    c->answer.keep_alive = request->keep_alive && c->served != s->config.close_after;
+    bool redirected = strncmp(request->path, REDIRECTED, sizeof REDIRECTED - 1) == 0;
+    const char *model;
+    size_t model_length = 0;
+    const route *found = find_route(request->path + (redirected ? sizeof REDIRECTED - 1 : 0), &model, &model_length);
+    if (!found) {
+        route_refuse(s, c, ENDPOINT_OTHER, 404, SHAPE_OPENAI, "there is nothing at this path", NULL);
+    } else if (request->method != found->method && !(request->method == METHOD_HEAD && found->method == METHOD_GET)) {
+        wire_head head = {.status = 405, .retry_after_s = -1, .allow = found->method == METHOD_POST ? "POST" : "GET, HEAD"};
+        refuse(s, c, ENDPOINT_OTHER, head, SHAPE_OPENAI, "this path does not know the method", NULL);
+    } else if (found->method == METHOD_GET) {
+        serve_page(s, c, (server_endpoint)found->endpoint);
+    } else {
+        serve_answer(s, c, found, model, model_length, redirected);
+    }
+}

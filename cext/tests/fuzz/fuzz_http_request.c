@@ -1,0 +1,41 @@
+/* Requests of any kind: memory stays sound, a cut changes nothing, and reading their bodies ends. */
+#include "server/request/body.h"
+#include "support/requests.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static ask_reader bodies;
+
+static void read_body(const request_parser *request) {
+    for (ask_kind kind = 0; kind < ASK_KINDS; kind++) {
+        server_ask ask;
+        const char *param, *refusal = ask_read(&bodies, kind, request->body, request->body_length, &ask, &param);
+        if (!refusal && (ask.prompt_tokens < 0 || ask.inputs < 1 || ask.model_length > ASK_MAX_MODEL))
+            abort();
+    }
+}
+
+static void read_requests(request_reader *reader, const char *bytes, size_t length, uint64_t seed) {
+    request_reader_init(reader);
+    reader->seen = read_body;
+    if (seed)
+        feed_random(request_reader_feed, reader, bytes, length, seed);
+    else
+        feed_piece(request_reader_feed, reader, bytes, length);
+}
+
+/* The last byte chooses the cuts. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < 1)
+        return 0;
+    if (!bodies.matches && !ask_reader_init(&bodies, 3))
+        abort();
+    request_reader whole, cut;
+    read_requests(&whole, (const char *)data, size - 1, 0);
+    read_requests(&cut, (const char *)data, size - 1, data[size - 1] + UINT64_C(1));
+    if (!record_equal(&whole.out, &cut.out))
+        abort();
+    request_reader_free(&whole);
+    request_reader_free(&cut);
+    return 0;
+}
