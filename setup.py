@@ -19,7 +19,7 @@ def link_names() -> None:
     package = NAMES / "tokentape"
     package.mkdir(parents=True, exist_ok=True)
     links = {name: ROOT / name for name in ("engine", "cext", "traces")}
-    links |= {name: ROOT / "engine" / "facade" / name for name in ("__init__.py", "py.typed")}
+    links |= {path.name: path for path in (ROOT / "engine" / "facade").iterdir() if path.suffix in (".py", ".typed")}
     for name, target in links.items():
         link = package / name
         if not link.is_symlink() or link.resolve() != target:

@@ -10,8 +10,8 @@ import argparse
 import threading
 from pathlib import Path
 
-from tokentape.engine.run.options import ReplayOptions
-from tokentape.engine.run.replay import replay
+from tokentape.engine.workloads.options import ReplayOptions
+from tokentape.engine.workloads.replay_run import replay
 
 
 def _burn(ended: threading.Event) -> None:

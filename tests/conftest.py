@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 import tokentape
-from tokentape.engine.run.options import ReplayOptions
-from tokentape.engine.run.replay import replay
 from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 from tokentape.engine.tape import Tape
+from tokentape.engine.workloads.options import ReplayOptions
+from tokentape.engine.workloads.replay_run import replay
 
 PATIENCE_S = 60.0
 """After so long a test has failed."""

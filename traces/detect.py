@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from .delimited import split_header
 from .errors import TraceError
-from .fields import shown
-from .files import read_head
-from .many import files_of, read_many
+from .multi_file import files_of, read_many
 from .readers import (
     aibrix,
     aiperf_inputs,
@@ -36,6 +33,9 @@ from .readers import (
     weka,
     weka_parquet,
 )
+from .reading.csv_rows import split_header
+from .reading.field_checks import shown
+from .reading.files import read_head
 from .table import Trace
 
 # Those whose records may hold whole requests, with any keys in them, come first.

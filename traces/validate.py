@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .assemble import rows_text
-from .blocks import due_blocks, wrong_count
+from .assembly.assemble import rows_text
+from .assembly.block_ids import due_blocks, wrong_count
 from .errors import TraceError
-from .fields import NAMED_ROWS
-from .joins import join_edges
-from .sessions import check_parents, old_parents
+from .graph.fan_in import join_edges
+from .graph.sessions import check_parents, old_parents
+from .reading.field_checks import NAMED_ROWS
 from .table import Trace, one_array
 
 

@@ -1,6 +1,6 @@
 /* request_record.h: what became of one request, as the reactor hands it to the controller.
  *
- * The layout is read by numpy (engine/run/records.py): 8-byte fields first, no padding between fields. */
+ * The layout is read by numpy (engine/run/row_batches.py): 8-byte fields first, no padding between fields. */
 #ifndef TT_REQUEST_H
 #define TT_REQUEST_H
 

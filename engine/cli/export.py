@@ -34,7 +34,7 @@ def export(tapes: tuple[Path, ...], out: Path | None, profile_export_file: str, 
     Several tapes are taken for one run on several machines, as GenAI-Perf's process-export-files does.
     Prints the files' paths. What was said, and with it inputs.json, is there if the tape was made with --keep-bodies.
     """
-    from ..measure.dialects.goodput import parse_goodput
+    from ..measure.dialects.goodput_words import parse_goodput
     from ..report.genai_perf import artifact_directory, config_of, write_genai_perf
     from ..tape.read import open_tape
 

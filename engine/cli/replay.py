@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import print_summaries, summary_options
-from .transport_options import transport_options, transport_settings
+from .common.summary_output import print_summaries, summary_options
+from .common.transport_options import transport_options, transport_settings
 
 if TYPE_CHECKING:
-    from ..run.options import ReplayOptions
+    from ..workloads.options import ReplayOptions
 
 
 @click.command(short_help="Replay a trace against a server and write a tape.")
@@ -132,8 +132,8 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 
 def _options(given: dict[str, Any]) -> "ReplayOptions":
     from ..errors import UserError
-    from ..run.options import ReplayOptions
-    from .durations import option_ns
+    from ..workloads.options import ReplayOptions
+    from .common.duration_options import option_ns
 
     if (given["url"] is None) == (not given["simulate"]):
         raise UserError("say where to: either --url URL, or --simulate for the simulated server")
@@ -206,8 +206,8 @@ def run_replay(trace: Path, out: Path, options: "ReplayOptions", given: dict[str
         given: Words of the command line: slos, max_failures, format_ and quiet.
     """
     from ..measure.slo import parse_slo
-    from ..run.replay import replay as replay_trace
-    from ._watched import EXIT_INTERRUPTED, note, summed_up, watched
+    from ..workloads.replay_run import replay as replay_trace
+    from .common.watched_run import EXIT_INTERRUPTED, note, summed_up, watched
 
     slos = [parse_slo(slo) for slo in given["slos"]]
     command = ["tokentape", *sys.argv[1:]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..measure.dialects import OURS
-from .output import dialect_option, print_in, summary_options
+from .common.summary_output import dialect_option, print_in, summary_options
 
 
 @click.command(short_help="Compute the metrics of tapes, and the verdict on each.")

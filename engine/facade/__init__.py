@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokentape.engine.measure.measured import MeasuredTape
+    from tokentape.tape import MeasuredTape
 
 __all__ = ["__version__", "open", "profile", "replay", "sample_trace"]
 
@@ -29,7 +29,7 @@ def open(path: str | PathLike[str]) -> "MeasuredTape":
     Raises:
         tokentape.engine.errors.UserError: It is no tape, not sealed, damaged, or of a newer version.
     """
-    from tokentape.engine.measure.measured import open_measured
+    from tokentape.tape import open_measured
 
     return open_measured(Path(path))
 
@@ -40,8 +40,8 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
     Args:
         trace: Any recorded trace of a known format.
         out: The tape's folder; it must not exist.
-        **options: The fields of ``tokentape.engine.run.options.ReplayOptions``, as in ``url``, ``speed``, ``model``,
-            ``endpoint``. Without a ``url`` the simulator is started for the run.
+        **options: The fields of ``tokentape.engine.workloads.options.ReplayOptions``, as in ``url``, ``speed``,
+            ``model``, ``endpoint``. Without a ``url`` the simulator is started for the run.
 
     Returns:
         The sealed tape: a row for every request of the plan, whatever became of it.
@@ -51,8 +51,8 @@ def replay(trace: str | PathLike[str], out: str | PathLike[str], **options: Any)
         tokentape.engine.errors.UserError: An option, the server or the output folder will not do.
         tokentape.traces.errors.TraceError: The trace cannot be read.
     """
-    from tokentape.engine.run.options import ReplayOptions
-    from tokentape.engine.run.replay import replay as replay_trace
+    from tokentape.engine.workloads.options import ReplayOptions
+    from tokentape.engine.workloads.replay_run import replay as replay_trace
 
     return open(replay_trace(Path(trace), Path(out), ReplayOptions(**options)).path)
 
@@ -62,7 +62,7 @@ def profile(out: str | PathLike[str], **options: Any) -> "MeasuredTape":
 
     Args:
         out: The tape's folder; it must not exist.
-        **options: The fields of ``tokentape.engine.run.options.ProfileOptions``, as in ``urls``, ``models``,
+        **options: The fields of ``tokentape.engine.workloads.options.ProfileOptions``, as in ``urls``, ``models``,
             ``endpoint``; ``pace`` is a ``tokentape.engine.plan.Pace``, or a dict of its fields, ``inputs`` likewise an
             ``InputOptions``. Without ``urls`` the simulator is started for the run.
 
@@ -75,8 +75,8 @@ def profile(out: str | PathLike[str], **options: Any) -> "MeasuredTape":
         tokentape.traces.errors.TraceError: Inputs cannot be read.
     """
     from tokentape.engine.plan import Pace
-    from tokentape.engine.run.options import InputOptions, ProfileOptions
-    from tokentape.engine.run.profile import profile as run_profile
+    from tokentape.engine.workloads.options import InputOptions, ProfileOptions
+    from tokentape.engine.workloads.profile_run import profile as run_profile
 
     for name, kind in (("pace", Pace), ("inputs", InputOptions)):
         if isinstance(options.get(name), dict):

@@ -12,16 +12,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..tape.read import Tape
-from .fidelity import Fidelity
+from .fidelity.compare import Fidelity
+from .fidelity.tape_fidelity import FIDELITY_COLUMNS, tape_fidelity
 from .gaps import COLUMNS, Gaps, measure_gaps
 from .latencies import RequestTimes, latency_statistics, request_times, turn_statistics
 from .percentiles import exact_percentiles, ks_distance
 from .rates import Rate, Window, goodput, throughput, window
 from .slo import Slo
 from .statistic import Statistic, statistic
-from .tape_fidelity import FIDELITY_COLUMNS, tape_fidelity
 from .verdict import DEFAULT_MAX_FAILURES, Evidence, Verdict, judge, worker_facts
-from .visible import EVENT_COLUMNS, REQUEST_COLUMNS, hides_output, visible_statistics
+from .visible_output import EVENT_COLUMNS, REQUEST_COLUMNS, hides_output, visible_statistics
 
 SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5

@@ -1,9 +1,9 @@
 """What will be sent and when. Pure: no clock is read here."""
 
-from .arrivals import PROCESSES, Process, Segment, arrivals, constant_rate, ramp
-from .load import Load
+from .arrival_process import PROCESSES, Process, Segment, arrivals, constant_rate, ramp
+from .load_control import Load
 from .plan import Plan, Sessions, Think, make_plan, peak_rows
-from .profile import Choice, Order, Pace, profile_plan
+from .profile_plan import Choice, Order, Pace, profile_plan
 from .shards import Shard, shard_joins, shard_links, shards
 
 __all__ = [

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...traces.joins import Edges, join_edges
-from ...traces.sessions import old_parents
+from ...traces.graph.fan_in import Edges, join_edges
+from ...traces.graph.sessions import old_parents
 from ...traces.table import Trace
 from ...traces.transform import limit, speed, window
 from ..errors import UserError
-from .load import Load
+from .load_control import Load
 
 Sessions = Literal["open", "closed", "hybrid"]
 Think = Literal["recorded", "none"] | int

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import UserError
-from .arrivals import Segment
+from .arrival_process import Segment
 
 HEADER = ("time_s", "requests_per_s")
 

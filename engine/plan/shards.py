@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...traces.joins import Edges
+from ...traces.graph.fan_in import Edges
 from ..errors import UserError
-from .load import Load, share
+from .load_control import Load, share
 from .plan import Plan
 
 

@@ -15,14 +15,14 @@ import numpy as np
 from ...cext.parsers import Dialect
 from ...cext.recorder import ENDPOINTS as RECORDED_ENDPOINTS
 from ...cext.recorder import EventColumns, Proxy, RecordedRequest, Stats
-from ..endpoints import ENDPOINTS
 from ..errors import UserError
 from ..host import clock_pair, host
+from ..requests.endpoints import ENDPOINTS
 from ..tape import Tape, TapeWriter
-from ..transport.reach import reachable
+from ..transport.connection_check import reachable
 from ..transport.target import Target, find_target
 from .hashing import BLOCK_BYTES, HASH_BYTES, PromptHasher
-from .recorded import Recording, recorded_batches, recorded_events, request_id
+from .proxy_rows import Recording, recorded_batches, recorded_events, request_id
 
 TAKE_EVERY_S: Final = 0.1
 ROWS_AT_ONCE: Final = 256

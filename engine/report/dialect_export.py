@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 
-from ..measure.dialects.summary import DialectSummary
+from ..measure.dialects.dialect_summary import DialectSummary
 
 
 def dialects_json(summaries: Sequence[DialectSummary]) -> str:

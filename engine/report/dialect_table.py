@@ -8,7 +8,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.table import Table
 
-from ..measure.dialects.summary import DialectSummary, Row, Section, Value
+from ..measure.dialects.dialect_summary import DialectSummary, Row, Section, Value
 
 _NAME_WIDTH: Final = 36
 """GenAI-Perf breaks longer names of metrics."""

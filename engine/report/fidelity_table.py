@@ -6,7 +6,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.table import Table
 
-from ..measure.fidelity import Fidelity, GapDistance, Lengths, RateError
+from ..measure.fidelity.compare import Fidelity, GapDistance, Lengths, RateError
 
 _ROWS: Final = (("CV of gaps", "cv"), ("Fano of 1 s", "fano"))
 

@@ -17,7 +17,7 @@ from ..measure.verdict import DEFAULT_MAX_FAILURES
 from ..tape.read import Tape
 from .plots import draw_plots, require_matplotlib
 from .plots.captions import CAPTIONS
-from .table import LABELS, cell, number
+from .summary_table import LABELS, cell, number
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --dim: #5a5a5a; --line: #d8d8d8; --page: #ffffff; --card: #f6f6f6; }
@@ -82,7 +82,7 @@ def write_report(
 
 def facts(tape: Tape) -> list[str]:
     """What ran, a line each: model, endpoint, address and time; the command."""
-    from .plots.run import common  # matplotlib comes with it: who lacks it is told so by write_report
+    from .plots.plotted_tape import common  # matplotlib comes with it: who lacks it is told so by write_report
 
     requests, manifest = tape.requests, tape.manifest
     first = [common(requests[name]) for name in ("model", "endpoint", "url")] if len(requests) else []

@@ -1,7 +1,8 @@
 """What controller and workers say to each other.
 
 Two sockets connect them. The **channel** is a stream: first the setup, then requests one way and measurements the
-other, as the frames of ``cext/channel/feed.h`` and ``cext/channel/outbox.h``. The **control** socket carries a small packet a command.
+other, as the frames of ``cext/channel/feed.h`` and ``cext/channel/outbox.h``. The **control** socket carries a small
+packet a command.
 This module is imported by workers: it needs nothing but the standard library.
 """
 

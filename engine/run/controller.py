@@ -1,15 +1,13 @@
 """The controller: starts the workers, feeds them, collects what they measure, writes the tape."""
 
-import os
 import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -19,83 +17,21 @@ from numpy.typing import NDArray
 
 from ...cext.reactor import order_page_size
 from ..errors import UserError
-from ..plan import Plan, Shard, shard_joins, shard_links, shards
+from ..plan import Plan, shard_joins, shard_links, shards
+from ..requests.composer import Composer, LiveComposer
 from ..scheduling import giving_way
 from ..tape import TapeWriter
 from ..transport.route import Route
-from .bodies import Composer, Feeder, FollowerFeeder, LiveComposer
 from .channel import CANCEL, COMMAND, EVENTS, GO, REQUESTS, STATUS, STOP, WANTS, Setup, send_setup
-from .frames import FrameReader
-from .records import STATUS as STATUS_RECORD
-from .records import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
-
-READY_S = 60.0
-"""A worker that needs longer than this to start is not going to."""
+from .feeder import Feeder, FollowerFeeder
+from .row_batches import STATUS as STATUS_RECORD
+from .row_batches import Constants, probe_batch, request_batch, unpack_events, unpack_requests, unsent_batch
+from .run_status import Status
+from .worker_process import READY_S, WorkerProcess, shared_page, spawn
 
 
 class Interrupted(Exception):
     """The user asked twice to stop: the journal is left for ``tokentape recover``."""
-
-
-@dataclass
-class Status:
-    """Where a run stands, over all workers."""
-
-    planned: int
-    sent: int = 0
-    finished: int = 0
-    succeeded: int = 0
-    active: int = 0
-    tokens: int = 0
-    events: int = 0
-    coalesced: int = 0
-    starved: int = 0
-    blocked: int = 0
-    clock_steps: int = 0
-    elapsed_ns: int = 0
-    until_ns: int = 0
-    """When a closed loop ends by the clock, since the start; 0: `planned` requests are sent."""
-    stopping: bool = False
-    lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
-
-    def lateness_quantile_us(self, q: float) -> float | None:
-        """Upper bound of the bucket that holds the quantile (``lateness_bucket`` of cext/reactor/reactor.h), in us."""
-        total = int(self.lateness.sum())
-        if not total:
-            return None
-        bucket = int(np.searchsorted(np.cumsum(self.lateness), q * total))
-        if bucket < 4:
-            return float(bucket + 1)
-        octave, quarter = divmod(bucket, 4)
-        return float((4 + quarter + 1) << (octave - 1))
-
-
-@dataclass
-class _Worker:
-    number: int
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
-    control: socket.socket
-    wanted: socket.socket
-    shard: Shard
-    frames: FrameReader
-    status: Any = None
-    longest_turn_ns: int = 0
-    done: bool = False
-    problem: str | None = None
-    follower_feeder: FollowerFeeder | None = None
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """Of the plan, ascending."""
-        return self.shard.rows
-
-    def command(self, letter: bytes, argument: int = 0) -> None:
-        """Tell it something; a worker that is gone already needs no telling: its channel says so."""
-        try:
-            self.control.send(COMMAND.pack(letter, argument))
-        except (BrokenPipeError, ConnectionResetError):
-            return
 
 
 class Controller:
@@ -136,7 +72,7 @@ class Controller:
         self._on_status, self._on_note = on_status, on_note
         self._grace_ns, self._keep_bodies = grace_ns, keep_bodies
         self._count = workers
-        self._workers: list[_Worker] = []
+        self._workers: list[WorkerProcess] = []
         self._feeders: list[Feeder] = []
         self._selector = selectors.DefaultSelector()
         self._seen = np.zeros(len(plan), np.bool_)
@@ -172,9 +108,9 @@ class Controller:
         """Returns how many of the workers send in one order: all, or none."""
         parts = shards(self._plan, self._count)
         ordered = 0 if self._plan.load.closed or len(parts) == 1 else len(parts)
-        with _shared_page(order_page_size(ordered)) as order_fd:
+        with shared_page(order_page_size(ordered)) as order_fd:
             for number, shard in enumerate(parts):
-                self._workers.append(self._spawn(number, shard, order_fd))
+                self._workers.append(spawn(number, shard, order_fd))
         return ordered
 
     def _start(self, ordered: int) -> None:
@@ -208,7 +144,7 @@ class Controller:
             worker.command(GO, self.start_ns)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
-    def _feed(self, worker: _Worker, roots: NDArray[np.int64], follows: bool) -> None:
+    def _feed(self, worker: WorkerProcess, roots: NDArray[np.int64], follows: bool) -> None:
         """Start the threads that write a worker's requests: those due by themselves, and those that follow others."""
         places = zip(roots.tolist(), worker.rows[roots].tolist(), strict=True)
         feeders = [Feeder(worker.channel, places, self._composer, self._keeper())]
@@ -220,13 +156,13 @@ class Controller:
         self._feeders += feeders
 
     @staticmethod
-    def _receive_ready(worker: _Worker) -> bool:
+    def _receive_ready(worker: WorkerProcess) -> bool:
         try:
             return len(worker.control.recv(COMMAND.size)) == COMMAND.size
         except (TimeoutError, ConnectionResetError):
             return False
 
-    def _setup_of(self, worker: _Worker, ordered: int) -> Setup:
+    def _setup_of(self, worker: WorkerProcess, ordered: int) -> Setup:
         shard = worker.shard
         return replace(
             self._setup,
@@ -237,24 +173,6 @@ class Controller:
             order_own=worker.number,
             order_count=ordered,
         )
-
-    def _spawn(self, number: int, shard: Shard, order_fd: int) -> _Worker:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        fds = [*(end.fileno() for end in (theirs, their_control, their_wanted)), order_fd]
-        for end in (ours, theirs, wanted):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        process = subprocess.Popen(
-            # -P: a json.py in the user's folder is none of a worker's business
-            [sys.executable, "-P", "-m", "tokentape.engine.run.worker", *map(str, fds)],
-            pass_fds=fds,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is the controller's to handle
-        )
-        for end in (theirs, their_control, their_wanted):
-            end.close()
-        return _Worker(number, process, ours, control, wanted, shard, FrameReader(ours))
 
     def _lead_ns(self) -> int:
         """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
@@ -282,7 +200,7 @@ class Controller:
             self._check_feeders()
             self._tell()
 
-    def _read(self, worker: _Worker) -> None:
+    def _read(self, worker: WorkerProcess) -> None:
         if not worker.frames.read():
             worker.done = True
             self._selector.unregister(worker.channel)
@@ -292,14 +210,14 @@ class Controller:
         for type_, rows, frame in worker.frames.frames():
             self._take(worker, type_, rows, frame)
 
-    def _mourn(self, worker: _Worker) -> None:
+    def _mourn(self, worker: WorkerProcess) -> None:
         code = worker.process.wait()
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         worker.problem = f"worker {worker.number} ended early ({how})"
         self.problems.append(worker.problem)
         self._on_note(f"{worker.problem}; its requests that had not ended are lost, those of other workers go on")
 
-    def _take(self, worker: _Worker, type_: int, rows: int, frame: memoryview) -> None:
+    def _take(self, worker: WorkerProcess, type_: int, rows: int, frame: memoryview) -> None:
         if type_ == EVENTS:
             self._writer.events(unpack_events(frame, rows, self._constants.epoch_ns))
         elif type_ == REQUESTS:
@@ -327,7 +245,7 @@ class Controller:
         else:
             raise AssertionError(f"a frame of type {type_} from worker {worker.number}")
 
-    def _write_probe(self, worker: _Worker) -> None:
+    def _write_probe(self, worker: WorkerProcess) -> None:
         self._writer.probes(probe_batch(worker.status, worker.number, self._constants.epoch_ns))
 
     def _write_bodies(self, request_ids: NDArray[np.int64], texts: list[str | None]) -> None:
@@ -474,50 +392,3 @@ class Controller:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-@contextmanager
-def _shared_page(size: int) -> Iterator[int]:
-    """A file of zero bytes that lies in memory alone, and goes with the last process that has it."""
-    fd = os.memfd_create("tokentape-order")
-    try:
-        os.ftruncate(fd, size)
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def descriptors_for(plan: Plan, peak: int, workers: int) -> tuple[int, str | None]:
-    """Raise the limit of open files to what is allowed, and say how many connections a worker may hold.
-
-    Args:
-        plan: What will be sent.
-        peak: The most requests due within one second.
-        workers: Processes that share them; each has a limit of its own.
-
-    Returns:
-        Connections, and a warning when fewer than the plan has requests could be open together, or None.
-
-    Raises:
-        UserError: Not even one second's requests would fit.
-    """
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    reserve = 64
-    if hard == resource.RLIM_INFINITY:
-        hard = 1 << 20
-    room = hard - reserve
-    burst = -(-peak // workers)
-    if room < burst:
-        raise UserError(
-            f"a worker may have {burst:,} requests due within one second, but a process may open only {hard:,} files; "
-            f"raise the hard limit (as root: ulimit -Hn {burst + reserve}), use more --workers or a lower --speed"
-        )
-    if room * workers < len(plan):
-        return room, (
-            f"at most {room * workers:,} streams can be open at once (hard limit of open files: {hard:,}); "
-            "further requests would wait, and count as late"
-        )
-    return room, None

@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from ..endpoints import Endpoint
 from ..errors import UserError
 from ..host import clock_pair, host
 from ..plan import Plan
+from ..requests.composer import Composer, LiveComposer
+from ..requests.endpoints import Endpoint
 from ..scheduling import check_realtime, cores_awake
-from ..simulate.simulated import simulated_server
+from ..simulate.simulator_process import simulated_server
 from ..tape import Tape, TapeWriter
 from ..tape.seal import TokenCounts
 from ..tokenizer import TokenCounter
-from ..transport.headers import redact
+from ..transport.request_head import redact
 from ..transport.target import Target
-from .bodies import Composer, LiveComposer
 from .channel import Setup
-from .controller import Controller, Status
-from .options import SendOptions
-from .records import Constants
+from .controller import Controller
+from .row_batches import Constants
+from .run_status import Status
+from .send_options import SendOptions
 
 FEED_LIMIT = 16 << 20
 """Bytes of requests that wait in a worker, ready to be sent."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...cext.server import EventColumns, RequestRow, Server
-from ..endpoints import ENDPOINTS
+from ..requests.endpoints import ENDPOINTS
 from ..tape.read import Tape
 from ..tape.schema import OUTCOMES, REQUESTS, events_batch
 from ..tape.writer import TapeWriter

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from .event_order import chain_order
 from .journal import JOURNAL, TABLES, Dropped, JournalReader, journal_file
 from .manifest import write_manifest
-from .order import chain_order
-from .parts import ROW_GROUP_ROWS, Part, write_part
+from .parquet_parts import ROW_GROUP_ROWS, Part, write_part
 from .schema import BLOCKS, BODIES, EVENTS, KINDS, PROBES, REQUESTS
 
 PARTITION_EVENTS: Final = 1 << 22

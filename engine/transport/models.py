@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 
 from ..errors import UserError
-from .exchange import exchange
+from .single_request import exchange
 from .target import Target
 
 

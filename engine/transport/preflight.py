@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import UserError
-from .exchange import Answer, exchange
-from .explain import error_text
 from .models import served_models
+from .server_error import error_text
+from .single_request import Answer, exchange
 from .target import PORTS, Target
 
 MOST_REDIRECTS = 5

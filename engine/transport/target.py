@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ... import __version__
-from ..endpoints.endpoint import path_pattern, with_model
 from ..errors import UserError
 from .addresses import Address, resolve, unix_address
+from .api_paths import base_path, join_path, with_model
 from .proxies import Proxy, find_proxy
 from .route import DIRECT, Route, TransportOptions
 
@@ -231,23 +231,3 @@ def candidates(unix: str | None, proxy: Proxy | None, host: str, port: int) -> l
         return resolve(proxy.host, proxy.port)
     except UserError as error:
         raise UserError(f"the proxy that {proxy.variable} names: {error}; --no-proxy goes without it") from None
-
-
-def join_path(base: str, endpoint_path: str) -> str:
-    """The API's path below a base that may already hold a part of it (``/v1``) or all of it.
-
-    A base that ends like the API without the ``/v1`` is whole as well: Azure's deployments have none.
-    """
-    base = base.rstrip("/")
-    if re.search(path_pattern(endpoint_path.removeprefix("/v1")) + "$", base):
-        return base
-    for cut in range(len(endpoint_path), 0, -1):
-        if endpoint_path[cut : cut + 1] == "/" and base.endswith(endpoint_path[:cut]):
-            return base + endpoint_path[cut:]
-    return base + endpoint_path
-
-
-def base_path(path: str, endpoint_path: str) -> str:
-    """What stands in a path before the API's own, which may lack its ``/v1``."""
-    shorter = re.sub(path_pattern(endpoint_path) + "$", "", path)
-    return shorter if shorter != path else re.sub(path_pattern(endpoint_path.removeprefix("/v1")) + "$", "", path)

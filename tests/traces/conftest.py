@@ -41,7 +41,7 @@ def build() -> Callable[..., Any]:
     """Make a trace of columns: arrivals in ns, and what else is given; lengths are 1 where they are not."""
     import numpy as np
     import pyarrow as pa
-    from tokentape.traces.assemble import assemble
+    from tokentape.traces.assembly.assemble import assemble
     from tokentape.traces.table import TRACE_SCHEMA
 
     def make(arrival_ns: list[int], **columns: list[Any]) -> Any:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..assemble import rows_text
+from ..assembly.assemble import rows_text
 from ..content import Content
 from ..errors import InputError
-from ..fields import BadField, shown
-from ..parquet import first_line
+from ..reading.field_checks import BadField, shown
+from ..reading.parquet_columns import first_line
 from .batches import sample
 from .hub import hub_address, hub_is_off, hub_is_reachable
-from .load import SUFFIXES
-from .rows import PROMPTS, NoPrompt, content_of
+from .prompt_files import SUFFIXES
+from .prompt_rows import PROMPTS, NoPrompt, content_of
 
 DRAWN_FROM_ROWS = 10_000
 """With a seed and a limit the rows are drawn from the first so many, which all have to be loaded for it."""

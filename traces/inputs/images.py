@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..content import Content
 from ..errors import InputError
-from ..fields import BadField, shown
+from ..reading.field_checks import BadField, shown
 from .lengths import Normal
 
 ImageFormat = Literal["png", "jpeg", "random"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..fields import MAX_TOKENS
+from ..reading.field_checks import MAX_TOKENS
 
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"\s*(-?(?:\d+(?:\.\d*)?|\.\d+))\s*")

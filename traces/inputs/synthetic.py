@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ..content import Content
 from ..errors import InputError, TraceError
-from ..prompts import FRESH, Corpus, Vocabulary
+from ..prompts.prompts import FRESH, Corpus, Vocabulary
 from .counts import Form, TokenCounts, count_tokens
-from .cut import cut_to_length
 from .lengths import Lengths
 from .prefixes import NO_PREFIXES, Prefixes
+from .text_cutting import cut_to_length
 
 CHECKED_TOKENS = 1 << 19
 """So many tokens of prompts are encoded again, about half a second's work: all prompts, or an even sample of more, and

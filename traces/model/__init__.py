@@ -6,7 +6,7 @@ each of them is, window by window.
 
 from .fit import fit
 from .generate import generate
-from .load import Client, Histogram, Lengths, LoadModel, Window, read_model, write_model
+from .load_model import Client, Histogram, Lengths, LoadModel, Window, read_model, write_model
 
 __all__ = [
     "Client",

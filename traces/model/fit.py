@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TraceError
-from ..stats.shape import session_units
+from ..stats.session_shape import session_units
 from ..table import Trace
-from .load import VERSION, Client, Histogram, Lengths, LoadModel, Window
+from .load_model import VERSION, Client, Histogram, Lengths, LoadModel, Window
 from .renewal import bounded_cv, likelier
 
 CLIENT_ROWS = 20  # fewer say little about a client's burstiness

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assemble import assemble
+from ..assembly.assemble import assemble
 from ..errors import TraceError
 from ..table import Trace, table_digest
 from ..transform.derive import with_column
-from .load import Client, Histogram, LoadModel, Window
+from .load_model import Client, Histogram, LoadModel, Window
 from .renewal import arrivals_within
 
 MOST_REQUESTS = 50_000_000

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .load import Family
+    from .load_model import Family
 
 LEAST_CV, MOST_CV = 0.05, 20.0
 _LEAST_GAP = 1e-6  # a recorder's clock has steps; logarithms of 0 are none

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TraceError
-from ..fields import shown
-from .load import VERSION, Client, Family, Histogram, Lengths, LoadModel, Window, check_model
+from ..reading.field_checks import shown
+from .load_model import VERSION, Client, Family, Histogram, Lengths, LoadModel, Window, check_model
 from .renewal import bounded_cv
 
 _NAME = re.compile(r"chunk-(\d+)-trace\.csv")

@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..fields import BadField, BadRows, duration_ns, shown, token_count
-from ..lines import name, needed, read_lines, text
-from ..rows import Rows, estimated_tokens
+from ..assembly.column_builder import Rows, estimated_tokens
+from ..reading.field_checks import BadField, BadRows, duration_ns, shown, token_count
+from ..reading.json_lines import name, needed, read_lines, text
 from ..table import Trace
 
 NAME = "aibrix"

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from ..documents import document, name, text
-from ..fields import BadField, BadRows, shown
-from ..files import read_whole
-from ..payloads import compact, payload
-from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
+from ..reading.field_checks import BadField, BadRows, shown
+from ..reading.files import read_whole
+from ..reading.json_documents import document, name, text
+from ..recorded.bodies import compact, payload
+from ..recorded.request_table import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "aiperf"

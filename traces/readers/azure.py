@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assemble import assemble, rows_text
-from ..delimited import records, require_columns, split_header, typed_columns
+from ..assembly.assemble import assemble, rows_text
 from ..errors import TraceError
-from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, shown, stamp_ns, token_count
-from ..files import read_whole
+from ..reading.csv_rows import records, require_columns, split_header, typed_columns
+from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, shown, stamp_ns, token_count
+from ..reading.files import read_whole
 from ..table import Trace
 
 NAME = "azure"

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from ..blocks import checked_ids, due_blocks
-from ..fields import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
-from ..lines import decoded, needed, read_lines
-from ..rows import NONE, Rows
+from ..assembly.block_ids import checked_ids, due_blocks
+from ..assembly.column_builder import NONE, Rows
+from ..reading.field_checks import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
+from ..reading.json_lines import decoded, needed, read_lines
 from ..table import Trace
 
 NAME = "bailian"

@@ -10,12 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..assemble import rows_text
-from ..blocks import due_blocks, wrong_count
-from ..fields import BadField, BadRows, duration_ns, token_count
-from ..lines import name, needed, text
-from ..parquet import ParquetTrace, parquet_names
-from ..rows import NONE, Rows
+from ..assembly.assemble import rows_text
+from ..assembly.block_ids import due_blocks, wrong_count
+from ..assembly.column_builder import NONE, Rows
+from ..reading.field_checks import BadField, BadRows, duration_ns, token_count
+from ..reading.json_lines import name, needed, text
+from ..reading.parquet_columns import ParquetTrace, parquet_names
 from ..table import Rounding, Trace
 
 NAME = "baseten"

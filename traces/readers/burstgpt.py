@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assemble import assemble
-from ..delimited import records, require_columns, split_header, typed_columns
+from ..assembly.assemble import assemble
 from ..errors import TraceError
-from ..fields import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
-from ..files import read_whole
-from ..sessions import number_turns
+from ..graph.sessions import number_turns
+from ..reading.csv_rows import records, require_columns, split_header, typed_columns
+from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
+from ..reading.files import read_whole
 from ..table import Trace
 
 NAME = "burstgpt"

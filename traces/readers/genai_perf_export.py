@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from ..documents import document, mapping, name, text
-from ..fields import BadField, BadRows, shown, token_count
-from ..files import read_whole
-from ..payloads import estimated_tokens, payload
-from ..recorded import Recorded, Requests, recorded_trace
+from ..reading.field_checks import BadField, BadRows, shown, token_count
+from ..reading.files import read_whole
+from ..reading.json_documents import document, mapping, name, text
+from ..recorded.bodies import estimated_tokens, payload
+from ..recorded.request_table import Recorded, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "genai-perf-export"

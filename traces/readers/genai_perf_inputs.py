@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from ..documents import document, name, text
-from ..fields import BadField, BadRows, duration_ns, shown, token_count
-from ..files import read_whole
-from ..payloads import compact, estimated_tokens, payload
-from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
+from ..reading.field_checks import BadField, BadRows, duration_ns, shown, token_count
+from ..reading.files import read_whole
+from ..reading.json_documents import document, name, text
+from ..recorded.bodies import compact, estimated_tokens, payload
+from ..recorded.request_table import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "genai-perf-inputs"

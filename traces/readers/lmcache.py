@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from ..fields import MAX_NS, BadRows, duration_ns
-from ..lines import decoded, name, needed, read_lines, text
-from ..rows import Rows, estimated_tokens
+from ..assembly.column_builder import Rows, estimated_tokens
+from ..reading.field_checks import MAX_NS, BadRows, duration_ns
+from ..reading.json_lines import decoded, name, needed, read_lines, text
 from ..table import Trace
 
 NAME = "lmcache"

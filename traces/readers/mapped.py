@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..blocks import checked_ids
-from ..delimited import records, require_columns, split_header
-from ..fields import BadField, BadRows, csv_number, duration_ns, shown, stamp_ns, token_count
-from ..files import PARQUET, read_head, read_whole
-from ..lines import name, needed, read_lines, text
-from ..mapping import Column, parse_mapping
-from ..parquet import ParquetTrace
-from ..rows import Rows, estimated_tokens
+from ..assembly.block_ids import checked_ids
+from ..assembly.column_builder import Rows, estimated_tokens
+from ..reading.column_map import Column, parse_mapping
+from ..reading.csv_rows import records, require_columns, split_header
+from ..reading.field_checks import BadField, BadRows, csv_number, duration_ns, shown, stamp_ns, token_count
+from ..reading.files import PARQUET, read_head, read_whole
+from ..reading.json_lines import name, needed, read_lines, text
+from ..reading.parquet_columns import ParquetTrace
 from ..table import Trace
 
 NAME = "mapped"

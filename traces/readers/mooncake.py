@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blocks import checked_ids, due_blocks
-from ..fields import MAX_NS, MAX_TOKENS, BadRows, duration_ns, token_count
-from ..lines import decoded, name, needed, read_lines, text
-from ..rows import Rows, body, estimated_tokens
+from ..assembly.block_ids import checked_ids, due_blocks
+from ..assembly.column_builder import Rows, body, estimated_tokens
+from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadRows, duration_ns, token_count
+from ..reading.json_lines import decoded, name, needed, read_lines, text
 from ..table import Trace
 
 NAME = "mooncake"

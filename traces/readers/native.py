@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import TraceError
-from ..fields import MAX_TOKENS
-from ..files import PARQUET, read_whole
-from ..headers import check_headers
-from ..parquet import list_column
-from ..sessions import check_parents
+from ..graph.sessions import check_parents
+from ..reading.field_checks import MAX_TOKENS
+from ..reading.files import PARQUET, read_whole
+from ..reading.parquet_columns import list_column
+from ..recorded.headers import check_headers
 from ..table import TRACE_SCHEMA, Rounding, Trace, one_array
 
 NAME = "native"

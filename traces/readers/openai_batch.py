@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from ..documents import each_line, struct, text
-from ..fields import BadField, BadRows, shown
-from ..files import read_whole
-from ..headers import recorded_headers
-from ..payloads import payload
-from ..recorded import Recorded, Requests, recorded_trace, untimed
+from ..reading.field_checks import BadField, BadRows, shown
+from ..reading.files import read_whole
+from ..reading.json_documents import each_line, struct, text
+from ..recorded.bodies import payload
+from ..recorded.headers import recorded_headers
+from ..recorded.request_table import Recorded, Requests, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "openai-batch"

@@ -4,7 +4,7 @@ JSON: ``{"spans": [{"trace_id": ..., "span_id": ..., "parent_span_id": ..., "sta
 "end_time": ..., "attributes": {"gen_ai.request.model": ..., ...}}]}``, or the list alone. OTLP/JSON:
 ``{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": ..., "startTimeUnixNano": "...", "attributes": [{"key":
 ..., "value": {"stringValue": ...}}]}]}]}]}``, one document or one per line. Attributes after the semantic conventions
-for generative AI: model, max_tokens, token usage, messages. What follows what: see tokentape.traces.spans.
+for generative AI: model, max_tokens, token usage, messages. What follows what: see tokentape.traces.recorded.spans.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from ..assemble import rows_text
-from ..chats import chat_messages
-from ..documents import decode, mapping, name, sequence, struct, text
+from ..assembly.assemble import rows_text
 from ..errors import TraceError
-from ..fields import BadField, BadRows, shown, stamp_ns, token_count
-from ..files import read_whole
-from ..payloads import estimated_tokens, messages_body
-from ..recorded import Recorded, Requests, recorded_trace
-from ..spans import Span, followed, link
+from ..reading.field_checks import BadField, BadRows, shown, stamp_ns, token_count
+from ..reading.files import read_whole
+from ..reading.json_documents import decode, mapping, name, sequence, struct, text
+from ..recorded.bodies import estimated_tokens, messages_body
+from ..recorded.messages import chat_messages
+from ..recorded.request_table import Recorded, Requests, recorded_trace
+from ..recorded.spans import Span, followed, link
 from ..table import Trace
 
 NAME = "otel"

@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from ..documents import decode, each_line, mapping, struct, text
-from ..fields import BadField, BadRows, shown, stamp_ns, token_count
-from ..files import read_whole
-from ..headers import recorded_headers
-from ..payloads import payload
-from ..recorded import Recorded, Requests, recorded_trace
+from ..reading.field_checks import BadField, BadRows, shown, stamp_ns, token_count
+from ..reading.files import read_whole
+from ..reading.json_documents import decode, each_line, mapping, struct, text
+from ..recorded.bodies import payload
+from ..recorded.headers import recorded_headers
+from ..recorded.request_table import Recorded, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "sagemaker"

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from ..assemble import rows_text
-from ..documents import document, each_line, mapping, name, sequence, struct, text
-from ..fields import BadField, BadRows, shown
-from ..files import read_whole
-from ..payloads import BYTES_PER_TOKEN
-from ..recorded import Recorded, Requests, follow_sessions, recorded_trace, untimed
+from ..assembly.assemble import rows_text
+from ..reading.field_checks import BadField, BadRows, shown
+from ..reading.files import read_whole
+from ..reading.json_documents import document, each_line, mapping, name, sequence, struct, text
+from ..recorded.bodies import BYTES_PER_TOKEN
+from ..recorded.request_table import Recorded, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "sharegpt"

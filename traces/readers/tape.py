@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assemble import assemble, rows_text
+from ..assembly.assemble import assemble, rows_text
 from ..errors import TraceError
-from ..fields import MAX_TOKENS
-from ..headers import check_headers
+from ..reading.field_checks import MAX_TOKENS
+from ..recorded.headers import check_headers
 from ..table import Trace, one_array
 
 NAME = "tape"

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ..assemble import assemble
-from ..blocks import BlockLists
-from ..delimited import records, require_columns, split_header
+from ..assembly.assemble import assemble
+from ..assembly.block_ids import BlockLists
 from ..errors import TraceError
-from ..fields import BadField, BadRows, csv_number, duration_ns, token_count
-from ..files import read_whole
-from ..sessions import moved_parents, number_turns
+from ..graph.sessions import moved_parents, number_turns
+from ..reading.csv_rows import records, require_columns, split_header
+from ..reading.field_checks import BadField, BadRows, csv_number, duration_ns, token_count
+from ..reading.files import read_whole
 from ..table import Trace
 
 NAME = "tracelab"

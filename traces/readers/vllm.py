@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..delimited import split_header
 from ..errors import TraceError
-from ..fields import BadField
-from ..files import PARQUET, read_head
-from ..lines import parse
-from ..parquet import parquet_names
+from ..reading.csv_rows import split_header
+from ..reading.field_checks import BadField
+from ..reading.files import PARQUET, read_head
+from ..reading.json_lines import parse
+from ..reading.parquet_columns import parquet_names
 from ..table import Trace
 from . import mapped
 

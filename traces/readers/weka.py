@@ -20,14 +20,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assemble import assemble, rows_text
-from ..blocks import BlockLists, due_blocks, wrong_count
+from ..assembly.assemble import assemble, rows_text
+from ..assembly.block_ids import BlockLists, due_blocks, wrong_count
+from ..assembly.reorder import reordered
 from ..errors import TraceError
-from ..fields import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
-from ..files import read_head, read_whole
-from ..lines import read_lines
-from ..reorder import reordered
-from ..sessions import follow_streams, moved_parents
+from ..graph.sessions import follow_streams, moved_parents
+from ..reading.field_checks import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
+from ..reading.files import read_head, read_whole
+from ..reading.json_lines import read_lines
 from ..table import Trace
 
 NAME = "weka"

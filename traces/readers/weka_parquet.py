@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assemble import assemble
-from ..blocks import INT32_MAX, due_blocks, list_array, wrong_count
+from ..assembly.assemble import assemble
+from ..assembly.block_ids import INT32_MAX, due_blocks, list_array, wrong_count
 from ..errors import TraceError
-from ..parquet import ParquetTrace, parquet_names
-from ..sessions import follow_streams, moved_parents, session_codes
+from ..graph.sessions import follow_streams, moved_parents, session_codes
+from ..reading.parquet_columns import ParquetTrace, parquet_names
 from ..table import Trace
 from .weka import session_notes
 

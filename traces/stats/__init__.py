@@ -1,9 +1,9 @@
 """What a trace is like: arrivals, lengths, sharing of prefixes, sessions."""
 
-from .arrivals import Arrivals, arrivals
+from .arrival_stats import Arrivals, arrivals
 from .quantisation import Quantisation, quantile, quantisation
 from .reuse import Reuse, reuse
-from .shape import SessionShape, session_shape, session_units
+from .session_shape import SessionShape, session_shape, session_units
 from .trace_stats import BlockReuse, Lengths, TraceStats, stats
 
 __all__ = [

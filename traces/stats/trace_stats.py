@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table import Trace
-from .arrivals import Arrivals, arrivals
+from .arrival_stats import Arrivals, arrivals
 from .reuse import reuse
-from .shape import SessionShape, session_shape
+from .session_shape import SessionShape, session_shape
 
 CAPACITIES = (1_000, 5_000, 10_000, 30_000, 50_000, 100_000, 300_000, 1_000_000, 3_000_000)
 

@@ -5,8 +5,8 @@ same trace, in every process.
 """
 
 from .copies import loop, merge, multiply
-from .cut import limit, select, window
-from .draw import rate, thin
+from .subset import limit, select, window
+from .thinning import rate, thin
 from .times import dequantize, idle_cap, sort, speed
 
 __all__ = [

@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import TraceError
-from ..joins import shifted_joins
-from ..stats.shape import session_units
+from ..graph.fan_in import shifted_joins
+from ..stats.session_shape import session_units
 from ..table import TRACE_SCHEMA, Trace, one_array
 from .derive import INT64_MAX, derived, sorted_rows, with_column
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assemble import observations
-from ..joins import remap_joins
-from ..sessions import remap_parents
+from ..assembly.assemble import observations
+from ..graph.fan_in import remap_joins
+from ..graph.sessions import remap_parents
 from ..table import TRACE_SCHEMA, Trace, table_digest
 
 INT64_MAX = 2**63 - 1

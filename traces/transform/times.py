@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import TraceError
-from ..sessions import old_parents
+from ..graph.sessions import old_parents
 from ..stats.quantisation import quantisation
-from ..stats.shape import session_units
+from ..stats.session_shape import session_units
 from ..table import Trace
 from .derive import INT64_MAX, derived, sorted_rows, with_column
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import Reading, reading_options, say_notes, write_trace
+from .trace_options import Reading, reading_options, say_notes, write_trace
 
 
 @click.command(short_help="Write a trace as Tokentape's own Parquet.")

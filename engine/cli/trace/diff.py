@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Reading, format_option, reading_options
+from .trace_options import Reading, format_option, reading_options
 
 if TYPE_CHECKING:
-    from ...measure.fidelity import Fidelity
+    from ...measure.fidelity.compare import Fidelity
 
 
 @click.command(short_help="Print how far one trace or tape is from another.")
@@ -23,8 +23,8 @@ def diff(a: Path, b: Path, format_: str, reading: Reading) -> None:
     Of a trace and its tape the plan is made again from the trace and compared request by request: lateness, order,
     lengths, reuse. Other pairs are compared as processes: gaps, rates, burstiness, lengths.
     """
-    from ...report.export import fidelity_json
     from ...report.fidelity_table import print_fidelity
+    from ...report.summary_export import fidelity_json
 
     found = _compared(a, b, reading)
     if format_ == "json":
@@ -34,10 +34,10 @@ def diff(a: Path, b: Path, format_: str, reading: Reading) -> None:
 
 
 def _compared(a: Path, b: Path, reading: Reading) -> "Fidelity":
-    from ...measure.side import compare_sides, side_of_tape
+    from ...measure.fidelity.unpaired import compare_sides, side_of_tape
     from ...tape.manifest import MANIFEST
     from ...tape.read import open_tape
-    from ._planned import replayed, side_of_trace
+    from .trace_sides import replayed, side_of_trace
 
     tapes = [open_tape(path) if (path / MANIFEST).is_file() else None for path in (a, b)]
     if tapes[0] is None and tapes[1] is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import Reading, option_ns, reading_options, say_notes
+from .trace_options import Reading, option_ns, reading_options, say_notes
 
 
 @click.command(short_help="Fit a model of the load to a trace.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .options import format_option, option_ns, say_notes, write_trace
+from .trace_options import format_option, option_ns, say_notes, write_trace
 
 
 @click.command(short_help="Generate a trace from a model of the load.")
@@ -25,7 +25,7 @@ def generate(model: Path, out: Path, duration: str, start: str, rate: float | No
     from ....traces.model import generate as generate_trace
     from ....traces.model import read_model
     from ....traces.stats import stats
-    from .table import print_stats, stats_json
+    from .trace_table import print_stats, stats_json
 
     made = generate_trace(
         read_model(model),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Reading, format_option, option_ns, reading_options, write_trace
+from .trace_options import Reading, format_option, option_ns, reading_options, write_trace
 
 if TYPE_CHECKING:
     from ....traces.table import Trace
@@ -44,7 +44,7 @@ def scale(trace: Path, out: Path, format_: str, reading: Reading, **given: Any) 
     different knobs: --speed hastens the users, --rate makes them fewer or more and leaves all times as they are.
     """
     from ....traces.stats import stats
-    from .table import print_before_and_after, stats_json
+    from .trace_table import print_before_and_after, stats_json
 
     before = reading.read(trace)
     others = [reading.read(other) for other in given.pop("others")]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .options import Reading, format_option, reading_options
+from .trace_options import Reading, format_option, reading_options
 
 
 @click.command(short_help="Print arrivals, lengths, block reuse, sessions.")
@@ -19,7 +19,7 @@ def stats(trace: Path, format_: str, reading: Reading) -> None:
     blocks of a request before it takes them in.
     """
     from ....traces.stats import stats as stats_of
-    from .table import print_stats, stats_json
+    from .trace_table import print_stats, stats_json
 
     found = stats_of(reading.read(trace))
     if format_ == "json":

@@ -10,8 +10,8 @@ from ...errors import UserError
 if TYPE_CHECKING:
     from ...tape.read import Tape
     from ..slo import Slo
-    from .run import Run
-    from .summary import DialectSummary
+    from .dialect_run import Run
+    from .dialect_summary import DialectSummary
 
 OURS: Final = "tokentape"
 DIALECTS: Final = ("genai-perf", "aiperf", "vllm", "sglang", "guidellm", "mlperf")
@@ -34,7 +34,7 @@ def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()
     """
     if dialect not in DIALECTS:
         raise UserError(f"dialect {dialect!r} is none of {', '.join((OURS, *DIALECTS))}")
-    from .run import run_of
+    from .dialect_run import run_of
 
     module = import_module(f".{dialect.replace('-', '_')}", __name__)
     summarize: Callable[[Run, Sequence[Slo]], DialectSummary] = module.summarize

@@ -23,9 +23,8 @@ import numpy as np
 
 from ...tape.schema import TOKEN_KINDS
 from ..slo import Slo
-from .goodput import good_requests
-from .run import Floats, Run
-from .summary import (
+from .dialect_run import Floats, Run
+from .dialect_summary import (
     DialectSummary,
     Row,
     Section,
@@ -38,6 +37,7 @@ from .summary import (
     spread,
     tape_names,
 )
+from .goodput_words import good_requests
 
 TOOL: Final = "AIPerf 0.13.0"
 COLUMNS: Final = ("avg", "min", "max", "p99", "p90", "p50", "std")

@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..slo import Slo
-from .goodput import good_requests
-from .run import Floats, Mask, Run
-from .summary import (
+from .dialect_run import Floats, Mask, Run
+from .dialect_summary import (
     DialectSummary,
     Row,
     Section,
@@ -39,6 +38,7 @@ from .summary import (
     spread,
     tape_names,
 )
+from .goodput_words import good_requests
 
 TOOL: Final = "GenAI-Perf 0.0.16dev"
 COLUMNS: Final = ("avg", "min", "max", "p99", "p90", "p75")

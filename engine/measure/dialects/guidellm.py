@@ -20,8 +20,19 @@ import numpy as np
 
 from ...tape.schema import TOKEN_KINDS
 from ..slo import Slo
-from .run import Floats, Run
-from .summary import DialectSummary, Row, Section, Value, counted, divided, left_out, per_second, span_s, tape_names
+from .dialect_run import Floats, Run
+from .dialect_summary import (
+    DialectSummary,
+    Row,
+    Section,
+    Value,
+    counted,
+    divided,
+    left_out,
+    per_second,
+    span_s,
+    tape_names,
+)
 
 TOOL: Final = "GuideLLM 0.7.3"
 _MIDDLE_AND_TAIL: Final = ("Mdn", "p95")

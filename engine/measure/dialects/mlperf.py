@@ -19,8 +19,8 @@ import numpy as np
 
 from ...tape.schema import TOKEN_KINDS
 from ..slo import Slo
-from .run import Floats, Run
-from .summary import DialectSummary, Row, Section, Value, counted, left_out, per_second, single, tape_names
+from .dialect_run import Floats, Run
+from .dialect_summary import DialectSummary, Row, Section, Value, counted, left_out, per_second, single, tape_names
 
 TOOL: Final = "MLPerf LoadGen 6.0.17"
 PERCENTILES: Final = (0.5, 0.9, 0.95, 0.97, 0.99, 0.999)

@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 
 from ..slo import Slo
-from .run import Floats, Mask, Run
-from .summary import (
+from .dialect_run import Floats, Mask, Run
+from .dialect_summary import (
     DialectSummary,
     Row,
     Section,

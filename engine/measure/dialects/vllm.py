@@ -21,9 +21,8 @@ import numpy as np
 
 from ...tape.schema import TOKEN_KINDS
 from ..slo import Slo
-from .goodput import good_requests
-from .run import Floats, Mask, Run
-from .summary import (
+from .dialect_run import Floats, Mask, Run
+from .dialect_summary import (
     DialectSummary,
     Row,
     Section,
@@ -37,6 +36,7 @@ from .summary import (
     spread,
     tape_names,
 )
+from .goodput_words import good_requests
 
 TOOL: Final = "vLLM bench serve of August 2026"
 TITLE: Final = "Serving Benchmark Result"

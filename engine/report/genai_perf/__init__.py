@@ -4,6 +4,6 @@ Layouts are those of genai-perf 0.0.16dev and perf_analyzer (triton-inference-se
 """
 
 from .artifacts import artifact_directory, write_genai_perf
-from .config import config_of
+from .input_config import config_of
 
 __all__ = ["artifact_directory", "config_of", "write_genai_perf"]

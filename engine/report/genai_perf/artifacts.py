@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...errors import UserError
+from ...measure.dialects.dialect_run import run_of
+from ...measure.dialects.dialect_summary import DialectSummary, Row, Value
 from ...measure.dialects.genai_perf import session_rows, summarize
-from ...measure.dialects.run import run_of
-from ...measure.dialects.summary import DialectSummary, Row, Value
 from ...measure.slo import Slo
 from ...tape.read import Tape
-from .requests import write_requests
+from .request_files import write_requests
 
 PROFILE_EXPORT: Final = "profile_export.json"
 INPUTS: Final = "inputs.json"

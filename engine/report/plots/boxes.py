@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...measure.percentiles import exact_percentiles, needed_samples
 from .axis import counted, dot_size, limits, number, set_scale
 from .page import BLUE, MOST_MARKERS, OF_RUNS, ORANGE, RED, legend_above
-from .run import Run
+from .plotted_tape import Run
 
 Floats = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Draws the plots of tapes into a folder; each plot is a file beside this one, named like it.
+"""Draws the plots of tapes into a folder; each plot is a file of ``kinds``, named like it.
 
 Such a file holds TITLE; `missing`, which says why a run has nothing to show there; functions that make
 the arrays to be drawn; and `draw`, which puts them into a figure and says what the samples are.
@@ -87,7 +87,7 @@ def draw_plots(
     if not 1 <= len(tapes) <= MOST_TAPES:
         raise UserError(f"{len(tapes)} tapes; one plot holds 1 to {MOST_TAPES}")
     from .page import save
-    from .run import runs_of
+    from .plotted_tape import runs_of
 
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def draw_plots(
     runs = runs_of(tapes, slos)
     files = []
     for name in (plot for plot in PLOTS if plot in wanted):
-        plot = import_module(f".{name}", __package__)
+        plot = import_module(f".kinds.{name}", __package__)
         shown = []
         for run in runs:
             if reason := plot.missing(run):

@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from .axis import tick
-from .run import Run
+from .plotted_tape import Run
 
 # The palette of Okabe and Ito (Color Universal Design, 2008), which people of all kinds of colour vision tell apart.
 BLUE: Final = "#0072B2"

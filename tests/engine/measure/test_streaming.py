@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokentape.engine.measure.summary import Summary, summarize
-from tokentape.engine.tape import parts, seal
+from tokentape.engine.tape import parquet_parts as parts
+from tokentape.engine.tape import seal
 from tokentape.engine.tape.schema import TOKEN_KINDS
 from tokentape.engine.tape.writer import TapeWriter
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tokentape.engine.errors import UserError
 from tokentape.engine.plan import Choice, Pace, Plan, constant_rate, profile_plan, shards
-from tokentape.engine.plan.load import slot_openings
+from tokentape.engine.plan.load_control import slot_openings
 
 S = 10**9
 INPUTS = np.array([10, 20, 30], np.int32)

@@ -3,8 +3,8 @@
 import io
 
 import numpy as np
-from tokentape.engine.run.controller import Status
 from tokentape.engine.run.progress import ProgressDisplay, describe
+from tokentape.engine.run.run_status import Status
 
 
 def _status(**fields: object) -> Status:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
+from tokentape.engine.transport.connection_check import reachable
 from tokentape.engine.transport.preflight import Preflight, probe
-from tokentape.engine.transport.reach import reachable
 from tokentape.engine.transport.target import TransportOptions, find_target
 
 CHAT = "/v1/chat/completions"

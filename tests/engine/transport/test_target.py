@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from tokentape.engine.errors import UserError
 from tokentape.engine.record.recorder import find_server
+from tokentape.engine.transport.api_paths import join_path
+from tokentape.engine.transport.connection_check import reachable
 from tokentape.engine.transport.models import served_model
-from tokentape.engine.transport.reach import reachable
-from tokentape.engine.transport.target import TransportOptions, find_target, join_path
+from tokentape.engine.transport.target import TransportOptions, find_target
 
 CHAT = "/v1/chat/completions"
 

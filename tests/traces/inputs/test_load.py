@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from tokentape.traces.content import Content
 from tokentape.traces.errors import InputError, TraceError
-from tokentape.traces.inputs.load import load_inputs
+from tokentape.traces.inputs.prompt_files import load_inputs
 
 Put = Callable[..., Path]
 

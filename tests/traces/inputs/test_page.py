@@ -9,7 +9,7 @@ import pytest
 from tokentape.engine.cli.profile import profile
 from tokentape.traces.inputs.datasets import KNOWN
 from tokentape.traces.inputs.lengths import Lengths
-from tokentape.traces.inputs.load import load_inputs
+from tokentape.traces.inputs.prompt_files import load_inputs
 
 PAGE = (Path(__file__).parents[3] / "docs" / "inputs.md").read_text()
 CELLS = [line.split(" | ")[0].removeprefix("| ") for line in PAGE.splitlines() if line.startswith("| ")]

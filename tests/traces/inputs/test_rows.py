@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokentape.traces.content import Content
-from tokentape.traces.fields import BadField
 from tokentape.traces.inputs.images import data_url, synthetic_images
 from tokentape.traces.inputs.lengths import Normal
-from tokentape.traces.inputs.rows import KEYS, NoPrompt, content_of
+from tokentape.traces.inputs.prompt_rows import KEYS, NoPrompt, content_of
+from tokentape.traces.reading.field_checks import BadField
 
 MESSAGES = [{"role": "system", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "t"}]}]
 TALK = [

@@ -21,11 +21,11 @@ from tokentape.traces.content import Content
 from tokentape.traces.errors import InputError
 from tokentape.traces.inputs import synthetic
 from tokentape.traces.inputs.counts import Form, count_tokens
-from tokentape.traces.inputs.cut import cut_to_length
 from tokentape.traces.inputs.lengths import Lengths
 from tokentape.traces.inputs.prefixes import Prefixes
 from tokentape.traces.inputs.synthetic import SyntheticPrompts
-from tokentape.traces.words import WORDS
+from tokentape.traces.inputs.text_cutting import cut_to_length
+from tokentape.traces.prompts.words import WORDS
 
 Find = Callable[[str], Path]
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tokentape.engine.measure.slo import parse_slo
 from tokentape.engine.measure.verdict import lateness_limits
-from tokentape.engine.report.plots import (
-    boxes,
+from tokentape.engine.report.plots import boxes
+from tokentape.engine.report.plots.event_bins import GAP_CENTRES_NS, GAP_EDGES_NS, EventGrid
+from tokentape.engine.report.plots.kinds import (
     goodput,
     input_output_lengths,
     itl_by_position,
@@ -19,8 +20,7 @@ from tokentape.engine.report.plots import (
     token_latency_by_position,
     ttft_by_input_length,
 )
-from tokentape.engine.report.plots.events import GAP_CENTRES_NS, GAP_EDGES_NS, EventGrid
-from tokentape.engine.report.plots.run import Run, runs_of
+from tokentape.engine.report.plots.plotted_tape import Run, runs_of
 from tokentape.engine.tape.read import Tape
 
 MS = 1_000_000

@@ -1,0 +1,117 @@
+"""What ``summarize`` and ``replay`` share: their options, and how summaries are printed."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...measure.dialects import DIALECTS, OURS
+
+if TYPE_CHECKING:
+    from ...measure.dialects.dialect_summary import DialectSummary
+    from ...measure.slo import Slo
+    from ...measure.summary import Summary
+    from ...tape.read import Tape
+
+type_format = click.Choice(["table", "json", "csv"])
+
+
+def summary_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--format``, ``--slo`` and ``--max-failures`` to a command."""
+    for option in (
+        click.option(
+            "--max-failures",
+            type=click.FloatRange(min=0),
+            default=0.1,
+            show_default=True,
+            metavar="N",
+            help="Exit with 4 above this: a share below 1, else a number of requests.",
+        ),
+        click.option(
+            "--slo",
+            "slos",
+            multiple=True,
+            metavar="METRIC[:STATISTIC]:LIMIT",
+            help="An objective: ttft:p99:300ms of the run, or ttft:300ms of each request, for the goodput. "
+            "May be given several times.",
+        ),
+        click.option(
+            "--format",
+            "format_",
+            type=type_format,
+            default="table",
+            show_default=True,
+            help="How to print; json prints one object and nothing else.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def print_summaries(summaries: Sequence["Summary"], format_: str) -> None:
+    """Prints on standard output: tables for people, JSON or CSV for programs."""
+    from ...report.summary_export import to_csv, to_json
+    from ...report.summary_table import print_summary
+
+    if format_ == "json":
+        click.echo(to_json(summaries), nl=False)
+    elif format_ == "csv":
+        click.echo(to_csv(summaries), nl=False)
+    else:
+        for place, summary in enumerate(summaries):
+            if place:
+                click.echo()
+            print_summary(summary, sys.stdout)
+
+
+dialect_option = click.option(
+    "--dialect",
+    type=click.Choice([OURS, *DIALECTS]),
+    default=OURS,
+    show_default=True,
+    help="Compute and print as this tool does, with its definitions and names.",
+)
+
+
+def print_in(
+    dialect: str,
+    runs: "Sequence[Sequence[Tape]]",
+    summaries: Sequence["Summary"],
+    format_: str,
+    slos: "Sequence[Slo]" = (),
+) -> None:
+    """Prints tapes in a dialect; the verdicts, which other tools do not know, go to standard error then.
+
+    Args:
+        dialect: As `dialect_option` gives it.
+        runs: The tapes; those that are to be one run stand together.
+        summaries: Our own, of each tape.
+        format_: table, json or csv.
+        slos: Those of each request make the other tool's goodput.
+    """
+    if dialect == OURS:
+        print_summaries(summaries, format_)
+        return
+    from ...measure.dialects import summary_in
+
+    print_dialects([summary_in(dialect, tapes, slos) for tapes in runs], format_)
+    for summary in summaries:
+        reasons = "; ".join(reason.text for reason in summary.verdict.reasons)
+        click.echo(f"{summary.tape}: {summary.verdict.state}{f': {reasons}' if reasons else ''}", err=True)
+
+
+def print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
+    """What other tools would say, in their tables, or as JSON or CSV of one form for all."""
+    from ...report.dialect_export import dialects_csv, dialects_json
+    from ...report.dialect_table import print_dialect
+
+    if format_ == "json":
+        click.echo(dialects_json(summaries), nl=False)
+    elif format_ == "csv":
+        click.echo(dialects_csv(summaries), nl=False)
+    else:
+        for place, summary in enumerate(summaries):
+            if place:
+                click.echo()
+            print_dialect(summary, sys.stdout)

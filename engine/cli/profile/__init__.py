@@ -1,0 +1,40 @@
+"""``tokentape profile``: load of synthetic or given requests at a rate or a concurrency; takes GenAI-Perf's words."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..common.grouped_command import GroupedCommand, config_text
+from .profile_options import profile_options
+
+
+@click.command(cls=GroupedCommand, short_help="Put a load on a server; takes GenAI-Perf's options.")
+@profile_options
+@click.pass_context
+def profile(ctx: click.Context, /, **given: Any) -> None:
+    """Send requests to a server at a rate or a concurrency, stamp every token, write a tape and sum it up.
+
+    Takes the options of NVIDIA's GenAI-Perf, and writes its files beside the tape.
+    """
+    dump = given.pop("dump_config")
+    given.pop("config")
+    if dump is not None:
+        _dump(dump, config_text(ctx, given))
+        return
+    from .profile_command import run_profile
+
+    ctx.exit(run_profile(given))
+
+
+def _dump(path: Path, text: str) -> None:
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    from ...errors import UserError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None

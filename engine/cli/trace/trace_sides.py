@@ -1,0 +1,63 @@
+"""What ``trace diff`` makes of a trace: a side of a comparison, or the plan of its replay once more."""
+
+from typing import Any
+
+from ....traces.stats.planned_reuse import planned_reuse
+from ....traces.table import Trace
+from ...errors import UserError
+from ...measure.fidelity.compare import Fidelity, Reuse
+from ...measure.fidelity.tape_fidelity import FIDELITY_COLUMNS, replanned_fidelity, tape_fidelity
+from ...measure.fidelity.unpaired import Side
+from ...plan import make_plan
+from ...tape.read import Tape
+
+
+def side_of_trace(trace: Trace) -> Side:
+    """The recorded requests as one side."""
+    table = trace.table
+    return Side(
+        table["arrival_ns"].to_numpy(),
+        table["input_tokens"].to_numpy(),
+        table["output_tokens"].to_numpy(),
+        reuse_of(trace),
+    )
+
+
+def reuse_of(trace: Trace) -> Reuse | None:
+    """Planned reuse of a trace, in tokens."""
+    found = planned_reuse(trace)
+    return None if found is None else Reuse(found.tokens, found.hit_tokens)
+
+
+def replayed(trace: Trace, tape: Tape) -> Fidelity | None:
+    """The tape against the trace that it was replayed from, by the options in its manifest.
+
+    Turns that follow others have no time of their own in a plan: of a replay with closed or hybrid sessions the
+    schedule is the tape's.
+
+    Returns:
+        None when the tape was made from another trace, or from none.
+
+    Raises:
+        UserError: The options do not lead to the requests of the tape.
+    """
+    told: Any = tape.manifest.get("trace") or {}
+    options: Any = tape.manifest.get("options") or {}
+    if told.get("sha256") != trace.digest:
+        return None
+    requests = tape.read("requests", FIDELITY_COLUMNS).sort_by("request_id")
+    if options.get("sessions", "open") != "open":
+        return tape_fidelity(requests, tape.manifest)
+    plan = make_plan(
+        trace,
+        start_ns=options.get("start_ns"),
+        end_ns=options.get("end_ns"),
+        limit_rows=options.get("limit"),
+        speed_factor=options.get("speed", 1),
+    )
+    if len(plan) != tape.manifest["plan"]["rows"]:
+        raise UserError(
+            f"{tape.path}: its plan had {tape.manifest['plan']['rows']:,} requests, and {trace.source} with the same "
+            f"options has {len(plan):,}; was the trace read with --skip-bad-rows or another --trace-format?"
+        )
+    return replanned_fidelity(requests, tape.manifest, plan.due_ns, reuse_of(plan.trace))

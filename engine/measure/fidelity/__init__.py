@@ -1,0 +1,1 @@
+"""How closely a replay followed its trace."""

@@ -1,0 +1,55 @@
+"""One side of a comparison whose requests are not each other's: a trace, or what a tape recorded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ...tape.read import Tape
+from .compare import Fidelity, Reuse, compare, lengths
+from .tape_fidelity import FIDELITY_COLUMNS, got_reuse, since_zero
+
+
+@dataclass(frozen=True)
+class Side:
+    """Arrivals and lengths.
+
+    Attributes:
+        at_ns: Since the side's zero, ascending.
+        input_tokens, output_tokens: Of the requests whose lengths are known.
+        reuse: What a cache had, or an infinite one would have had; None when it is not known.
+    """
+
+    at_ns: NDArray[np.int64]
+    input_tokens: NDArray[np.int32]
+    output_tokens: NDArray[np.int32]
+    reuse: Reuse | None
+
+
+def side_of_tape(tape: Tape) -> Side:
+    """What was sent in a tape's main phase; on a server's own tape, what arrived."""
+    names = dict.fromkeys((*FIDELITY_COLUMNS, "received_ns", "input_tokens", "output_tokens"))
+    requests = tape.read("requests", list(names)).sort_by("request_id")
+    main = requests.filter(pc.equal(requests["phase"], "main"))
+    name = "received_ns" if tape.manifest.get("role") == "server" else "sent_ns"
+    known = main.filter(pc.is_valid(main[name]))
+    ok = known.filter(pc.equal(known["outcome"], "ok"))
+    return Side(
+        np.sort(since_zero(known, tape.manifest, name)),
+        ok["input_tokens"].drop_null().to_numpy(),
+        ok["output_tokens"].drop_null().to_numpy(),
+        got_reuse(main),
+    )
+
+
+def compare_sides(a: Side, b: Side) -> Fidelity:
+    """B against A."""
+    return compare(
+        a.at_ns,
+        b.at_ns,
+        lengths(a.input_tokens, b.input_tokens, paired=False),
+        lengths(a.output_tokens, b.output_tokens, paired=False),
+        a.reuse,
+        b.reuse,
+    )

@@ -1,0 +1,175 @@
+"""The plan of a profile: a set of prepared requests, sent again and again at a rate or by a number of slots."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...traces.inputs.batches import order as in_turn
+from ...traces.table import TRACE_SCHEMA, Trace
+from ..errors import UserError
+from .arrival_process import Process, Segment, arrivals
+from .load_control import Load, choose, slot_openings
+from .plan import Plan
+
+Order = Literal["sequential", "shuffle", "random"]
+
+CLOSED_LOOP_ROWS = 5_000_000
+"""The most rows of a closed loop that ends by the clock: some hundred megabytes."""
+
+CLOSED_LOOP_RATE = 20_000
+"""Requests per second that a closed loop is taken not to exceed."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When requests leave. Either `segments` (an open loop) or `concurrency` (a closed one) is given.
+
+    Attributes:
+        segments: The rate over time.
+        process, burstiness: Of the arrivals; see `arrivals`.
+        concurrency: Slots of a closed loop.
+        ramp_ns, ramp_steps: Over which the slots open; see `slot_openings`.
+        count: So many requests, the warm-up's not counted.
+        duration_ns: As long as this, the warm-up not counted; None: `count` decides.
+        warmup_count, warmup_ns: The warm-up before.
+        max_in_flight, max_prefilling: See Load.
+        cancel_share, cancel_after_ns: Of so many requests each is given up so long after it was sent.
+    """
+
+    segments: Sequence[Segment] | None = None
+    process: Process = "constant"
+    burstiness: float = 1.0
+    concurrency: int = 0
+    ramp_ns: int = 0
+    ramp_steps: int = 0
+    count: int | None = None
+    duration_ns: int | None = None
+    warmup_count: int = 0
+    warmup_ns: int = 0
+    max_in_flight: int = 0
+    max_prefilling: int = 0
+    cancel_share: float = 0.0
+    cancel_after_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How rows are spread over several models, or over several servers.
+
+    Attributes:
+        kinds: How many there are.
+        strategy, weights: See `choose`.
+    """
+
+    kinds: int = 1
+    strategy: str = "round_robin"
+    weights: Sequence[float] = ()
+
+
+def profile_plan(
+    input_tokens: NDArray[np.int32],
+    output_tokens: NDArray[np.int32],
+    pace: Pace,
+    *,
+    seed: int,
+    order: Order = "sequential",
+    models: Choice | None = None,
+    servers: Choice | None = None,
+    workers: int = 1,
+    source: str = "synthetic",
+    recipe: str = "",
+) -> Plan:
+    """Lay down which prepared request leaves when, and where to. Pure: no clock is read.
+
+    Args:
+        input_tokens: Length of each prepared request's prompt.
+        output_tokens: How many tokens each asks for, at least 1.
+        pace: When they leave.
+        seed: Of all that is drawn here.
+        order: Of the prepared requests: "sequential": round and round; "shuffle": every round in another order;
+            "random": each drawn anew.
+        models, servers: To choose from; None: there is one.
+        workers: They bound how many requests a closed loop that ends by the clock can send.
+        source: What the requests are of, for the manifest.
+        recipe: All that bodies depend on besides: goes into the digest.
+
+    Raises:
+        UserError: Nothing would be sent, or too much.
+    """
+    draws = [np.random.default_rng([seed, part]) for part in range(5)]  # one for each purpose: they do not interfere
+    load = Load(
+        slot_opens_ns=slot_openings(pace.concurrency, pace.ramp_ns, pace.ramp_steps),
+        max_in_flight=pace.max_in_flight,
+        max_prefilling=pace.max_prefilling,
+        end_ns=0 if pace.duration_ns is None else pace.duration_ns + pace.warmup_ns,
+        warmup_rows=pace.warmup_count,
+        warmup_ns=pace.warmup_ns,
+    )
+    due_ns = _due_times(pace, workers, draws[0])
+    n = len(due_ns)
+    rows = _order(n, len(input_tokens), order, seed, draws[1])
+    cancel = None
+    if pace.cancel_share:
+        cancel = np.where(draws[2].random(n) < pace.cancel_share, np.int64(pace.cancel_after_ns), np.int64(-1))
+    model, server = (
+        None if choice is None or choice.kinds == 1 else choose(n, choice.kinds, choice.strategy, choice.weights, draw)
+        for choice, draw in ((models, draws[3]), (servers, draws[4]))
+    )
+    digest = hashlib.sha256(f"{recipe}\0{load.digest_words()}\0".encode())
+    for column in (due_ns, rows, input_tokens, output_tokens, model, server, cancel):
+        digest.update(b"" if column is None else column.tobytes())
+    return Plan(
+        trace=prepared_trace(input_tokens, output_tokens, source),
+        due_ns=due_ns,
+        input_tokens=input_tokens[rows],
+        output_tokens=output_tokens[rows],
+        digest=digest.hexdigest(),
+        source=rows,
+        load=load,
+        server=server,
+        model=model,
+        cancel_after_ns=cancel,
+    )
+
+
+def prepared_trace(input_tokens: NDArray[np.int32], output_tokens: NDArray[np.int32], source: str) -> Trace:
+    """Prepared requests as a trace whose rows have no times of their own."""
+    n = len(input_tokens)
+    known = {
+        "arrival_ns": np.zeros(n, np.int64),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "turn": np.zeros(n, np.int32),
+        "source_row": np.arange(1, n + 1),
+    }
+    columns = [
+        pa.array(known[field.name]) if field.name in known else pa.nulls(n, field.type) for field in TRACE_SCHEMA
+    ]
+    return Trace(pa.Table.from_arrays(columns, schema=TRACE_SCHEMA), format="prepared", source=source, digest="")
+
+
+def _due_times(pace: Pace, workers: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    count = None if pace.count is None else pace.count + pace.warmup_count
+    length_ns = None if pace.duration_ns is None else pace.duration_ns + pace.warmup_ns
+    if pace.segments is not None:
+        return arrivals(
+            pace.segments, pace.process, rng, count=count, duration_ns=length_ns, burstiness=pace.burstiness
+        )
+    if length_ns is None:
+        assert count is not None
+        return np.zeros(count, np.int64)
+    most = min(CLOSED_LOOP_ROWS, -(-length_ns * CLOSED_LOOP_RATE * workers // 10**9))
+    if not most:
+        raise UserError("a closed loop needs a --duration above 0")
+    return np.zeros(most if count is None else min(count, most), np.int64)
+
+
+def _order(n: int, prepared: int, order: Order, seed: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    if order == "random":
+        return rng.integers(prepared, size=n, dtype=np.int64)
+    return in_turn(prepared, n, seed=seed if order == "shuffle" else None).astype(np.int64)

@@ -1,0 +1,1 @@
+"""One file per plot, named like the file that it writes."""

@@ -1,0 +1,71 @@
+"""One file per API: its path, its body, what is a token, what ends a stream."""
+
+from typing import Final
+
+from ...errors import UserError
+from ..body_completion import Completion, missing_prompt
+from ..body_template import Body, BodyOptions, PromptForm
+from ..endpoint import Endpoint, Framing
+from ..template_endpoint import response_fields, template_endpoint
+from . import (
+    chat,
+    cohere_rankings,
+    completions,
+    embeddings,
+    kserve,
+    messages,
+    ollama_chat,
+    ollama_generate,
+    rankings,
+    responses,
+    sglang,
+    tei_rankings,
+    tgi,
+    triton,
+)
+
+_GENERATING = (chat, completions, responses, messages, ollama_chat, ollama_generate, tgi, triton, kserve, sglang)
+_OTHERS = (embeddings, rankings, cohere_rankings, tei_rankings)
+
+ENDPOINTS: dict[str, Endpoint] = {module.ENDPOINT.name: module.ENDPOINT for module in (*_GENERATING, *_OTHERS)}
+"""Every API that requests can be sent to, by name."""
+
+ALIASES: Final = {
+    "multimodal": "chat",
+    "vision": "chat",
+    "generate": "triton",
+    "triton_generate": "triton",
+    "huggingface_generate": "tgi",
+    "nim_rankings": "rankings",
+    "hf_tei_rankings": "tei_rankings",
+    "anthropic": "messages",
+}
+"""Other names of some, as GenAI-Perf and AIPerf have them (``--endpoint-type``)."""
+
+
+def find_endpoint(name: str, option: str = "--endpoint-type") -> Endpoint:
+    """An API by its name or another tool's name for it.
+
+    Raises:
+        UserError: There is none of that name.
+    """
+    found = ENDPOINTS.get(ALIASES.get(name, name))
+    if found is None:
+        raise UserError(f"{option} {name!r} is not known; it is one of {', '.join(ENDPOINTS)}")
+    return found
+
+
+__all__ = [
+    "ALIASES",
+    "ENDPOINTS",
+    "Body",
+    "BodyOptions",
+    "Completion",
+    "Endpoint",
+    "Framing",
+    "PromptForm",
+    "find_endpoint",
+    "missing_prompt",
+    "response_fields",
+    "template_endpoint",
+]

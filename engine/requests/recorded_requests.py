@@ -1,0 +1,159 @@
+"""A tape's recorded bodies, sent again byte for byte to the paths that they went to."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+
+from ...traces.prompts.prompts import Prompts
+from ...traces.table import Trace
+from ..errors import UserError
+from ..plan import Plan
+from ..transport.api_paths import path_pattern
+from .composer import Composer
+from .endpoints import ENDPOINTS, Body, Endpoint
+
+_DECODER: Final = json.JSONDecoder()
+_SPACE: Final = " \t\r\n"
+
+
+class _Asks(msgspec.Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Where the rows of a trace go that has recorded bodies, by row.
+
+    Attributes:
+        endpoints: Names.
+        paths: Below the target's base.
+        models: As the bodies name them; "" where they name none.
+        streams: Whether a body asks for a stream.
+    """
+
+    endpoints: list[str]
+    paths: list[str]
+    models: list[str]
+    streams: list[bool]
+
+
+def has_paths(trace: Trace) -> bool:
+    """Whether the trace knows where its requests had gone, as a tape with bodies does."""
+    return int(trace.table["path"].null_count) < len(trace)
+
+
+def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str | None) -> Recorded:
+    """What the trace's bodies say of themselves.
+
+    Args:
+        trace: With paths.
+        endpoint: Of rows without a body.
+        default: The model of those.
+        model: The user's, for all; None: as recorded.
+
+    Raises:
+        UserError: A path is none of a known API's.
+    """
+    recorded = Recorded([], [], [], [])
+    table = trace.table
+    for row, (body, path) in enumerate(zip(table["body"].to_pylist(), table["path"].to_pylist(), strict=True), 1):
+        composed = body is None or path is None
+        known = endpoint if composed else endpoint_of(path, endpoint)
+        if known is None:
+            raise UserError(f"{trace.source}, row {row}: {path!r} is the path of no API that is known here")
+        asks = _asks(body)
+        recorded.endpoints.append(known.name)
+        recorded.paths.append(known.path_for(model or default) if composed else path)
+        recorded.models.append(model or (default if composed else asks.model or default))
+        recorded.streams.append(_streams(known, path, asks))
+    return recorded
+
+
+def endpoint_of(path: str, preferred: Endpoint | None = None) -> Endpoint | None:
+    """The API that answers at a path; of two that share one (TGI and SGLang have ``/generate``) the preferred."""
+    path = path.partition("?")[0]
+    fitting = [(known.answers_at(path), known is preferred, known) for known in ENDPOINTS.values()]
+    length, _, best = max(fitting, key=lambda fit: fit[:2])
+    return best if length else None
+
+
+def _streams(known: Endpoint, path: str | None, asks: _Asks) -> bool:
+    """Whether a recorded body asks for a stream: Ollama streams unless told not to, elsewhere the path may decide."""
+    if asks.stream is not None:
+        return asks.stream
+    if known.framing == "ndjson":
+        return True
+    return known.whole_path is not None and re.search(path_pattern(known.path) + "$", path or "") is not None
+
+
+def _asks(body: bytes | None) -> _Asks:
+    try:
+        return msgspec.json.decode(body or b"{}", type=_Asks)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Asks()
+
+
+def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
+    """One meaning of events for all of several APIs: no two of them give one path two parts."""
+    used = [ENDPOINTS[name] for name in dict.fromkeys(names)]
+    if len(used) == 1:
+        return used[0]
+    fields: dict[str, Any] = {}
+    types: dict[str, Any] = {}
+    for known in used:
+        fields |= known.fields
+        types |= known.types
+    return replace(endpoint, fields=fields, types=types, needs_end=True, streams=True, framing="sse")
+
+
+class RecordedComposer(Composer):
+    """Sends recorded bodies as they are; rows without a body are composed.
+
+    Args:
+        plan, prompts, body, head: As Composer has them.
+        model: Put into bodies instead of their own; None leaves them.
+    """
+
+    def __init__(
+        self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes], model: str | None
+    ) -> None:
+        super().__init__(plan, prompts, body, head)
+        self._model = model
+
+    def body(self, row: int) -> bytes:
+        """The recorded body of a row, or a composed one."""
+        recorded = self._prompts.body(row)
+        if recorded is None:
+            return super().body(row)
+        return recorded if self._model is None else with_model(recorded, self._model)
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """A body with another model and not one other byte changed; one that names none, or is no JSON object, as it is."""
+    try:
+        text = body.decode()
+        at = _skip(text, 0)
+        if text[at : at + 1] != "{":
+            return body
+        at = _skip(text, at + 1)
+        while text[at] == '"':
+            key, at = _DECODER.raw_decode(text, at)
+            start = _skip(text, _skip(text, at) + 1)
+            _, end = _DECODER.raw_decode(text, start)
+            if key == "model":
+                return (text[:start] + json.dumps(model) + text[end:]).encode()
+            at = _skip(text, _skip(text, end) + 1)
+    except (ValueError, IndexError, RecursionError):
+        return body
+    return body
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in _SPACE:
+        at += 1
+    return at

@@ -1,0 +1,72 @@
+"""The head of each request of a run: the recorded one of a recorded request, without what belongs to the run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from ...traces.recorded.headers import headers_of
+from ...traces.table import Trace
+from ..transport.api_paths import join_path
+from ..transport.request_head import request_head
+from ..transport.target import Target
+from .recorded_requests import Recorded, endpoint_of
+
+SET_BY_THE_RUN: Final = ("accept-encoding",)
+"""Besides what concerns the connection: a compressed stream could not be looked into."""
+
+_MOST_KEPT: Final = 1024
+
+
+class Heads:
+    """Makes the heads.
+
+    The user's headers win over recorded ones, and recorded ones over the run's own. A request that is composed has
+    none of another's.
+
+    Args:
+        trace: Whose rows are asked for.
+        target: Where to.
+        headers: The user's, of every request.
+        stream: Whether composed requests ask for a stream.
+        recorded: Where recorded requests go, if the trace tells.
+        base_path: What stands before their paths in the user's URL.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        target: Target,
+        headers: Sequence[tuple[str, str]],
+        stream: bool,
+        recorded: Recorded | None = None,
+        base_path: str = "",
+    ) -> None:
+        self._target, self._headers, self._base_path = target, list(headers), base_path
+        self._common = request_head(target, headers, stream)
+        self._stream, self._recorded = stream, recorded
+        bodies, told = trace.table["body"], trace.table["headers"]
+        self._told = None if told.null_count == len(told) else told.to_pylist()
+        self._bodies = bodies.is_valid().to_pylist() if recorded or self._told else None
+        self._taken = {*SET_BY_THE_RUN, *(name.lower() for name, _ in headers)}
+        self._kept: dict[tuple[str | None, bool, str | None], bytes] = {}
+
+    def __call__(self, row: int) -> bytes:
+        """All of a row's head but the length."""
+        if self._bodies is None or not self._bodies[row]:
+            return self._common
+        path = stream = None
+        if self._recorded is not None:
+            path, stream = self._recorded.paths[row], self._recorded.streams[row]
+        key = path, self._stream if stream is None else stream, self._told[row] if self._told else None
+        head = self._kept.get(key)
+        if head is None:
+            if len(self._kept) == _MOST_KEPT:
+                self._kept.clear()  # of a trace whose heads all differ
+            head = self._kept[key] = self._made(*key)
+        return head
+
+    def _made(self, path: str | None, stream: bool, told: str | None) -> bytes:
+        target = self._target if path is None else replace(self._target, path=join_path(self._base_path, path))
+        theirs = [(name, value) for name, value in headers_of(told or "{}").items() if name.lower() not in self._taken]
+        api = None if path is None else endpoint_of(path)
+        return request_head(target, [*theirs, *self._headers], stream, None if api is None else api.headers)

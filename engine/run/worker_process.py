@@ -1,0 +1,88 @@
+"""A worker as the controller sees it: its process and the sockets to it."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..plan import Shard
+from .channel import COMMAND
+from .feeder import FollowerFeeder
+from .frame_reader import FrameReader
+
+READY_S = 60.0
+"""A worker that needs longer than this to start is not going to."""
+
+
+@dataclass
+class WorkerProcess:
+    """A worker: its process, its ends of the sockets, and what it last said of itself."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    control: socket.socket
+    wanted: socket.socket
+    shard: Shard
+    frames: FrameReader
+    status: Any = None
+    longest_turn_ns: int = 0
+    done: bool = False
+    problem: str | None = None
+    follower_feeder: FollowerFeeder | None = None
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Of the plan, ascending."""
+        return self.shard.rows
+
+    def command(self, letter: bytes, argument: int = 0) -> None:
+        """Tell it something; a worker that is gone already needs no telling: its channel says so."""
+        try:
+            self.control.send(COMMAND.pack(letter, argument))
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def spawn(number: int, shard: Shard, order_fd: int) -> WorkerProcess:
+    """Start a worker; its ends of the sockets are open in it alone.
+
+    Args:
+        number: The worker's number.
+        shard: The rows that it sends.
+        order_fd: The page of memory that keeps the workers in one order.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    fds = [*(end.fileno() for end in (theirs, their_control, their_wanted)), order_fd]
+    for end in (ours, theirs, wanted):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    process = subprocess.Popen(
+        # -P: a json.py in the user's folder is none of a worker's business
+        [sys.executable, "-P", "-m", "tokentape.engine.run.worker", *map(str, fds)],
+        pass_fds=fds,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is the controller's to handle
+    )
+    for end in (theirs, their_control, their_wanted):
+        end.close()
+    return WorkerProcess(number, process, ours, control, wanted, shard, FrameReader(ours))
+
+
+@contextmanager
+def shared_page(size: int) -> Iterator[int]:
+    """A file of zero bytes that lies in memory alone, and goes with the last process that has it."""
+    fd = os.memfd_create("tokentape-order")
+    try:
+        os.ftruncate(fd, size)
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,45 @@
+"""Which API a run speaks: one of those that are known, or one that the user describes."""
+
+from ..errors import UserError
+from ..requests.endpoints import Endpoint, find_endpoint, response_fields, template_endpoint
+from ..run.send_options import SendOptions
+
+TEMPLATE = "template"
+
+
+def api_of(options: SendOptions, path: str = "", option: str = "--endpoint") -> Endpoint:
+    """The API that the options name.
+
+    Args:
+        options: Of the run.
+        path: Of an API that a template describes; empty: the URL's own.
+        option: What names an API, for errors.
+
+    Raises:
+        UserError: There is none of that name; the template cannot be read or is none; its answers are not described.
+    """
+    if options.endpoint != TEMPLATE:
+        if options.template is not None or options.response_fields:
+            raise UserError(f"--request-template and --response-field are of {option} template")
+        return find_endpoint(options.endpoint, option)
+    if options.template is None:
+        raise UserError(f"{option} template needs the body of its requests: --request-template FILE")
+    try:
+        text = options.template.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{options.template}: cannot be read: {why}") from None
+    fields = response_fields(options.response_fields)
+    roles = set(fields.values())
+    if options.stream and not roles & {"text", "text_so_far", "whole_text"}:
+        raise UserError(
+            f"{option} template: say where its answers have their text, as in --response-field text=choices[].text"
+        )
+    return template_endpoint(
+        path,
+        text,
+        fields,
+        options.framing,
+        needs_end=bool(roles & {"end", "finish", "whole_text"}),
+        name=str(options.template),
+    )

@@ -1,0 +1,1 @@
+"""From the columns of a reader to a trace."""

@@ -1,0 +1,1 @@
+"""Which request waits for which: sessions and fan-in."""

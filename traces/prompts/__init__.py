@@ -1,0 +1,1 @@
+"""Prompts with the recorded lengths and shared prefixes."""

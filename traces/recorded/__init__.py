@@ -1,0 +1,1 @@
+"""Recorded requests: their bodies, headers, chat messages and spans."""

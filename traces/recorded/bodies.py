@@ -1,0 +1,105 @@
+"""Recorded request bodies: what is read from them for the plan, and their lengths where nobody counted.
+
+A body that names its model is sent as it was recorded. One without a model, as SageMaker captures and messages
+without their request are, is completed by the run: see Prompts.body.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..reading.field_checks import BadField, token_count
+from ..reading.json_documents import decode, mapping, name
+
+BYTES_PER_TOKEN = 4
+"""What one token of English or code comes to in the vocabularies of today, for lengths that nobody counted."""
+
+_LENGTHS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_PROMPTS = ("messages", "prompt", "input")
+_COUNTED_KEYS = frozenset(("content", "text", "arguments", "name", "reasoning_content"))
+
+
+class Payload(NamedTuple):
+    """What a plan needs of a body.
+
+    Attributes:
+        model: As it names it.
+        input_tokens: Its prompt's length: exact where the prompt is token ids, else estimated.
+        output_tokens: The limit that it sets; None where it sets none.
+        estimated: Whether the input length is an estimate.
+    """
+
+    model: str | None
+    input_tokens: int
+    output_tokens: int | None
+    estimated: bool
+
+
+def payload(field: str, raw: bytes) -> Payload:
+    """Read a body.
+
+    Args:
+        field: Where it stands in the trace, for messages.
+        raw: JSON.
+
+    Raises:
+        BadField: It is no JSON object with messages, a prompt or an input, or a length in it is no length.
+    """
+    body = mapping(field, decode(raw, field), "a request's body")
+    prompt = next((body[key] for key in _PROMPTS if body.get(key) is not None), None)
+    if prompt is None:
+        raise BadField(field, "holds no request: a body has messages, a prompt or an input")
+    limit = next((body[key] for key in _LENGTHS if body.get(key) is not None), None)
+    output_tokens = None if limit is None else token_count(f"{field}.{_limit_name(body)}", limit)
+    ids = _ids(prompt)
+    return Payload(
+        model=name(f"{field}.model", body.get("model")),
+        input_tokens=estimated_tokens(prompt) if ids is None else ids,
+        output_tokens=output_tokens,
+        estimated=ids is None,
+    )
+
+
+def _limit_name(body: dict[str, Any]) -> str:
+    return next(key for key in _LENGTHS if body.get(key) is not None)
+
+
+def _ids(prompt: Any) -> int | None:
+    """How many token ids a prompt is made of; None where it is text."""
+    if isinstance(prompt, list) and prompt and all(type(item) is int for item in prompt):
+        return len(prompt)
+    return None
+
+
+def estimated_tokens(value: Any) -> int:
+    """The length of a text, or of messages, at one token per BYTES_PER_TOKEN bytes, rounded up."""
+    size = 0
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            size += len(item.encode("utf-8", "replace"))
+        elif isinstance(item, list):
+            left += item
+        elif isinstance(item, dict):
+            left += [inner for key, inner in item.items() if key in _COUNTED_KEYS or isinstance(inner, (dict, list))]
+    return -(-size // BYTES_PER_TOKEN)
+
+
+def messages_body(messages: list[Any], **further: Any) -> bytes:
+    """A body of messages whose request was not recorded: without a model, so that the run completes it."""
+    return msgspec.json.encode({"messages": messages, **further})
+
+
+def compact(raw: bytes) -> bytes:
+    """A body without the spaces and line breaks of an indented file; values keep their spelling.
+
+    Raises:
+        BadField: It is not JSON.
+    """
+    try:
+        return msgspec.json.format(raw, indent=-1)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadField(None, f"is not JSON: {error}") from None
