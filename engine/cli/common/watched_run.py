@@ -9,8 +9,8 @@ import click
 from ...measure.summary import Summary, summarize
 from ...report.summary_export import write_summary_files
 from ...run.controller import Interrupted
-from ...run.progress import ProgressDisplay
 from ...tape.journal import JOURNAL
+from .progress import ProgressDisplay
 
 if TYPE_CHECKING:
     from ...measure.slo import Slo

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from tokentape.engine.run.progress import ProgressDisplay, describe
+from tokentape.engine.cli.common.progress import ProgressDisplay, describe
 from tokentape.engine.run.run_status import Status
 
 

@@ -8,7 +8,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from .run_status import Status
+from ...run.run_status import Status
 
 LINE_EVERY_S = 5.0
 
