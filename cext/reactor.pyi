@@ -45,10 +45,11 @@ class Reactor:
         lines: Streams are lines of JSON, whatever Content-Type they come with.
         also_row, also_parent: Rows that have a parent, and further rows above them that they wait for as well, one a
             pair: the think time begins at the end of the last.
-        order_fd: A file of ``order_page_size(order_count)`` bytes, zero at first, that the workers of a run share: with
-            it rows that follow none leave in the order of their ``request_ids`` over all workers, as long as none is
-            more than 5 ms late.
-        order_own, order_count: Which of its lines is this worker's, of how many; 0 of 0: there is no such file.
+        send_order_fd: File of ``send_order_page_size(send_order_workers)`` bytes, zero at first, that the workers of a
+            run share. With it, rows that follow no other row are sent in the order of their ``request_ids`` over all
+            workers, as long as none is more than 5 ms late. -1: no such file.
+        send_order_worker: Number of this worker in that file, from 0.
+        send_order_workers: Number of workers that share the file; 0: no such file.
 
     Raises:
         ValueError: Due times or openings are not ascending, or the arrays differ in length.
@@ -95,9 +96,9 @@ class Reactor:
         lines: bool = False,
         also_row: memoryview[int] | None = None,
         also_parent: memoryview[int] | None = None,
-        order_fd: int = -1,
-        order_own: int = 0,
-        order_count: int = 0,
+        send_order_fd: int = -1,
+        send_order_worker: int = 0,
+        send_order_workers: int = 0,
     ) -> None: ...
     def fileno(self) -> int:
         """The epoll descriptor to register in an event loop for reading."""
@@ -128,7 +129,7 @@ def check_tls(
         OSError: There is no OpenSSL, or ``ca_file`` holds no certificates: what it says is for people.
     """
 
-def order_page_size(count: int) -> int:
+def send_order_page_size(count: int) -> int:
     """Bytes of the file by which so many workers keep one order."""
 
 def die_with_parent(signal_number: int) -> None:

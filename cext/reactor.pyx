@@ -23,7 +23,7 @@ cdef extern from "<sys/prctl.h>" nogil:
     int PR_SET_PDEATHSIG, PR_SET_TIMERSLACK
 
 cdef extern from "base/time_slice.h" nogil:
-    void turns_ask_short()
+    void time_slice_request_short()
 
 cdef extern from "schedule/schedule.h" nogil:
     ctypedef struct schedule_links:
@@ -39,7 +39,7 @@ cdef extern from "schedule/schedule.h" nogil:
         int64_t count
 
 cdef extern from "schedule/send_order.h" nogil:
-    int64_t order_size(int32_t count)
+    int64_t send_order_size(int32_t count)
 
 cdef extern from "net/tls.h" nogil:
     enum: TLS_ERROR_BYTES
@@ -85,9 +85,9 @@ cdef extern from "reactor/reactor.h" nogil:
         uint32_t max_in_flight
         uint32_t max_prefilling
         int64_t stop_ns
-        int order_fd
-        int32_t order_own
-        int32_t order_count
+        int send_order_fd
+        int32_t send_order_worker
+        int32_t send_order_workers
     ctypedef struct reactor_rows:
         int64_t count
         const int64_t *due_ns
@@ -146,7 +146,7 @@ cdef class Reactor:
                   uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
                   const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False,
                   const int64_t[::1] also_row=None, const int64_t[::1] also_parent=None,
-                  int order_fd=-1, int32_t order_own=0, int32_t order_count=0):
+                  int send_order_fd=-1, int32_t send_order_worker=0, int32_t send_order_workers=0):
         cdef reactor_config config
         cdef reactor_rows plan
         cdef schedule_links links
@@ -181,9 +181,9 @@ cdef class Reactor:
         config.max_in_flight = max_in_flight
         config.max_prefilling = max_prefilling
         config.stop_ns = stop_ns
-        config.order_fd = order_fd
-        config.order_own = order_own
-        config.order_count = order_count
+        config.send_order_fd = send_order_fd
+        config.send_order_worker = send_order_worker
+        config.send_order_workers = send_order_workers
         self.dialect = dialect
         cdef int64_t rows = due_ns.shape[0]
         memset(&plan, 0, sizeof(plan))
@@ -250,8 +250,8 @@ cdef class Reactor:
             reactor_cancel(self.ptr)
 
 
-def order_page_size(int32_t count):
-    return order_size(count)
+def send_order_page_size(int32_t count):
+    return send_order_size(count)
 
 
 def die_with_parent(int signal_number):
@@ -263,4 +263,4 @@ def wake_exactly():
     # The kernel may delay a wake-up by the timer slack, 50 us by default, to join it with others.
     if prctl(PR_SET_TIMERSLACK, <unsigned long>1) != 0:
         raise OSError(errno, os.strerror(errno))
-    turns_ask_short()
+    time_slice_request_short()

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Final, Literal, NamedTuple
 
-Law = tuple[Literal["constant", "uniform", "normal", "lognormal"], float, float]
+Distribution = tuple[Literal["constant", "uniform", "normal", "lognormal"], float, float]
 """A law of durations in ns: (constant, value, 0), (uniform, low, high), (normal or lognormal, mean, sd of
 the value)."""
 RolePlace = Literal["before", "with", "early", "none"]
@@ -15,7 +15,7 @@ StreamError = Literal["data", "event", "field"]
 Ping = Literal["ping", "bare"]
 Fault = Literal["none", "status", "redirect", "error", "cut", "reset", "stall", "silent", "length"]
 
-LAWS: Final[tuple[str, ...]]
+DISTRIBUTIONS: Final[tuple[str, ...]]
 ROLES: Final[tuple[RolePlace, ...]]
 FINISHES: Final[tuple[Finish, ...]]
 LINE_ENDS: Final[tuple[LineEnd, ...]]
@@ -111,7 +111,7 @@ class RequestRow(NamedTuple):
 def words(count: int) -> list[str]:
     """The words of an answer of `count` tokens, in their order."""
 
-def draws(law: Law, seed: int, request: int, count: int) -> list[int]:
+def draws(law: Distribution, seed: int, request: int, count: int) -> list[int]:
     """The first draws of a law for a request, in ns: for tests of the laws."""
 
 class Server:
@@ -131,8 +131,8 @@ class Server:
         port: int,
         model: str,
         seed: int,
-        ttft: Law,
-        itl: Law,
+        ttft: Distribution,
+        itl: Distribution,
         default_tokens: int,
         dimensions: int,
         role: RolePlace,

@@ -20,11 +20,11 @@ cdef extern from "base/columns.h" nogil:
 
 cdef extern from "server/model/draw.h" nogil:
     ctypedef int draw_shape
-    ctypedef struct draw_law:
+    ctypedef struct draw_distribution:
         draw_shape shape
         double a_ns, b_ns
     uint64_t draw_key(uint64_t seed, uint64_t request)
-    int64_t draw_ns(const draw_law *law, uint64_t key, uint64_t index)
+    int64_t draw_ns(const draw_distribution *law, uint64_t key, uint64_t index)
 
 cdef extern from "server/apis/wire.h" nogil:
     enum: WIRE_MAX_CHUNK_TOKENS
@@ -48,11 +48,11 @@ cdef extern from "server/apis/wire.h" nogil:
     const char *wire_word(int32_t token, size_t *length)
 
 cdef extern from "server/apis/dialect.h" nogil:
-    ctypedef int ask_kind
-    enum: ASK_KINDS
+    ctypedef int api_kind
+    enum: API_COUNT
     ctypedef struct wire_dialect:
         const char *name
-    const wire_dialect *dialect_of(ask_kind kind)
+    const wire_dialect *dialect_of(api_kind kind)
 
 cdef extern from "server/model/prefix_cache.h" nogil:
     enum: CACHE_MAX_BLOCKS
@@ -60,8 +60,8 @@ cdef extern from "server/model/prefix_cache.h" nogil:
 cdef extern from "server/server.h" nogil:
     enum: SERVER_MODEL_BYTES
     enum: SERVER_MAX_BLOCK_TOKENS
-    enum: ASK_MAX_TOKENS
-    enum: ASK_MAX_DIMENSIONS
+    enum: API_MAX_TOKENS
+    enum: API_MAX_DIMENSIONS
     ctypedef int server_fault
     ctypedef struct server_config:
         char *host
@@ -71,7 +71,7 @@ cdef extern from "server/server.h" nogil:
         const char *key_file
         char *model
         uint64_t seed
-        draw_law ttft, itl
+        draw_distribution ttft, itl
         int32_t default_tokens, dimensions
         wire_options wire
         int64_t headers_ns, keepalive_ns
@@ -110,7 +110,7 @@ cdef extern from "server/server.h" nogil:
     size_t server_take_requests(server *s, server_request_row *rows, size_t room)
 
 # In the order of the C enums.
-LAWS = ("constant", "uniform", "normal", "lognormal")
+DISTRIBUTIONS = ("constant", "uniform", "normal", "lognormal")
 ROLES = ("before", "with", "early", "none")
 FINISHES = ("alone", "last", "usage")
 LINE_ENDS = ("lf", "crlf", "cr")
@@ -119,10 +119,10 @@ SHAPES = ("openai", "fastapi", "text", "html", "api")
 STREAM_ERRORS = ("data", "event", "field")
 PINGS = ("ping", "bare")
 FAULTS = ("none", "status", "redirect", "error", "cut", "reset", "stall", "silent", "length")
-ENDPOINTS = tuple((<bytes>dialect_of(kind).name).decode() for kind in range(ASK_KINDS))
+ENDPOINTS = tuple((<bytes>dialect_of(kind).name).decode() for kind in range(API_COUNT))
 
-MAX_TOKENS = ASK_MAX_TOKENS
-MAX_DIMENSIONS = ASK_MAX_DIMENSIONS
+MAX_TOKENS = API_MAX_TOKENS
+MAX_DIMENSIONS = API_MAX_DIMENSIONS
 MAX_CHUNK_TOKENS = WIRE_MAX_CHUNK_TOKENS
 MODEL_BYTES = SERVER_MODEL_BYTES - 1
 MAX_CACHE_BLOCKS = CACHE_MAX_BLOCKS
@@ -154,16 +154,16 @@ def words(int count):
     return result
 
 
-cdef draw_law read_law(law):
+cdef draw_distribution read_distribution(law):
     name, a_ns, b_ns = law
-    return draw_law(shape=LAWS.index(name), a_ns=a_ns, b_ns=b_ns)
+    return draw_distribution(shape=DISTRIBUTIONS.index(name), a_ns=a_ns, b_ns=b_ns)
 
 
 def draws(law, uint64_t seed, uint64_t request, uint64_t count):
     """The first draws of a law for a request, in ns: for tests of the laws."""
-    cdef draw_law c_law = read_law(law)
+    cdef draw_distribution c_distribution = read_distribution(law)
     cdef uint64_t key = draw_key(seed, request)
-    return [draw_ns(&c_law, key, index) for index in range(count)]
+    return [draw_ns(&c_distribution, key, index) for index in range(count)]
 
 
 cdef class Server:
@@ -190,14 +190,14 @@ cdef class Server:
             raise ValueError("host and model have at most 63 bytes, the model no quotes or backslashes")
         if not 1 <= tokens_per_chunk <= WIRE_MAX_CHUNK_TOKENS:
             raise ValueError(f"tokens_per_chunk is from 1 to {WIRE_MAX_CHUNK_TOKENS}")
-        if not (1 <= default_tokens <= ASK_MAX_TOKENS and 1 <= dimensions <= ASK_MAX_DIMENSIONS):
-            raise ValueError(f"default_tokens is from 1 to {ASK_MAX_TOKENS}, dimensions to {ASK_MAX_DIMENSIONS}")
+        if not (1 <= default_tokens <= API_MAX_TOKENS and 1 <= dimensions <= API_MAX_DIMENSIONS):
+            raise ValueError(f"default_tokens is from 1 to {API_MAX_TOKENS}, dimensions to {API_MAX_DIMENSIONS}")
         if not (prefix_cache <= CACHE_MAX_BLOCKS and 1 <= block_tokens <= SERVER_MAX_BLOCK_TOKENS):
             raise ValueError(f"prefix_cache is from 0 to {CACHE_MAX_BLOCKS}, block_tokens from 1 to {SERVER_MAX_BLOCK_TOKENS}")
         memcpy(config.host, <const char *>host_bytes, len(host_bytes))
         memcpy(config.model, <const char *>model_bytes, len(model_bytes))
         config.port, config.seed = port, seed
-        config.ttft, config.itl = read_law(ttft), read_law(itl)
+        config.ttft, config.itl = read_distribution(ttft), read_distribution(itl)
         config.default_tokens, config.dimensions = default_tokens, dimensions
         config.wire.role, config.wire.finish = ROLES.index(role), FINISHES.index(finish)
         config.wire.line, config.wire.framing = LINE_ENDS.index(line_end), FRAMINGS.index(framing)

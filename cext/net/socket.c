@@ -17,7 +17,7 @@ static bool is_loopback(const struct sockaddr *address) {
     return false;
 }
 
-int conn_dial(const struct sockaddr *address, socklen_t length, bool stamps) {
+int socket_connect(const struct sockaddr *address, socklen_t length, bool stamps) {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -38,7 +38,7 @@ int conn_dial(const struct sockaddr *address, socklen_t length, bool stamps) {
     return fd;
 }
 
-int conn_error(int fd) {
+int socket_error(int fd) {
     int error = 0;
     socklen_t length = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
@@ -46,7 +46,7 @@ int conn_error(int fd) {
     return error;
 }
 
-int64_t conn_receive(int fd, void *buffer, size_t room, int64_t *stamp_ns) {
+int64_t socket_receive(int fd, void *buffer, size_t room, int64_t *stamp_ns) {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(struct timespec))];
@@ -70,7 +70,7 @@ int64_t conn_receive(int fd, void *buffer, size_t room, int64_t *stamp_ns) {
     return n;
 }
 
-int64_t conn_write(int fd, const void *bytes, size_t length) {
+int64_t socket_send(int fd, const void *bytes, size_t length) {
     ssize_t n;
     do
         n = send(fd, bytes, length, MSG_NOSIGNAL);

@@ -254,10 +254,10 @@ static const char *advice(const char *words) {
 static void fail(tls *t) {
     long verified = t->context->is_client ? openssl->SSL_get_verify_result(t->ssl) : TLS_VERIFY_OK;
     const char *words = reason();
-    if (t->state == TLS_SHAKING && verified != TLS_VERIFY_OK && strcmp(words, "certificate verify failed") == 0)
+    if (t->state == TLS_HANDSHAKE && verified != TLS_VERIFY_OK && strcmp(words, "certificate verify failed") == 0)
         snprintf(t->error, sizeof t->error, "the server's certificate was refused: %s",
                  openssl->X509_verify_cert_error_string(verified));
-    else if (t->state == TLS_SHAKING)
+    else if (t->state == TLS_HANDSHAKE)
         snprintf(t->error, sizeof t->error, "the TLS handshake failed: %s%s", words, advice(words));
     else
         snprintf(t->error, sizeof t->error, "TLS broke: %s", words);
@@ -284,7 +284,7 @@ tls_state tls_receive(tls *t, const void *bytes, size_t length, char *plain, siz
     t->in_end = t->in + length;
     openssl->ERR_clear_error();   /* SSL_get_error looks at the thread's queue */
     int result;
-    if (t->state == TLS_SHAKING) {
+    if (t->state == TLS_HANDSHAKE) {
         result = openssl->SSL_do_handshake(t->ssl);
         if (result == 1)
             t->state = TLS_OPEN;

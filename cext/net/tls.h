@@ -45,7 +45,7 @@ tls *tls_new(tls_context *context);
 void tls_free(tls *t);
 
 typedef enum {
-    TLS_SHAKING,     /* the handshake goes on */
+    TLS_HANDSHAKE,     /* the handshake goes on */
     TLS_OPEN,
     TLS_CLOSED,      /* the peer has said that it sends no more (close_notify) */
     TLS_FAILED       /* tls_error() says why; what tls_out() holds tells the peer */

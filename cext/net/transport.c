@@ -12,7 +12,7 @@
 #define MOST_WAITING (1u << 20)   /* bytes of TLS's own that the peer has not taken */
 
 int transport_open(transport *t, const transport_route *route) {
-    *t = (transport){.fd = conn_dial((const struct sockaddr *)&route->address, route->address_length, route->stamps)};
+    *t = (transport){.fd = socket_connect((const struct sockaddr *)&route->address, route->address_length, route->stamps)};
     return t->fd < 0 ? t->fd : 0;
 }
 
@@ -21,7 +21,7 @@ static int flush(transport *t) {
     const char *out;
     size_t waiting;
     while ((waiting = tls_out(t->tls, &out))) {
-        int64_t n = conn_write(t->fd, out, waiting);
+        int64_t n = socket_send(t->fd, out, waiting);
         if (n < 0)
             return (int)n;
         tls_sent(t->tls, (size_t)n);
@@ -65,14 +65,14 @@ static bool take_answer(transport *t, const char *bytes, size_t length, char *te
 static bool tunnel(transport *t, const transport_route *route, transport_buffers *buffers, char *text) {
     int64_t stamp, n;
     while (t->tunnel_sent < route->tunnel_length) {
-        n = conn_write(t->fd, route->tunnel + t->tunnel_sent, route->tunnel_length - t->tunnel_sent);
+        n = socket_send(t->fd, route->tunnel + t->tunnel_sent, route->tunnel_length - t->tunnel_sent);
         if (is_waiting(n))
             break;
         if (n < 0)
             return fail(text, strerror((int)-n));
         t->tunnel_sent += (size_t)n;
     }
-    while (!is_waiting(n = conn_receive(t->fd, buffers->read, TRANSPORT_READ, &stamp))) {
+    while (!is_waiting(n = socket_receive(t->fd, buffers->read, TRANSPORT_READ, &stamp))) {
         if (n <= 0)
             return fail(text, n ? strerror((int)-n) : "the proxy closed the connection before the tunnel was there");
         if (take_answer(t, buffers->read, (size_t)n, text))
@@ -83,7 +83,7 @@ static bool tunnel(transport *t, const transport_route *route, transport_buffers
     return false;
 }
 
-static bool shake(transport *t, transport_buffers *buffers, char *text) {
+static bool handshake(transport *t, transport_buffers *buffers, char *text) {
     int64_t n = 0, stamp;
     size_t got;
     tls_state state;
@@ -100,7 +100,7 @@ static bool shake(transport *t, transport_buffers *buffers, char *text) {
             t->tls_ns = clock_mono_ns();
             return true;
         }
-        n = conn_receive(t->fd, buffers->read, TRANSPORT_READ, &stamp);
+        n = socket_receive(t->fd, buffers->read, TRANSPORT_READ, &stamp);
     } while (n > 0);
     if (!is_waiting(n))
         fail(text, n ? strerror((int)-n) : "the server closed the connection during the TLS handshake");
@@ -115,30 +115,30 @@ void transport_connected(transport *t, int64_t now_ns) {
 bool transport_advance(transport *t, const transport_route *route, transport_buffers *buffers, char text[TRANSPORT_TEXT]) {
     text[0] = 0;
     if (t->step == TRANSPORT_CONNECTING) {
-        int error = conn_error(t->fd);
+        int error = socket_error(t->fd);
         if (error)
             return fail(text, strerror(error));
         if (!t->connected_ns)
             t->connected_ns = clock_mono_ns();
-        t->step = route->tunnel ? TRANSPORT_TUNNELLING : TRANSPORT_SHAKING;
+        t->step = route->tunnel ? TRANSPORT_TUNNEL : TRANSPORT_HANDSHAKE;
         if (route->tunnel) {
             if (!(t->answer = malloc(sizeof *t->answer)))
                 return fail(text, strerror(ENOMEM));
             http1_init(t->answer);
         }
     }
-    if (t->step == TRANSPORT_TUNNELLING) {
+    if (t->step == TRANSPORT_TUNNEL) {
         if (!tunnel(t, route, buffers, text))
             return false;
         http1_free(t->answer);
         free(t->answer);
         t->answer = NULL;
-        t->step = TRANSPORT_SHAKING;
+        t->step = TRANSPORT_HANDSHAKE;
     }
-    if (t->step == TRANSPORT_SHAKING && route->tls) {
+    if (t->step == TRANSPORT_HANDSHAKE && route->tls) {
         if (!t->tls && !(t->tls = tls_new(route->tls)))
             return fail(text, strerror(ENOMEM));
-        if (!shake(t, buffers, text))
+        if (!handshake(t, buffers, text))
             return false;
     }
     t->step = TRANSPORT_OPEN;
@@ -154,14 +154,14 @@ const char *transport_lack(const transport *t) {
 
 int64_t transport_receive(transport *t, transport_buffers *buffers, transport_read *read) {
     if (!t->tls) {
-        int64_t n = conn_receive(t->fd, buffers->read, TRANSPORT_READ, &read->stamp_ns);
+        int64_t n = socket_receive(t->fd, buffers->read, TRANSPORT_READ, &read->stamp_ns);
         read->bytes = buffers->read;
         read->more = n == TRANSPORT_READ;
         return n;
     }
     read->bytes = buffers->plain;
     while (tls_state_of(t->tls) == TLS_OPEN) {
-        int64_t n = conn_receive(t->fd, buffers->read, TRANSPORT_READ, &read->stamp_ns);
+        int64_t n = socket_receive(t->fd, buffers->read, TRANSPORT_READ, &read->stamp_ns);
         if (n <= 0)
             return n;
         size_t got;
@@ -190,7 +190,7 @@ int transport_seal(transport *t, const char *bytes, size_t length) {
 
 int64_t transport_write(transport *t, const char *bytes, size_t length) {
     if (!t->tls)
-        return conn_write(t->fd, bytes, length);
+        return socket_send(t->fd, bytes, length);
     int error = flush(t);
     if (error)
         return error;

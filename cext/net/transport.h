@@ -38,7 +38,7 @@ typedef struct {
     char plain[TRANSPORT_READ + TLS_HELD];
 } transport_buffers;
 
-typedef enum { TRANSPORT_CONNECTING, TRANSPORT_TUNNELLING, TRANSPORT_SHAKING, TRANSPORT_OPEN } transport_step;
+typedef enum { TRANSPORT_CONNECTING, TRANSPORT_TUNNEL, TRANSPORT_HANDSHAKE, TRANSPORT_OPEN } transport_step;
 
 typedef struct {
     int fd;
@@ -66,7 +66,7 @@ const char *transport_lack(const transport *t);
 /* What transport_receive has to say beside its bytes. */
 typedef struct {
     const char *bytes;       /* in the buffers, until the next call */
-    int64_t stamp_ns;        /* as conn_receive: the kernel's stamp, CLOCK_REALTIME, or 0 */
+    int64_t stamp_ns;        /* as socket_receive: the kernel's stamp, CLOCK_REALTIME, or 0 */
     bool more;               /* the socket may hold more: call again */
 } transport_read;
 

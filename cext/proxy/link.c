@@ -15,12 +15,12 @@
 static const char CLIENT_GONE[] = "the client went away before the end of the response";
 static const char SILENCE[] = "the client had ended its side, and then the server was silent for too long";
 
-static side *other(side *s) { return s == &s->link->client ? &s->link->server : &s->link->client; }
-static bool is_client(const side *s) { return s == &s->link->client; }
+static peer *other(peer *s) { return s == &s->link->client ? &s->link->server : &s->link->client; }
+static bool is_client(const peer *s) { return s == &s->link->client; }
 
 /* ---- what is waited for ------------------------------------------------------------- */
 
-static uint32_t wanted(side *s) {
+static uint32_t wanted(peer *s) {
     link_pair *l = s->link;
     uint32_t events = 0;
     if (s->out || (!is_client(s) && l->connecting))
@@ -36,9 +36,9 @@ static uint32_t wanted(side *s) {
 /* A server that nothing is wanted of leaves the set: its hang-up would be told over and over while its last bytes wait for
  * the client. A client stays: whoever resets is gone at once. */
 static void rewatch(proxy *p, link_pair *l) {
-    side *sides[] = {&l->client, &l->server};
+    peer *peers[] = {&l->client, &l->server};
     for (int i = 0; i < 2 && l->phase != LINK_DEAD; i++) {
-        side *s = sides[i];
+        peer *s = peers[i];
         uint32_t events = s->fd < 0 ? 0 : wanted(s);
         if (s->fd < 0 || events == s->watched)
             continue;
@@ -56,7 +56,7 @@ static void give_time(proxy *p, link_pair *l) {
         l->deadline_ns = p->now_ns + p->config.half_closed_ns;
 }
 
-static void drop_out(side *s) {
+static void drop_out(peer *s) {
     free(s->out);
     s->out = NULL;
     s->out_length = s->out_sent = 0;
@@ -115,7 +115,7 @@ static bool is_idle(const link_pair *l) { return !l->first && !proxy_request_beg
 
 /* ---- the server cannot be reached ------------------------------------------------------ */
 
-static bool send_bytes(proxy *p, side *to, const char *bytes, size_t length);
+static bool send_bytes(proxy *p, peer *to, const char *bytes, size_t length);
 
 static void answer_refused(proxy *p, link_pair *l) {
     if (l->unfollowed) {
@@ -157,7 +157,7 @@ static const char *reason(int error) {
 
 static void dial(proxy *p, link_pair *l) {
     l->connect_start_ns = clock_mono_ns();
-    int fd = conn_dial((const struct sockaddr *)&p->config.upstream, p->config.upstream_length, true);
+    int fd = socket_connect((const struct sockaddr *)&p->config.upstream, p->config.upstream_length, true);
     if (fd < 0) {
         refuse(p, l, reason(-fd));
         return;
@@ -176,8 +176,8 @@ void link_open(proxy *p, int fd) {
         return;
     }
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){1}, sizeof(int));
-    l->client = (side){.link = l, .fd = fd, .watched = EPOLLIN};
-    l->server = (side){.link = l, .fd = -1};
+    l->client = (peer){.link = l, .fd = fd, .watched = EPOLLIN};
+    l->server = (peer){.link = l, .fd = -1};
     l->number = (int32_t)(p->stats.connections++ & INT32_MAX);
     l->deadline_ns = NO_DEADLINE;
     proxy_request_init(&l->request);
@@ -194,13 +194,13 @@ void link_open(proxy *p, int fd) {
 
 /* Hands bytes to the kernel and keeps what it does not take. false: the connection was closed (the client's), or is of no
  * use any more (the server's: its last words may still be read). */
-static bool send_bytes(proxy *p, side *to, const char *bytes, size_t length) {
+static bool send_bytes(proxy *p, peer *to, const char *bytes, size_t length) {
     link_pair *l = to->link;
     int64_t sent = 0;
     if (to->shut)
         return false;
     if (!to->out && !(l->connecting && !is_client(to))) {
-        sent = conn_write(to->fd, bytes, length);
+        sent = socket_send(to->fd, bytes, length);
         if (sent == -EAGAIN || sent == -ENOBUFS)
             sent = 0;
     }
@@ -233,10 +233,10 @@ static void pass_end(link_pair *l) {
     }
 }
 
-static void flush_out(proxy *p, side *s) {
+static void flush_out(proxy *p, peer *s) {
     link_pair *l = s->link;
     while (s->out) {
-        int64_t sent = conn_write(s->fd, s->out + s->out_sent, s->out_length - s->out_sent);
+        int64_t sent = socket_send(s->fd, s->out + s->out_sent, s->out_length - s->out_sent);
         if (sent == -EAGAIN || sent == -ENOBUFS)
             return;
         if (sent < 0) {
@@ -279,10 +279,10 @@ static void server_ended(proxy *p, link_pair *l, bool reset) {
     wind_up(p, l);
 }
 
-static void relay(proxy *p, side *from) {
+static void relay(proxy *p, peer *from) {
     link_pair *l = from->link;
-    side *to = other(from);
-    int64_t stamp_ns, got = conn_receive(from->fd, p->buffer, PROXY_READ_BYTES, &stamp_ns);
+    peer *to = other(from);
+    int64_t stamp_ns, got = socket_receive(from->fd, p->buffer, PROXY_READ_BYTES, &stamp_ns);
     if (got == -EAGAIN)
         return;
     int64_t read_ns = p->now_ns = clock_mono_ns();
@@ -323,7 +323,7 @@ static void relay(proxy *p, side *from) {
 }
 
 static void connected(proxy *p, link_pair *l) {
-    int error = conn_error(l->server.fd);
+    int error = socket_error(l->server.fd);
     if (error) {
         refuse(p, l, reason(error));
         return;
@@ -336,7 +336,7 @@ static void connected(proxy *p, link_pair *l) {
     give_time(p, l);
 }
 
-void link_ready(proxy *p, side *s, uint32_t events) {
+void link_ready(proxy *p, peer *s, uint32_t events) {
     link_pair *l = s->link;
     if (l->phase == LINK_DEAD || s->fd < 0)
         return;

@@ -202,7 +202,7 @@ static void sample_clocks(proxy *p) {
 static void *run(void *argument) {
     proxy *p = argument;
     struct epoll_event ready[READY_EVENTS];
-    turns_ask_short();
+    time_slice_request_short();
     publish(p);
     while (!atomic_load_explicit(&p->stopping, memory_order_relaxed)) {
         int64_t rest_ns = p->flush_ns - clock_mono_ns();

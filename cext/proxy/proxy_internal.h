@@ -42,13 +42,13 @@ typedef struct {
     bool shut;                          /* ours has */
     char *out;                          /* what the kernel did not take yet, owned */
     size_t out_length, out_sent;
-} side;
+} peer;
 
 /* relaying --server ends--> (flush) --> lingering --client's end, 2 s--> dead */
 typedef enum { LINK_RELAYING, LINK_LINGERING, LINK_DEAD } link_phase;
 
 typedef struct link_pair {
-    side client, server;
+    peer client, server;
     uint8_t phase;
     bool connecting;
     bool reset_after;                   /* the server's end was a reset: so is ours */
@@ -94,7 +94,7 @@ struct proxy {
 
 /* link.c */
 void link_open(proxy *p, int fd);
-void link_ready(proxy *p, side *s, uint32_t events);
+void link_ready(proxy *p, peer *s, uint32_t events);
 /* What is to be done with it as time passes. */
 void link_check(proxy *p, link_pair *l);
 void link_close(proxy *p, link_pair *l, bool reset);

@@ -27,7 +27,7 @@ static void sink(reactor *r, uint32_t at, conn *c) {
     place(r, at, c);
 }
 
-void cancel_later(reactor *r, conn *c, int64_t sent_ns) {
+void cancel_add(reactor *r, conn *c, int64_t sent_ns) {
     if (!r->cancel_after_ns || r->cancel_after_ns[c->row] < 0)
         return;
     if (r->cancel_count == r->cancel_capacity) {
@@ -42,7 +42,7 @@ void cancel_later(reactor *r, conn *c, int64_t sent_ns) {
     rise(r, r->cancel_count++, c);
 }
 
-void cancel_forget(reactor *r, conn *c) {
+void cancel_remove(reactor *r, conn *c) {
     if (c->cancel_at_ns == SCHEDULE_NEVER)
         return;
     c->cancel_at_ns = SCHEDULE_NEVER;

@@ -25,8 +25,8 @@ void end_request(reactor *r, conn *c) {
     if (r->plan.parent && r->config.live_history)
         report_flush_records(r);         /* the controller writes what follows from this reply */
     follow(r, &c->stream.record, c->row);
-    cap_ended(r, c->prefilling, c->stream.record.end_ns);
-    cancel_forget(r, c);
+    limits_count_end(r, c->prefilling, c->stream.record.end_ns);
+    cancel_remove(r, c);
     r->status.finished++;
     r->status.succeeded += c->stream.record.outcome == OUTCOME_OK;
     pool_release_item(r, c);
@@ -51,7 +51,7 @@ void end_unassigned(reactor *r, feed_item *item, uint8_t retries, const conn *fa
     stream_fail(&s, why, r->now_ns, text);
     report_request(r, &s);
     follow(r, &s.record, item->row);
-    cap_ended(r, true, s.record.end_ns);
+    limits_count_end(r, true, s.record.end_ns);
     r->status.finished++;
     stream_free(&s);
     free(item);
@@ -63,7 +63,7 @@ void end_handshake(reactor *r, conn *c, const char *text) {
         return;
     }
     if (r->waiting_count >= r->opening.count)
-        end_unassigned(r, send_take_waiting(r), 0, c, OUTCOME_CONNECT_ERROR, text);
+        end_unassigned(r, requests_take_waiting(r), 0, c, OUTCOME_CONNECT_ERROR, text);
     pool_drop(r, c);
 }
 
@@ -74,7 +74,7 @@ void end_broken(reactor *r, conn *c, int error) {
         int64_t row = c->row;
         c->item = NULL;
         r->retained -= c->length;
-        cancel_forget(r, c);
+        cancel_remove(r, c);
         pool_drop(r, c);
         conn *fresh = pool_open(r);
         if (fresh)

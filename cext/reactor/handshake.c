@@ -21,7 +21,7 @@ static void advance(reactor *r, conn *c, uint32_t mask) {
         receive_all(r, c, mask);
 }
 
-void open_ready(reactor *r, conn *c, uint32_t mask) {
+void handshake_ready(reactor *r, conn *c, uint32_t mask) {
     if (c->line.step == TRANSPORT_CONNECTING && !(mask & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
         return;
     if (!r->config.route.tls) {
@@ -29,38 +29,38 @@ void open_ready(reactor *r, conn *c, uint32_t mask) {
         return;
     }
     transport_connected(&c->line, r->now_ns);
-    if (!c->shake_mask) {
-        c->next_shaking = NULL;
-        if (r->shaking_last)
-            r->shaking_last->next_shaking = c;
+    if (!c->handshake_mask) {
+        c->next_handshake = NULL;
+        if (r->handshakes_last)
+            r->handshakes_last->next_handshake = c;
         else
-            r->shaking = c;
-        r->shaking_last = c;
+            r->handshakes = c;
+        r->handshakes_last = c;
     }
-    c->shake_mask |= mask;
+    c->handshake_mask |= mask;
 }
 
-void open_forget(reactor *r, conn *c) {
-    if (!c->shake_mask)
+void pool_unqueue_handshake(reactor *r, conn *c) {
+    if (!c->handshake_mask)
         return;
     conn *before = NULL;
-    for (conn *at = r->shaking; at != c; at = at->next_shaking)
+    for (conn *at = r->handshakes; at != c; at = at->next_handshake)
         before = at;
     if (before)
-        before->next_shaking = c->next_shaking;
+        before->next_handshake = c->next_handshake;
     else
-        r->shaking = c->next_shaking;
-    if (r->shaking_last == c)
-        r->shaking_last = before;
-    c->shake_mask = 0;
+        r->handshakes = c->next_handshake;
+    if (r->handshakes_last == c)
+        r->handshakes_last = before;
+    c->handshake_mask = 0;
 }
 
-bool open_some(reactor *r) {
-    bool any = r->shaking;
-    for (int i = 0; i < HANDSHAKES_PER_TURN && r->shaking; i++) {
-        conn *c = r->shaking;
-        uint32_t mask = c->shake_mask;
-        open_forget(r, c);
+bool handshake_continue_some(reactor *r) {
+    bool any = r->handshakes;
+    for (int i = 0; i < HANDSHAKES_PER_TURN && r->handshakes; i++) {
+        conn *c = r->handshakes;
+        uint32_t mask = c->handshake_mask;
+        pool_unqueue_handshake(r, c);
         advance(r, c, mask);
         send_due(r);
     }

@@ -1,6 +1,6 @@
 #include "reactor/reactor_internal.h"
 
-bool cap_is_reached(const reactor *r) {
+bool limits_are_reached(const reactor *r) {
     return (r->config.max_in_flight && r->status.active >= r->config.max_in_flight) ||
            (r->config.max_prefilling && r->prefilling >= r->config.max_prefilling);
 }
@@ -14,7 +14,7 @@ static void make_room(reactor *r, int64_t at_ns) {
     }
 }
 
-void cap_count(reactor *r, feed_item *item) {
+void limits_count_start(reactor *r, feed_item *item) {
     r->status.active++;
     r->prefilling++;
     if (!item->missed && schedule_due(&r->plan, item->row) < r->room_ns) {
@@ -23,13 +23,13 @@ void cap_count(reactor *r, feed_item *item) {
     }
 }
 
-void cap_first_token(reactor *r, conn *c) {
+void limits_count_first_token(reactor *r, conn *c) {
     c->prefilling = false;
     r->prefilling--;
     make_room(r, c->stream.record.first_token_ns);
 }
 
-void cap_ended(reactor *r, bool prefilling, int64_t end_ns) {
+void limits_count_end(reactor *r, bool prefilling, int64_t end_ns) {
     r->status.active--;
     r->prefilling -= prefilling;
     make_room(r, end_ns);

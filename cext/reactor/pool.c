@@ -61,7 +61,7 @@ void pool_release_item(reactor *r, conn *c) {
 void pool_drop(reactor *r, conn *c) {
     if (c->list)
         pool_unlist(c);
-    open_forget(r, c);
+    pool_unqueue_handshake(r, c);
     pool_release_item(r, c);
     transport_close(&c->line);
     stream_free(&c->stream);
@@ -74,7 +74,7 @@ void pool_drop(reactor *r, conn *c) {
     r->blocked = false;
 }
 
-void pool_bury(reactor *r) {
+void pool_recycle_dead(reactor *r) {
     while (r->dead) {
         conn *c = r->dead;
         r->dead = c->next;

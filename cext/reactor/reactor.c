@@ -43,7 +43,7 @@ static void tick(reactor *r) {
     r->next_tick_ns = r->now_ns + TICK_NS;
     r->poll_left_ns = TICK_NS / TIMER_POLL_SHARE;
     sweep(r);
-    if (send_is_over(r))
+    if (is_past_stop(r))
         send_stop(r);
     send_prepare(r);
     if (++r->ticks % STATUS_TICKS == 0) {
@@ -83,13 +83,13 @@ static bool is_finished(const reactor *r) {
 
 /* What can wait until what is due is sent. false: there was no handshake to go on with. */
 static bool keep_house(reactor *r) {
-    bool opened = open_some(r);
+    bool opened = handshake_continue_some(r);
     if (r->now_ns >= r->next_tick_ns)
         tick(r);
     if (r->feed_ready)
-        supply_read(r);
+        requests_read(r);
     if (r->wanted_ready)
-        supply_read_wanted(r);
+        requests_read_followers(r);
     send_due(r);
     if (r->columns.closed)
         report_flush_events(r, false);
@@ -106,7 +106,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     for (;;) {
         /* Without a timeout: one of its own would have the kernel program the clock for each sleep, and the armed timer, at the
          * latest that of the next tick, ends every wait. */
-        bool close = timer_is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready && !r->shaking;
+        bool close = timer_is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready && !r->handshakes;
         if (sleeps)
             timer_arm(r, false);
         int64_t before_ns = r->now_ns;
@@ -131,8 +131,8 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
                 receive_ready(r, who, r->events[i].events);
             cancel_due(r);
         }
-        bool hush = timer_hush(r), kept = !hush && keep_house(r);
-        pool_bury(r);
+        bool deferred = timer_defers_housekeeping(r), kept = !deferred && keep_house(r);
+        pool_recycle_dead(r);
         int64_t end_ns = clock_mono_ns();
         if (n > 0 || kept) {
             r->busy_ns += end_ns - begin_ns;
@@ -142,8 +142,8 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         r->now_ns = end_ns;
         if (is_finished(r))
             return hand_over(r);
-        if (end_ns >= leave_ns && !hush) {
-            timer_arm(r, r->feed_ready || r->wanted_ready || r->shaking);
+        if (end_ns >= leave_ns && !deferred) {
+            timer_arm(r, r->feed_ready || r->wanted_ready || r->handshakes);
             return false;
         }
     }
@@ -163,8 +163,8 @@ void reactor_cancel(reactor *r) {
         if (r->conns[i]->assigned)
             end_failed(r, r->conns[i], OUTCOME_CANCELLED, "cancelled");
     while (r->waiting)
-        end_unassigned(r, send_take_waiting(r), 0, NULL, OUTCOME_CANCELLED, "cancelled");
-    pool_bury(r);
+        end_unassigned(r, requests_take_waiting(r), 0, NULL, OUTCOME_CANCELLED, "cancelled");
+    pool_recycle_dead(r);
 }
 
 void reactor_begin(reactor *r, int64_t start_ns) {
@@ -210,9 +210,9 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
         bad = schedule_init(&r->plan, rows->due_ns, rows->count, rows->links, rows->slots);
     if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffers || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
-        (config->order_count && !order_open(&r->order, config->order_fd, config->order_own, config->order_count)) ||
+        (config->send_order_workers && !send_order_open(&r->order, config->send_order_fd, config->send_order_worker, config->send_order_workers)) ||
         !pool_watch(r, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
-        !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !supply_prepare(r)) {
+        !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !requests_prepare(r)) {
         int error = bad < -1 ? EINVAL : errno ? errno : ENOMEM;
         reactor_free(r);
         errno = error;
@@ -235,7 +235,7 @@ void reactor_free(reactor *r) {
         return;
     while (r->conn_count)
         pool_drop(r, r->conns[0]);
-    pool_bury(r);
+    pool_recycle_dead(r);
     while (r->spare) {
         conn *next = r->spare->next;
         free(r->spare);
@@ -245,13 +245,13 @@ void reactor_free(reactor *r) {
         close(r->epfd);
     if (r->timerfd >= 0)
         close(r->timerfd);
-    order_pass(&r->order, ORDER_NONE);
-    order_close(&r->order);
+    send_order_announce(&r->order, SEND_ORDER_NONE);
+    send_order_close(&r->order);
     outbox_free(&r->outbox);
     feed_free(&r->feed);
     columns_free(&r->columns);
     while (r->waiting)
-        free(send_take_waiting(r));
+        free(requests_take_waiting(r));
     if (r->ready) {
         for (int64_t row = 0; row < r->rows; row++)
             free(r->ready[row]);

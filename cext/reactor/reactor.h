@@ -43,8 +43,8 @@ typedef struct {
     uint32_t max_in_flight;      /* what is due waits while so many requests are under way; 0: no such cap */
     uint32_t max_prefilling;     /* likewise, so many that neither have a token nor have ended */
     int64_t stop_ns;             /* after the start: no request begins later; 0: never */
-    int order_fd;                /* of the page that the workers share (send_order.h); without others: order_count is 0 */
-    int32_t order_own, order_count;   /* which line is ours, of how many */
+    int send_order_fd;                /* of the page that the workers share (send_order.h); without others: send_order_workers is 0 */
+    int32_t send_order_worker, send_order_workers;   /* which line is ours, of how many */
 } reactor_config;
 
 /* What is sent, and when. */

@@ -52,8 +52,8 @@ typedef struct conn {
     feed_item *item;            /* the request; NULL once it cannot be sent again */
     size_t sent, length;        /* bytes of the request: taken by the kernel, in all */
     int64_t row;
-    uint32_t shake_mask;        /* what epoll reported while its handshake waits for its turn; 0: it does not wait */
-    struct conn *next_shaking;
+    uint32_t handshake_mask;        /* what epoll reported while its handshake waits for its turn; 0: it does not wait */
+    struct conn *next_handshake;
     struct conn_list *list;     /* the list that it is in, or NULL */
     struct conn *next, *previous;   /* in that list; `next` also in the dead and free lists */
 } conn;
@@ -63,7 +63,7 @@ typedef struct conn_list { conn *first, *last; uint32_t count; } conn_list;
 struct reactor {
     reactor_config config;
     schedule plan;
-    order order;                /* with the other workers */
+    send_order order;               /* with the other workers */
     int64_t *request_ids;
     feed feed;                  /* roots' requests, in order */
     feed wanted;                /* followers' requests, as they were asked for; its descriptor is -1 when there are none */
@@ -87,14 +87,14 @@ struct reactor {
     int64_t lead_ns;            /* so long before a due time the timer ends a sleep */
     int64_t poll_left_ns;       /* of this tick */
     bool distrust_stamps;       /* in this turn: the wall clock has just moved */
-    int64_t hush_ns;            /* since when housekeeping waits; 0: it does not */
+    int64_t deferred_since_ns;            /* since when housekeeping waits; 0: it does not */
     bool feed_ready, feed_full, wanted_ready, asking, stopped, done;
     bool blocked, capped, starving;   /* what is due waits: for a connection to come free, for a cap, for its bytes */
     conn **conns;
     uint32_t conn_count, conn_capacity, sweep_at;
     conn_list idle;             /* pooled; the one used last comes first, so that the others can grow old and go */
     conn_list opening;          /* handshake under way, no request yet; the oldest comes first */
-    conn *shaking, *shaking_last;   /* a step of the handshake waits; the first comes first */
+    conn *handshakes, *handshakes_last;   /* a step of the handshake waits; the first comes first */
     conn *dead, *spare;
     int32_t next_connection_id;
     int64_t reserved;           /* requests in sight for which a connection should be ready */
@@ -113,7 +113,7 @@ struct reactor {
 /* Is something due so soon that a sleep would miss it? */
 bool timer_is_close(const reactor *r);
 /* Is something due so soon that housekeeping, which takes up to 100 us, would make it late? Once a turn: it says no now and then. */
-bool timer_hush(reactor *r);
+bool timer_defers_housekeeping(reactor *r);
 /* Nothing but this timer wakes us when no socket does: it must be armed whenever reactor_run returns. */
 void timer_arm(reactor *r, bool at_once);
 /* epoll has reported it. woken_ns: when it ended a sleep; 0: something else was reported with it. */
@@ -121,13 +121,13 @@ void timer_fired(reactor *r, int64_t woken_ns);
 
 /* requests.c */
 /* The followers' channel; nothing when there are none. false: errno. */
-bool supply_prepare(reactor *r);
-void supply_read(reactor *r);
-void supply_read_wanted(reactor *r);
+bool requests_prepare(reactor *r);
+void requests_read(reactor *r);
+void requests_read_followers(reactor *r);
 /* A row's request, or NULL: it is not here yet. */
-feed_item *supply_take(reactor *r, int64_t row);
+feed_item *requests_take(reactor *r, int64_t row);
 /* It waits for a connection to come free, and is late. */
-void supply_put_back(reactor *r, int64_t row, feed_item *item);
+void requests_put_back(reactor *r, int64_t row, feed_item *item);
 
 /* pool.c */
 /* A new connection, or NULL with errno: EMFILE when no more may be open. */
@@ -139,39 +139,39 @@ void pool_release_item(reactor *r, conn *c);
 /* Closes it. What it was doing has been settled by the caller. */
 void pool_drop(reactor *r, conn *c);
 /* At the end of a turn: dead connections' memory may be used again. */
-void pool_bury(reactor *r);
+void pool_recycle_dead(reactor *r);
 bool pool_watch(reactor *r, int fd, uint32_t events, void *tag);
 
 /* limits.c */
 /* Is there no room for one more request under the caps? */
-bool cap_is_reached(const reactor *r);
+bool limits_are_reached(const reactor *r);
 /* A request begins: it counts from now on. Sets item->released_ns. */
-void cap_count(reactor *r, feed_item *item);
+void limits_count_start(reactor *r, feed_item *item);
 /* It has its first token. */
-void cap_first_token(reactor *r, conn *c);
+void limits_count_first_token(reactor *r, conn *c);
 /* It has ended; `prefilling`: without a token. */
-void cap_ended(reactor *r, bool prefilling, int64_t end_ns);
+void limits_count_end(reactor *r, bool prefilling, int64_t end_ns);
 
 /* handshake.c */
 /* epoll has reported a connection that is not open yet. A step of a TLS handshake, up to a millisecond of work, waits until what has
  * arrived is read. */
-void open_ready(reactor *r, conn *c, uint32_t mask);
+void handshake_ready(reactor *r, conn *c, uint32_t mask);
 /* Some of the steps that wait; where any is left, the next turn comes at once. false: none waited. */
-bool open_some(reactor *r);
+bool handshake_continue_some(reactor *r);
 /* The connection goes. */
-void open_forget(reactor *r, conn *c);
+void pool_unqueue_handshake(reactor *r, conn *c);
 
 /* send.c */
 /* Everything that is due. */
 void send_due(reactor *r);
 /* Is something held back, though it may be due? */
-static inline bool send_is_held(const reactor *r) { return r->blocked || r->capped || r->starving; }
+static inline bool is_held_back(const reactor *r) { return r->blocked || r->capped || r->starving; }
 /* Opens connections for what is in sight. */
 void send_prepare(reactor *r);
 /* Idle connections go to the requests that wait. */
 void send_waiting(reactor *r);
 /* The first request that waits for a connection waits no longer. */
-feed_item *send_take_waiting(reactor *r);
+feed_item *requests_take_waiting(reactor *r);
 /* The request goes out on this connection, at once or when its handshake is done. */
 void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries);
 /* Writes what the kernel has not taken yet. */
@@ -179,7 +179,7 @@ void send_more(reactor *r, conn *c);
 /* Nothing more begins. */
 void send_stop(reactor *r);
 /* Is it later than stop_ns? */
-static inline bool send_is_over(const reactor *r) {
+static inline bool is_past_stop(const reactor *r) {
     return r->config.stop_ns && !r->stopped && r->plan.start_ns != SCHEDULE_NEVER && r->now_ns - r->plan.start_ns > r->config.stop_ns;
 }
 
@@ -191,9 +191,9 @@ void receive_all(reactor *r, conn *c, uint32_t mask);
 
 /* cancel.c */
 /* The request on this connection was sent at sent_ns: it is cancelled in its time, if it is to be. */
-void cancel_later(reactor *r, conn *c, int64_t sent_ns);
+void cancel_add(reactor *r, conn *c, int64_t sent_ns);
 /* It ended before. */
-void cancel_forget(reactor *r, conn *c);
+void cancel_remove(reactor *r, conn *c);
 /* Ends those whose time has come, with all that has arrived for them until now. */
 void cancel_due(reactor *r);
 /* When the next one's time comes, or SCHEDULE_NEVER. */

@@ -49,7 +49,7 @@ void receive_all(reactor *r, conn *c, uint32_t mask) {
         stream_result result =
             stream_bytes(s, &r->shared, read.bytes, (size_t)n, arrival(r, s, read.stamp_ns, r->now_ns), r->now_ns, &left);
         if (c->prefilling && s->record.first_token_ns)
-            cap_first_token(r, c);
+            limits_count_first_token(r, c);
         switch (result) {
         case STREAM_MORE:
             if (c->item && c->sent == c->length)
@@ -76,7 +76,7 @@ void receive_ready(reactor *r, conn *c, uint32_t mask) {
     if (c->state == CONN_DEAD)
         return;
     if (c->state == CONN_CONNECTING) {
-        open_ready(r, c, mask);
+        handshake_ready(r, c, mask);
         return;
     }
     if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-feed_item *supply_take(reactor *r, int64_t row) {
+feed_item *requests_take(reactor *r, int64_t row) {
     if (!r->plan.parent || r->plan.parent[row] < 0)
         return feed_take(&r->feed, row);
     feed_item *item = r->ready[row];
@@ -10,7 +10,7 @@ feed_item *supply_take(reactor *r, int64_t row) {
     return item;
 }
 
-void supply_put_back(reactor *r, int64_t row, feed_item *item) {
+void requests_put_back(reactor *r, int64_t row, feed_item *item) {
     if (r->plan.parent && r->plan.parent[row] >= 0) {
         r->ready[row] = item;
         return;
@@ -23,7 +23,7 @@ void supply_put_back(reactor *r, int64_t row, feed_item *item) {
     r->feed.waiting_rows++;
 }
 
-void supply_read(reactor *r) {
+void requests_read(reactor *r) {
     feed_result result = feed_step(&r->feed);
     r->feed_ready = result == FEED_PROGRESS;
     r->feed_full = result == FEED_FULL;  /* goes on when a request has left */
@@ -35,7 +35,7 @@ void supply_read(reactor *r) {
     }
 }
 
-void supply_read_wanted(reactor *r) {
+void requests_read_followers(reactor *r) {
     feed_result result = feed_step(&r->wanted);
     r->wanted_ready = result == FEED_PROGRESS;
     if (result == FEED_BROKEN)
@@ -57,7 +57,7 @@ void supply_read_wanted(reactor *r) {
     }
 }
 
-bool supply_prepare(reactor *r) {
+bool requests_prepare(reactor *r) {
     r->wanted.fd = -1;
     if (!r->plan.parent)
         return true;

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define ORDER_PATIENCE_NS (5 * TT_NS_PER_MS)  /* after a due time: longer than nearly every pause that the kernel makes */
+#define SEND_ORDER_PATIENCE_NS (5 * TT_NS_PER_MS)  /* after a due time: longer than nearly every pause that the kernel makes */
 #define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
 #define RETAIN_LIMIT (64u << 20)
 
 /* The root that leaves next, as the tape names it. While something holds back what is due, other workers shall not wait for it. */
 static int64_t next_root(const reactor *r) {
-    return r->plan.next < r->plan.rows && !send_is_held(r) ? r->request_ids[r->plan.next] : ORDER_NONE;
+    return r->plan.next < r->plan.rows && !is_held_back(r) ? r->request_ids[r->plan.next] : SEND_ORDER_NONE;
 }
 
 void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries) {
@@ -37,7 +37,7 @@ void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries)
     send_more(r, c);
 }
 
-feed_item *send_take_waiting(reactor *r) {
+feed_item *requests_take_waiting(reactor *r) {
     feed_item *item = r->waiting;
     r->waiting = item->next;
     if (!r->waiting)
@@ -50,7 +50,7 @@ feed_item *send_take_waiting(reactor *r) {
 void send_waiting(reactor *r) {
     while (r->waiting && r->idle.first) {
         conn *c = r->idle.first;
-        feed_item *item = send_take_waiting(r);
+        feed_item *item = requests_take_waiting(r);
         pool_unlist(c);
         send_on(r, c, item, item->row, 0);
     }
@@ -65,7 +65,7 @@ void send_more(reactor *r, conn *c) {
     while (c->sent < c->length) {
         const char *rest = c->item->bytes + c->sent;
         int64_t n = transport_seal(&c->line, rest, c->length - c->sent), before = clock_mono_ns();
-        order_pass(&r->order, next_root(r));
+        send_order_announce(&r->order, next_root(r));
         if (n == 0)
             n = transport_write(&c->line, rest, c->length - c->sent);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
@@ -90,7 +90,7 @@ void send_more(reactor *r, conn *c) {
         c->active_ns = before;
     }
     record->sent_end_ns = clock_mono_ns();
-    cancel_later(r, c, record->sent_end_ns);
+    cancel_add(r, c, record->sent_end_ns);
     if (r->plan.parent && !r->config.live_history) {
         int64_t rows[64], count = schedule_want_early(&r->plan, c->row, rows, 64);
         if (count)
@@ -141,7 +141,7 @@ static bool can_send(reactor *r) {
 
 /* Sends it, or has it wait for a connection that is being made. */
 static void send_or_wait(reactor *r, feed_item *item) {
-    cap_count(r, item);
+    limits_count_start(r, item);
     if (r->reserved && (!r->plan.slots || is_follower(r, item->row)))
         r->reserved--;
     if (r->connect_errno)
@@ -164,7 +164,7 @@ static void send_or_wait(reactor *r, feed_item *item) {
 
 static void send_all_due(reactor *r) {
     while (!r->blocked && !r->capped && schedule_next_at(&r->plan) <= r->now_ns) {
-        if (send_is_over(r)) {
+        if (is_past_stop(r)) {
             send_stop(r);
             return;
         }
@@ -174,11 +174,11 @@ static void send_all_due(reactor *r) {
             report_wants(r, &step.row, 1);
             continue;
         }
-        if (cap_is_reached(r)) {
+        if (limits_are_reached(r)) {
             r->capped = true;
             return;
         }
-        feed_item *item = supply_take(r, step.row);
+        feed_item *item = requests_take(r, step.row);
         if (!item) {
             if (is_missing(r, step.row))
                 continue;
@@ -187,13 +187,13 @@ static void send_all_due(reactor *r) {
         r->starving = false;
         r->feed_ready |= r->feed_full;
         if (!can_send(r)) {
-            supply_put_back(r, step.row, item);
+            requests_put_back(r, step.row, item);
             r->status.blocked++;
             r->blocked = true;
             return;
         }
         if (!is_follower(r, step.row))
-            order_wait(&r->order, r->request_ids[step.row], schedule_due(&r->plan, step.row) + ORDER_PATIENCE_NS);
+            send_order_wait(&r->order, r->request_ids[step.row], schedule_due(&r->plan, step.row) + SEND_ORDER_PATIENCE_NS);
         schedule_pop(&r->plan);
         send_or_wait(r, item);
     }
@@ -201,7 +201,7 @@ static void send_all_due(reactor *r) {
 
 void send_due(reactor *r) {
     send_all_due(r);
-    order_pass(&r->order, next_root(r));
+    send_order_announce(&r->order, next_root(r));
 }
 
 void send_prepare(reactor *r) {

@@ -4,9 +4,9 @@
 
 #define LEAD_MAX_NS (200 * TT_NS_PER_US)
 #define LEAD_STEP_NS 100
-#define HUSH_NS (100 * TT_NS_PER_US)      /* before a due time */
-#define HUSH_LIMIT_NS (2 * TT_NS_PER_MS)  /* at a stretch */
-#define HUSH_ROWS 16                      /* fewer requests at hand than that: reading them comes first */
+#define DEFER_NS (100 * TT_NS_PER_US)      /* before a due time */
+#define DEFER_LIMIT_NS (2 * TT_NS_PER_MS)  /* at a stretch */
+#define DEFER_ROWS 16                      /* fewer requests at hand than that: reading them comes first */
 
 /* A sleeper wakes 10 to 100 us after its time: so long a processor takes to come back from its rest. So the timer is set earlier,
  * by what all but one sleep of 32 were late (the steps up and down are in balance there), and what is left of the wait is polled
@@ -22,28 +22,28 @@ static int64_t lead(const reactor *r) {
 }
 
 bool timer_is_close(const reactor *r) {
-    return !send_is_held(r) && schedule_next_at(&r->plan) - r->now_ns <= lead(r);
+    return !is_held_back(r) && schedule_next_at(&r->plan) - r->now_ns <= lead(r);
 }
 
 /* Requests that are not here yet, and followers that are asked for, may be the next that are due. */
 static bool is_supplied(const reactor *r) {
-    return !r->wanted_ready && !r->asking && (!r->feed_ready || r->feed.waiting_rows >= HUSH_ROWS);
+    return !r->wanted_ready && !r->asking && (!r->feed_ready || r->feed.waiting_rows >= DEFER_ROWS);
 }
 
-bool timer_hush(reactor *r) {
-    int64_t since = r->hush_ns;
-    r->hush_ns = 0;
-    if (send_is_held(r) || schedule_next_at(&r->plan) - r->now_ns > HUSH_NS || !is_supplied(r))
+bool timer_defers_housekeeping(reactor *r) {
+    int64_t since = r->deferred_since_ns;
+    r->deferred_since_ns = 0;
+    if (is_held_back(r) || schedule_next_at(&r->plan) - r->now_ns > DEFER_NS || !is_supplied(r))
         return false;
-    if (since && r->now_ns - since > HUSH_LIMIT_NS)
+    if (since && r->now_ns - since > DEFER_LIMIT_NS)
         return false;
-    r->hush_ns = since ? since : r->now_ns;
+    r->deferred_since_ns = since ? since : r->now_ns;
     return true;
 }
 
 void timer_arm(reactor *r, bool at_once) {
     int64_t wake = at_once ? r->now_ns : r->next_tick_ns;
-    if (!send_is_held(r)) {
+    if (!is_held_back(r)) {
         int64_t due = schedule_next_at(&r->plan);
         if (due != SCHEDULE_NEVER && due - lead(r) < wake)
             wake = due - lead(r);

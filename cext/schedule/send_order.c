@@ -16,29 +16,29 @@ static void relax(void) {
 #endif
 }
 
-bool order_open(order *o, int fd, int32_t own, int32_t count) {
-    *o = (order){.own = own, .count = count};
-    void *page = mmap(NULL, (size_t)order_size(count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+bool send_order_open(send_order *o, int fd, int32_t own, int32_t count) {
+    *o = (send_order){.own = own, .count = count};
+    void *page = mmap(NULL, (size_t)send_order_size(count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         return false;
     o->lines = page;
     return true;
 }
 
-void order_close(order *o) {
+void send_order_close(send_order *o) {
     if (o->lines)
-        munmap(o->lines, (size_t)order_size(o->count));
+        munmap(o->lines, (size_t)send_order_size(o->count));
     o->lines = NULL;
 }
 
-static bool is_first(const order *o, int64_t request) {
+static bool is_first(const send_order *o, int64_t request) {
     for (int32_t i = 0; i < o->count; i++)
         if (i != o->own && atomic_load_explicit(&o->lines[i].next, memory_order_acquire) < request)
             return false;
     return true;
 }
 
-void order_wait(const order *o, int64_t request, int64_t until_ns) {
+void send_order_wait(const send_order *o, int64_t request, int64_t until_ns) {
     if (!o->lines || is_first(o, request))
         return;
     int64_t now_ns = clock_mono_ns(), yield_ns = now_ns + SPIN_NS;

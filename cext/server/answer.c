@@ -283,11 +283,11 @@ static bool reserve_scratch(server *s, const wire_answer *answer) {
     return true;
 }
 
-void answer_start(server *s, conn *c, const server_ask *ask) {
+void answer_start(server *s, conn *c, const api_request *ask) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     server_request_row *row = &answer->row;
-    bool generates = ask_generates(ask->kind);
+    bool generates = api_generates(ask->kind);
     int32_t tokens = generates ? (ask->max_tokens > 0 ? ask->max_tokens : config->default_tokens) : 0;
     const char *model = ask->model ? ask->model : config->model;
     size_t model_length = ask->model ? ask->model_length : strlen(config->model);

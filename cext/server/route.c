@@ -13,21 +13,21 @@ typedef enum { STREAM_AS_ASKED, STREAM_ALWAYS, STREAM_NEVER } stream_rule;
 typedef struct { const char *path; int endpoint; request_method method; stream_rule stream; } route;
 
 static const route ROUTES[] = {
-    {"/v1/chat/completions", ASK_CHAT, METHOD_POST, STREAM_AS_ASKED},
-    {"/v1/completions", ASK_COMPLETION, METHOD_POST, STREAM_AS_ASKED},
-    {"/v1/embeddings", ASK_EMBEDDING, METHOD_POST, STREAM_NEVER},
-    {"/v1/responses", ASK_RESPONSES, METHOD_POST, STREAM_AS_ASKED},
-    {"/v1/messages", ASK_MESSAGES, METHOD_POST, STREAM_AS_ASKED},
-    {"/api/chat", ASK_OLLAMA_CHAT, METHOD_POST, STREAM_AS_ASKED},
-    {"/api/generate", ASK_OLLAMA_GENERATE, METHOD_POST, STREAM_AS_ASKED},
-    {"/generate_stream", ASK_TGI, METHOD_POST, STREAM_ALWAYS},
-    {"/generate", ASK_SGLANG, METHOD_POST, STREAM_AS_ASKED},   /* or TGI's: their bodies differ */
-    {"/v2/models/*/generate_stream", ASK_TRITON, METHOD_POST, STREAM_ALWAYS},
-    {"/v2/models/*/generate", ASK_TRITON, METHOD_POST, STREAM_NEVER},
-    {"/v2/models/*/infer", ASK_KSERVE, METHOD_POST, STREAM_NEVER},
-    {"/v1/ranking", ASK_NIM_RANKING, METHOD_POST, STREAM_NEVER},
-    {"/v2/rerank", ASK_COHERE_RANKING, METHOD_POST, STREAM_NEVER},
-    {"/rerank", ASK_TEI_RANKING, METHOD_POST, STREAM_NEVER},
+    {"/v1/chat/completions", API_CHAT, METHOD_POST, STREAM_AS_ASKED},
+    {"/v1/completions", API_COMPLETION, METHOD_POST, STREAM_AS_ASKED},
+    {"/v1/embeddings", API_EMBEDDING, METHOD_POST, STREAM_NEVER},
+    {"/v1/responses", API_RESPONSES, METHOD_POST, STREAM_AS_ASKED},
+    {"/v1/messages", API_MESSAGES, METHOD_POST, STREAM_AS_ASKED},
+    {"/api/chat", API_OLLAMA_CHAT, METHOD_POST, STREAM_AS_ASKED},
+    {"/api/generate", API_OLLAMA_GENERATE, METHOD_POST, STREAM_AS_ASKED},
+    {"/generate_stream", API_TGI, METHOD_POST, STREAM_ALWAYS},
+    {"/generate", API_SGLANG, METHOD_POST, STREAM_AS_ASKED},   /* or TGI's: their bodies differ */
+    {"/v2/models/*/generate_stream", API_TRITON, METHOD_POST, STREAM_ALWAYS},
+    {"/v2/models/*/generate", API_TRITON, METHOD_POST, STREAM_NEVER},
+    {"/v2/models/*/infer", API_KSERVE, METHOD_POST, STREAM_NEVER},
+    {"/v1/ranking", API_NIM_RANKING, METHOD_POST, STREAM_NEVER},
+    {"/v2/rerank", API_COHERE_RANKING, METHOD_POST, STREAM_NEVER},
+    {"/rerank", API_TEI_RANKING, METHOD_POST, STREAM_NEVER},
     {"/v1/models", ENDPOINT_MODELS, METHOD_GET, STREAM_NEVER},
     {"/api/tags", ENDPOINT_TAGS, METHOD_GET, STREAM_NEVER},
     {"/health", ENDPOINT_HEALTH, METHOD_GET, STREAM_NEVER},
@@ -105,7 +105,7 @@ static void respond(server *s, conn *c, server_endpoint endpoint, wire_head *hea
 static void refuse(server *s, conn *c, server_endpoint endpoint, wire_head head, wire_shape shape, const char *message,
                    const char *param) {
     char body[WIRE_MAX_ERROR];
-    const wire_dialect *dialect = endpoint < ENDPOINT_MODELS ? dialect_of((ask_kind)endpoint) : NULL;
+    const wire_dialect *dialect = endpoint < ENDPOINT_MODELS ? dialect_of((api_kind)endpoint) : NULL;
     size_t length = wire_error_write(shape, dialect, head.status, message, param, body, &head.type);
     if (c->answer.row.request >= 0)
         c->answer.row.outcome = OUTCOME_HTTP_ERROR;
@@ -127,8 +127,8 @@ static const char *const *endpoint_names(void) {
     static const char *names[ENDPOINT_COUNT] = {
         [ENDPOINT_MODELS] = "models", [ENDPOINT_TAGS] = "tags", [ENDPOINT_HEALTH] = "health", [ENDPOINT_METRICS] = "metrics",
         [ENDPOINT_OTHER] = "other"};
-    for (int kind = 0; kind < ASK_KINDS; kind++)
-        names[kind] = dialect_of((ask_kind)kind)->name;
+    for (int kind = 0; kind < API_COUNT; kind++)
+        names[kind] = dialect_of((api_kind)kind)->name;
     return names;
 }
 
@@ -165,15 +165,15 @@ static bool faulty(const server_config *config, uint64_t key) {
 }
 
 /* What a request asks for; NULL or why it is refused. SGLang and TGI share a path, and tell by their bodies which is meant. */
-static const char *read_ask(server *s, conn *c, const route *route, server_ask *ask, const char **param) {
+static const char *read_ask(server *s, conn *c, const route *route, api_request *ask, const char **param) {
     request_parser *request = &c->request;
-    const char *refusal = ask_read(&s->reader, (ask_kind)route->endpoint, request->body, request->body_length, ask, param);
-    if (refusal && route->endpoint == ASK_SGLANG) {
-        server_ask other;
+    const char *refusal = body_read(&s->reader, (api_kind)route->endpoint, request->body, request->body_length, ask, param);
+    if (refusal && route->endpoint == API_SGLANG) {
+        api_request other;
         const char *other_param;
-        if (!ask_read(&s->reader, ASK_TGI, request->body, request->body_length, &other, &other_param)) {
+        if (!body_read(&s->reader, API_TGI, request->body, request->body_length, &other, &other_param)) {
             *ask = other;
-            c->answer.row.endpoint = ASK_TGI;
+            c->answer.row.endpoint = API_TGI;
             return NULL;
         }
     }
@@ -184,7 +184,7 @@ static void serve_answer(server *s, conn *c, const route *route, const char *mod
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     answer_begin_row(s, c, (server_endpoint)route->endpoint);
-    server_ask ask;
+    api_request ask;
     const char *param;
     const char *refusal = read_ask(s, c, route, &ask, &param);
     server_endpoint endpoint = (server_endpoint)answer->row.endpoint;

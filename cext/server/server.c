@@ -206,7 +206,7 @@ static void free_dead(server *s) {
 static void *run(void *argument) {
     server *s = argument;
     struct epoll_event ready[READY_EVENTS];
-    turns_ask_short();
+    time_slice_request_short();
     s->now_ns = clock_mono_ns();
     publish(s);
     while (!atomic_load_explicit(&s->stopping, memory_order_relaxed)) {
@@ -277,7 +277,7 @@ server *server_new(const server_config *config, const char **error) {
     cache_init(&s->cache, config->cache_blocks);
     s->metrics.has_cache = config->cache_blocks;
     bool ready = s->read_buffer && s->scratch && heap_reserve(&s->heap, 256) && columns_init(&s->columns) &&
-                 ask_reader_init(&s->reader, config->cache_blocks ? config->block_tokens : 0) && prepare_tls(s, error) &&
+                 body_reader_init(&s->reader, config->cache_blocks ? config->block_tokens : 0) && prepare_tls(s, error) &&
                  (s->listen_fd = open_listener(s, error)) >= 0;
     if (ready) {
         *error = "cannot make an epoll set";
@@ -341,7 +341,7 @@ void server_free(server *s) {
             close(fds[i]);
     heap_free(&s->heap);
     columns_free(&s->columns);
-    ask_reader_free(&s->reader);
+    body_reader_free(&s->reader);
     cache_free(&s->cache);
     free(s->rows);
     free(s->read_buffer);

@@ -1,6 +1,6 @@
 /* server.h: a simulated LLM server: one epoll loop in one native thread.
  *
- * It answers the APIs of ask_kind (body.h) with words that mean nothing, at times that mean
+ * It answers the APIs of api_kind (body.h) with words that mean nothing, at times that mean
  * much: token k of an answer is due at received + ttft + the first k draws of itl, an absolute schedule
  * that does not drift, and is never handed to the kernel before. When the server is late, the due events of one stream
  * leave in one write.
@@ -57,7 +57,7 @@ typedef struct {
     const char *certificate_file, *key_file;   /* PEM: speak TLS; NULL: plain. Read by server_new alone */
     char model[SERVER_MODEL_BYTES];  /* of /v1/models, and of requests that name none; no quotes or backslashes */
     uint64_t seed;
-    draw_law ttft, itl;
+    draw_distribution ttft, itl;
     int32_t default_tokens, dimensions;
     wire_options wire;
     int64_t headers_ns;          /* how long after the request the head goes out, at the latest with the first event */
@@ -77,8 +77,8 @@ typedef struct {
 } server_config;
 
 typedef enum {
-    ENDPOINT_MODELS = ASK_KINDS, ENDPOINT_TAGS, ENDPOINT_HEALTH, ENDPOINT_METRICS, ENDPOINT_OTHER, ENDPOINT_COUNT
-} server_endpoint;   /* below ENDPOINT_MODELS: an ask_kind */
+    ENDPOINT_MODELS = API_COUNT, ENDPOINT_TAGS, ENDPOINT_HEALTH, ENDPOINT_METRICS, ENDPOINT_OTHER, ENDPOINT_COUNT
+} server_endpoint;   /* below ENDPOINT_MODELS: an api_kind */
 
 /* What was done for one request for an answer, in CLOCK_MONOTONIC ns; 0: did not happen. */
 typedef struct {

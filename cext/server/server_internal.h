@@ -48,7 +48,7 @@ typedef struct {
 typedef struct {
     wire_answer wire;
     answer_cursor at;
-    server_ask ask;                 /* its model is not valid any more */
+    api_request ask;                 /* its model is not valid any more */
     uint64_t key;
     int64_t head_due_ns, handed_ns; /* handed_ns: the last write */
     int64_t content_length;
@@ -95,7 +95,7 @@ struct server {
     due_heap heap;
     conn *connections, *dead;
     uint64_t nonce, next_request;
-    ask_reader reader;
+    body_reader reader;
     prefix_cache cache;
     server_metrics metrics;
     server_stats stats;             /* the loop's own; copied to `shared` under the lock */
@@ -139,7 +139,7 @@ void route_refuse(server *s, conn *c, server_endpoint endpoint, uint16_t status,
                   const char *param);
 
 /* answer.c */
-void answer_start(server *s, conn *c, const server_ask *ask);
+void answer_start(server *s, conn *c, const api_request *ask);
 void answer_advance(server *s, conn *c);
 /* The connection goes: the row is written. */
 void answer_abandon(server *s, conn *c);

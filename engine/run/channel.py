@@ -60,8 +60,8 @@ class Setup:
     max_prefilling: int = 0
     stop_ns: int = 0
     lines: bool = False  # streams are lines of JSON
-    order_own: int = 0
-    order_count: int = 0
+    send_order_worker: int = 0
+    send_order_workers: int = 0
     realtime: bool = False
 
 

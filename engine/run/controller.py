@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ...cext.reactor import order_page_size
+from ...cext.reactor import send_order_page_size
 from ..errors import UserError
 from ..plan import Plan, shard_joins, shard_links, shards
 from ..requests.composer import Composer, LiveComposer
@@ -108,9 +108,9 @@ class Controller:
         """Returns how many of the workers send in one order: all, or none."""
         parts = shards(self._plan, self._count)
         ordered = 0 if self._plan.load.closed or len(parts) == 1 else len(parts)
-        with shared_page(order_page_size(ordered)) as order_fd:
+        with shared_page(send_order_page_size(ordered)) as send_order_fd:
             for number, shard in enumerate(parts):
-                self._workers.append(spawn(number, shard, order_fd))
+                self._workers.append(spawn(number, shard, send_order_fd))
         return ordered
 
     def _start(self, ordered: int) -> None:
@@ -170,8 +170,8 @@ class Controller:
             max_in_flight=shard.load.max_in_flight,
             max_prefilling=shard.load.max_prefilling,
             stop_ns=shard.load.stop_ns,
-            order_own=worker.number,
-            order_count=ordered,
+            send_order_worker=worker.number,
+            send_order_workers=ordered,
         )
 
     def _lead_ns(self) -> int:

@@ -26,7 +26,7 @@ STAY_NS = 5_000_000
 """How long the reactor stays in one call. A command waits so long, or for the 20 ms of its tick, at most."""
 
 
-def main(channel_fd: int, control_fd: int, wanted_fd: int, order_fd: int) -> None:
+def main(channel_fd: int, control_fd: int, wanted_fd: int, send_order_fd: int) -> None:
     """Serve one run: setup, ready, go, and the end when all is handed over."""
     die_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,9 +76,9 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int, order_fd: int) -> Non
         max_in_flight=setup.max_in_flight,
         max_prefilling=setup.max_prefilling,
         stop_ns=setup.stop_ns,
-        order_fd=order_fd,
-        order_own=setup.order_own,
-        order_count=setup.order_count,
+        send_order_fd=send_order_fd,
+        send_order_worker=setup.send_order_worker,
+        send_order_workers=setup.send_order_workers,
     )
     for column in columns.values():
         column.release()

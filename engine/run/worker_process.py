@@ -51,18 +51,18 @@ class WorkerProcess:
             return
 
 
-def spawn(number: int, shard: Shard, order_fd: int) -> WorkerProcess:
+def spawn(number: int, shard: Shard, send_order_fd: int) -> WorkerProcess:
     """Start a worker; its ends of the sockets are open in it alone.
 
     Args:
         number: The worker's number.
         shard: The rows that it sends.
-        order_fd: The page of memory that keeps the workers in one order.
+        send_order_fd: The page of memory that keeps the workers in one order.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     control, their_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    fds = [*(end.fileno() for end in (theirs, their_control, their_wanted)), order_fd]
+    fds = [*(end.fileno() for end in (theirs, their_control, their_wanted)), send_order_fd]
     for end in (ours, theirs, wanted):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     process = subprocess.Popen(

@@ -30,12 +30,12 @@ from ..units import duration_ns
 from .truth import TruthWriter
 
 if TYPE_CHECKING:  # names that the compiled module has for type checkers only
-    from ...cext.server import Fault, Finish, Framing, Law, LineEnd, Ping, RolePlace, Shape, StreamError
+    from ...cext.server import Distribution, Fault, Finish, Framing, LineEnd, Ping, RolePlace, Shape, StreamError
 
 LAW_FORMS = "50ms, uniform:40ms:60ms, normal:50ms:5ms or lognormal:50ms:10ms"
 
 
-def _law_of(name: str, text: str) -> Law:
+def _law_of(name: str, text: str) -> Distribution:
     """The law of a setting; its name goes before what is wrong."""
     try:
         return parse_law(text)
@@ -43,7 +43,7 @@ def _law_of(name: str, text: str) -> Law:
         raise UserError(f"{name}: {error}") from None
 
 
-def parse_law(text: str) -> Law:
+def parse_law(text: str) -> Distribution:
     """A law of durations: a constant, ``uniform:LOW:HIGH``, ``normal:MEAN:SD`` or ``lognormal:MEAN:SD``.
 
     Mean and standard deviation are those of the resulting duration. A normal draw below zero is zero.

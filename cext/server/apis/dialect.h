@@ -26,17 +26,17 @@ typedef struct wire_dialect {
     /* Writes an event without the line ends after it. first, count: as for wire_event_write. */
     char *(*put)(char *out, const wire_answer *answer, wire_event event, int32_t first, int32_t count);
     /* The body of an answer that is no stream, allocated; NULL: memory out. */
-    char *(*whole)(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length);
+    char *(*whole)(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length);
     /* The JSON of a refusal, at most WIRE_MAX_ERROR bytes. NULL: OpenAI's. */
     char *(*error)(char *out, uint16_t status, const char *message, const char *param);
 } wire_dialect;
 
-/* In the order of ask_kind. */
+/* In the order of api_kind. */
 extern const wire_dialect chat_dialect, completions_dialect, embeddings_dialect, responses_dialect, messages_dialect,
     ollama_chat_dialect, ollama_generate_dialect, tgi_dialect, triton_dialect, kserve_dialect, sglang_dialect,
     rankings_dialect, cohere_rankings_dialect, tei_rankings_dialect;
 
-const wire_dialect *dialect_of(ask_kind kind);
+const wire_dialect *dialect_of(api_kind kind);
 
 /* The message of an error within a stream. */
 #define STREAM_ERROR_MESSAGE "the engine died"

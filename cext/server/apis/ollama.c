@@ -29,7 +29,7 @@ static char *put_said(char *p, const wire_answer *answer, int32_t first, int32_t
     int32_t thought = first < answer->reasoning ? answer->reasoning - first : 0;
     if (thought > count)
         thought = count;
-    bool chat = answer->kind == ASK_OLLAMA_CHAT;
+    bool chat = answer->kind == API_OLLAMA_CHAT;
     p = chat ? PUT(p, ",\"message\":{\"role\":\"assistant\",\"content\":\"") : PUT(p, ",\"response\":\"");
     p = put_words(p, first + thought, count - thought);
     p = PUT(p, "\"");
@@ -53,7 +53,7 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
     return PUT(put_said(p, answer, first, count), ",\"done\":false}");
 }
 
-static char *whole(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length) {
+static char *whole(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
     (void)ask, (void)dimensions;
     char *body = malloc(WIRE_MAX_EVENT + (size_t)answer->tokens * 5);
     if (!body)

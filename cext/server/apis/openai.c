@@ -31,7 +31,7 @@ static char *put_usage(char *out, const wire_answer *answer, int32_t tokens) {
 /* What carries usage and no token counts as usage, as event_scan() has it. */
 static int kind_of(const wire_answer *answer, wire_event step) {
     const wire_options *wire = answer->options;
-    bool chat = answer->kind == ASK_CHAT;
+    bool chat = answer->kind == API_CHAT;
     switch (step) {
     case EVENT_EMPTY_CHOICE: return chat && wire->empty_choice ? KIND_OTHER : NO_EVENT;
     case EVENT_ROLE:
@@ -50,7 +50,7 @@ static int kind_of(const wire_answer *answer, wire_event step) {
 
 static char *put_tokens(char *p, const wire_answer *answer, int32_t first, int32_t count) {
     p = put(p, answer->prefix, answer->prefix_length);
-    bool chat = answer->kind == ASK_CHAT;
+    bool chat = answer->kind == API_CHAT;
     if (!chat)
         p = PUT(p, "{\"index\":0,\"text\":\"");
     else if (first < answer->reasoning)
@@ -70,7 +70,7 @@ static char *put_tokens(char *p, const wire_answer *answer, int32_t first, int32
 
 static char *put_finish(char *p, const wire_answer *answer, int32_t tokens) {
     p = put(p, answer->prefix, answer->prefix_length);
-    p = answer->kind == ASK_CHAT ? PUT(p, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"length\"}]")
+    p = answer->kind == API_CHAT ? PUT(p, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"length\"}]")
                                  : PUT(p, "{\"index\":0,\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"length\"}]");
     if (answer->continuous_usage || answer->options->finish == FINISH_WITH_USAGE) {
         p = PUT(p, ",");
@@ -111,9 +111,9 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
 
 /* ---- whole bodies --------------------------------------------------------------- */
 
-static char *completion_body(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length) {
+static char *completion_body(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
     (void)ask, (void)dimensions;
-    bool chat = answer->kind == ASK_CHAT;
+    bool chat = answer->kind == API_CHAT;
     int32_t reasoning = answer->reasoning;
     char *body = malloc(answer->prefix_length + 1024 + (size_t)answer->tokens * 6);
     if (!body)
@@ -153,7 +153,7 @@ static size_t put_base64(const unsigned char *bytes, size_t length, char *out) {
     return (size_t)(p - out);
 }
 
-static char *embeddings_body(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length) {
+static char *embeddings_body(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
     /* One vector of length 1 stands for every text: its components are k/scale for small integers k. */
     size_t vector_room = (size_t)dimensions * 16 + 8;
     float *vector = malloc((size_t)dimensions * sizeof *vector);

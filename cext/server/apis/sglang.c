@@ -26,7 +26,7 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
     }
 }
 
-static char *whole(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length) {
+static char *whole(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
     (void)ask, (void)dimensions;
     char *body = malloc(wire_event_room(answer));
     if (body)

@@ -29,7 +29,7 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
     return event == EVENT_ERROR ? PUT(p, "{\"error\":\"" STREAM_ERROR_MESSAGE "\"}") : put_output(p, answer, first, count);
 }
 
-static char *generated(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length) {
+static char *generated(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
     (void)ask, (void)dimensions;
     char *body = malloc(WIRE_MAX_EVENT + (size_t)answer->tokens * 5);
     if (body)
@@ -37,7 +37,7 @@ static char *generated(const wire_answer *answer, const server_ask *ask, int32_t
     return body;
 }
 
-static char *inferred(const wire_answer *answer, const server_ask *ask, int32_t dimensions, size_t *length) {
+static char *inferred(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
     (void)ask, (void)dimensions;
     char *body = malloc(WIRE_MAX_EVENT + (size_t)answer->tokens * 5);
     if (!body)

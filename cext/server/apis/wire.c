@@ -25,15 +25,15 @@ const char *wire_line_end(const wire_options *options) {
 
 /* ---- one answer ----------------------------------------------------------------- */
 
-const wire_dialect *dialect_of(ask_kind kind) {
-    static const wire_dialect *const DIALECTS[ASK_KINDS] = {
+const wire_dialect *dialect_of(api_kind kind) {
+    static const wire_dialect *const DIALECTS[API_COUNT] = {
         &chat_dialect, &completions_dialect, &embeddings_dialect, &responses_dialect, &messages_dialect,
         &ollama_chat_dialect, &ollama_generate_dialect, &tgi_dialect, &triton_dialect, &kserve_dialect, &sglang_dialect,
         &rankings_dialect, &cohere_rankings_dialect, &tei_rankings_dialect};
     return DIALECTS[kind];
 }
 
-bool wire_answer_init(wire_answer *answer, const wire_options *options, const server_ask *ask, int32_t tokens,
+bool wire_answer_init(wire_answer *answer, const wire_options *options, const api_request *ask, int32_t tokens,
                       wire_framing framing, const char *model, size_t model_length, uint64_t nonce, uint64_t number,
                       int64_t created_s) {
     const wire_dialect *dialect = dialect_of(ask->kind);

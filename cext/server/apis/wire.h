@@ -66,7 +66,7 @@ struct wire_dialect;
 typedef struct {
     const wire_options *options;
     const struct wire_dialect *dialect;
-    ask_kind kind;
+    api_kind kind;
     wire_framing framing;
     bool include_usage, continuous_usage;
     int32_t prompt_tokens, tokens;
@@ -80,7 +80,7 @@ typedef struct {
 /* Renders the prefix. model: raw bytes of a JSON string. number: makes the id, unique under one nonce.
  * false: memory out. The answer's include_usage, tokens and prompt_tokens are taken from ask and tokens;
  * cached_tokens is -1. */
-bool wire_answer_init(wire_answer *answer, const wire_options *options, const server_ask *ask, int32_t tokens,
+bool wire_answer_init(wire_answer *answer, const wire_options *options, const api_request *ask, int32_t tokens,
                       wire_framing framing, const char *model, size_t model_length, uint64_t nonce, uint64_t number,
                       int64_t created_s);
 void wire_answer_free(wire_answer *answer);

@@ -10,7 +10,7 @@ static double standard_normal(uint64_t key, uint64_t index) {
     return radius * cos(2.0 * M_PI * draw_unit(key, 2 * index + 1));
 }
 
-int64_t draw_ns(const draw_law *law, uint64_t key, uint64_t index) {
+int64_t draw_ns(const draw_distribution *law, uint64_t key, uint64_t index) {
     double value = law->a_ns;
     switch (law->shape) {
     case DRAW_CONSTANT: break;

@@ -11,7 +11,7 @@ typedef enum { DRAW_CONSTANT, DRAW_UNIFORM, DRAW_NORMAL, DRAW_LOGNORMAL } draw_s
 
 /* CONSTANT: a. UNIFORM: from a to b. NORMAL and LOGNORMAL: mean a and standard deviation b of the
  * value itself; a normal draw below zero is zero. In ns. */
-typedef struct { draw_shape shape; double a_ns, b_ns; } draw_law;
+typedef struct { draw_shape shape; double a_ns, b_ns; } draw_distribution;
 
 /* The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): a
  * bijection whose outputs for successive inputs look independent. */
@@ -30,6 +30,6 @@ static inline double draw_unit(uint64_t key, uint64_t index) {
 }
 
 /* Not negative; at most a century. */
-int64_t draw_ns(const draw_law *law, uint64_t key, uint64_t index);
+int64_t draw_ns(const draw_distribution *law, uint64_t key, uint64_t index);
 
 #endif

@@ -1,6 +1,6 @@
 /* blocks.h: the blocks of a prompt as keys, found while its words are counted.
  *
- * A prompt is cut into blocks of block_tokens tokens: words of a text as ask_count_words() counts them, or ids. The
+ * A prompt is cut into blocks of block_tokens tokens: words of a text as body_count_words() counts them, or ids. The
  * key of a block is a hash of 64 bits of the key before it and of what stands in the block: a text's bytes from the
  * first word's start to the last word's end, ids by their values. So equal keys mean equal prompts up to the block's
  * end. The last block of a prompt may be part-filled: its key is that of just so many tokens, and meets no longer one.

@@ -32,35 +32,35 @@ static const struct {
     bool streams;                /* unless it is told not to */
     path_slot paths[MOST_PATHS];
     const char *elements;
-} APIS[ASK_KINDS] = {
-    [ASK_CHAT] = {"messages", PROMPT_ITEMS, false, {GENERATION, OPENAI_USAGE, MESSAGES}, NULL},
-    [ASK_COMPLETION] = {"prompt", PROMPT_TOKENS, false, {GENERATION, OPENAI_USAGE, {"prompt", SLOT_PROMPT}}, "prompt[]"},
-    [ASK_EMBEDDING] = {"input", PROMPT_TOKENS, false,
+} APIS[API_COUNT] = {
+    [API_CHAT] = {"messages", PROMPT_ITEMS, false, {GENERATION, OPENAI_USAGE, MESSAGES}, NULL},
+    [API_COMPLETION] = {"prompt", PROMPT_TOKENS, false, {GENERATION, OPENAI_USAGE, {"prompt", SLOT_PROMPT}}, "prompt[]"},
+    [API_EMBEDDING] = {"input", PROMPT_TOKENS, false,
                        {{"model", SLOT_MODEL}, {"encoding_format", SLOT_ENCODING}, {"dimensions", SLOT_DIMENSIONS}, {"input", SLOT_PROMPT}},
                        "input[]"},
-    [ASK_RESPONSES] = {"input", PROMPT_ANY, false,
+    [API_RESPONSES] = {"input", PROMPT_ANY, false,
                        {GENERATION, {"max_output_tokens", SLOT_MAX_TOKENS}, {"instructions", SLOT_TEXT}, {"input", SLOT_PROMPT},
                         {"input[].content", SLOT_TEXT}, {"input[].content[].text", SLOT_TEXT}}, NULL},
-    [ASK_MESSAGES] = {"messages", PROMPT_ITEMS, false,
+    [API_MESSAGES] = {"messages", PROMPT_ITEMS, false,
                       {GENERATION, {"max_tokens", SLOT_MAX_TOKENS}, {"system", SLOT_TEXT}, {"system[].text", SLOT_TEXT}, MESSAGES}, NULL},
-    [ASK_OLLAMA_CHAT] = {"messages", PROMPT_ITEMS, true, {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, MESSAGES}, NULL},
-    [ASK_OLLAMA_GENERATE] = {"prompt", PROMPT_TEXT, true,
+    [API_OLLAMA_CHAT] = {"messages", PROMPT_ITEMS, true, {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, MESSAGES}, NULL},
+    [API_OLLAMA_GENERATE] = {"prompt", PROMPT_TEXT, true,
                              {GENERATION, {"options.num_predict", SLOT_MAX_TOKENS}, {"system", SLOT_TEXT}, {"prompt", SLOT_PROMPT}}, NULL},
-    [ASK_TGI] = {"inputs", PROMPT_TEXT, false,
+    [API_TGI] = {"inputs", PROMPT_TEXT, false,
                  {{"parameters.max_new_tokens", SLOT_MAX_TOKENS}, {"parameters.details", SLOT_INCLUDE_USAGE}, {"inputs", SLOT_PROMPT}}, NULL},
-    [ASK_TRITON] = {"text_input", PROMPT_TEXT, false,
+    [API_TRITON] = {"text_input", PROMPT_TEXT, false,
                     {{"max_tokens", SLOT_MAX_TOKENS}, {"parameters.max_tokens", SLOT_MAX_TOKENS}, {"text_input", SLOT_PROMPT}}, NULL},
-    [ASK_KSERVE] = {"inputs", PROMPT_TENSORS, false,
+    [API_KSERVE] = {"inputs", PROMPT_TENSORS, false,
                     {{"inputs[].name", SLOT_TENSOR}, {"inputs[].data[]", SLOT_TENSOR_DATA}, {"inputs", SLOT_PROMPT}}, NULL},
-    [ASK_SGLANG] = {"text", PROMPT_TEXT, false,
+    [API_SGLANG] = {"text", PROMPT_TEXT, false,
                     {{"stream", SLOT_STREAM}, {"sampling_params.max_new_tokens", SLOT_MAX_TOKENS}, {"text", SLOT_PROMPT},
                      {"input_ids", SLOT_PROMPT}}, NULL},
-    [ASK_NIM_RANKING] = {"passages", PROMPT_ITEMS, false,
+    [API_NIM_RANKING] = {"passages", PROMPT_ITEMS, false,
                          {{"model", SLOT_MODEL}, {"query.text", SLOT_TEXT}, {"passages", SLOT_PROMPT}, {"passages[].text", SLOT_TEXT}}, NULL},
-    [ASK_COHERE_RANKING] = {"documents", PROMPT_ITEMS, false,
+    [API_COHERE_RANKING] = {"documents", PROMPT_ITEMS, false,
                             {{"model", SLOT_MODEL}, {"query", SLOT_TEXT}, {"documents", SLOT_PROMPT}, {"documents[]", SLOT_TEXT},
                              {"documents[].text", SLOT_TEXT}}, NULL},
-    [ASK_TEI_RANKING] = {"texts", PROMPT_ITEMS, false, {{"query", SLOT_TEXT}, {"texts", SLOT_PROMPT}, {"texts[]", SLOT_TEXT}}, NULL},
+    [API_TEI_RANKING] = {"texts", PROMPT_ITEMS, false, {{"query", SLOT_TEXT}, {"texts", SLOT_PROMPT}, {"texts[]", SLOT_TEXT}}, NULL},
 };
 
 static json_paths *compile(const path_slot *list, int count) {
@@ -73,12 +73,12 @@ static json_paths *compile(const path_slot *list, int count) {
     return paths;
 }
 
-bool ask_reader_init(ask_reader *reader, uint32_t block_tokens) {
-    *reader = (ask_reader){.room = 256};
+bool body_reader_init(body_reader *reader, uint32_t block_tokens) {
+    *reader = (body_reader){.room = 256};
     blocks_init(&reader->blocks, block_tokens);
     reader->matches = malloc((size_t)reader->room * sizeof *reader->matches);
     bool ready = reader->matches != NULL;
-    for (int kind = 0; ready && kind < ASK_KINDS; kind++) {
+    for (int kind = 0; ready && kind < API_COUNT; kind++) {
         path_slot elements = {APIS[kind].elements, SLOT_ELEMENT};
         reader->paths[kind] = compile(APIS[kind].paths, MOST_PATHS);
         reader->elements[kind] = elements.path ? compile(&elements, 1) : NULL;
@@ -87,23 +87,23 @@ bool ask_reader_init(ask_reader *reader, uint32_t block_tokens) {
     return ready;
 }
 
-void ask_reader_free(ask_reader *reader) {
-    for (int kind = 0; kind < ASK_KINDS; kind++) {
+void body_reader_free(body_reader *reader) {
+    for (int kind = 0; kind < API_COUNT; kind++) {
         json_paths_free(reader->paths[kind]);
         json_paths_free(reader->elements[kind]);
     }
     free(reader->matches);
     blocks_free(&reader->blocks);
-    *reader = (ask_reader){0};
+    *reader = (body_reader){0};
 }
 
-/* Scans with room for every match. Their number, JSON_MALFORMED, or -2 when there are more than ASK_MAX_PARTS. */
-static int scan(ask_reader *reader, const json_paths *paths, const char *body, size_t length) {
+/* Scans with room for every match. Their number, JSON_MALFORMED, or -2 when there are more than API_MAX_PARTS. */
+static int scan(body_reader *reader, const json_paths *paths, const char *body, size_t length) {
     for (;;) {
         int found = json_scan(paths, body, length, reader->matches, reader->room, NULL);
         if (found < reader->room)
             return found;
-        if (reader->room >= ASK_MAX_PARTS)
+        if (reader->room >= API_MAX_PARTS)
             return -2;
         json_match *grown = realloc(reader->matches, (size_t)reader->room * 4 * sizeof *grown);
         if (!grown)
@@ -113,10 +113,10 @@ static int scan(ask_reader *reader, const json_paths *paths, const char *body, s
     }
 }
 
-/* Bits, not branches: see ask_count_words. */
+/* Bits, not branches: see body_count_words. */
 static inline int is_space(unsigned char c) { return (c == ' ') | (c == '\t') | (c == '\n') | (c == '\r'); }
 
-int64_t ask_count_words(const char *text, size_t length) {
+int64_t body_count_words(const char *text, size_t length) {
     int64_t words = 0;
     if (!length || !memchr(text, '\\', length)) {
         /* No branch, and counts of a byte each within blocks that cannot overflow them: vector code comes of it. */
@@ -144,26 +144,26 @@ int64_t ask_count_words(const char *text, size_t length) {
     return words;
 }
 
-static bool wants_blocks(const ask_reader *reader, ask_kind kind) {
-    return reader->blocks.block_tokens && ask_generates(kind);
+static bool wants_blocks(const body_reader *reader, api_kind kind) {
+    return reader->blocks.block_tokens && api_generates(kind);
 }
 
 /* The tokens of one piece of a prompt: a text or a list of ids. */
-static int64_t count_piece(ask_reader *reader, ask_kind kind, const json_match *piece) {
+static int64_t count_piece(body_reader *reader, api_kind kind, const json_match *piece) {
     bool text = piece->type == JSON_STRING;
     if (!wants_blocks(reader, kind))
-        return text ? ask_count_words(piece->start, piece->length) : piece->count;
+        return text ? body_count_words(piece->start, piece->length) : piece->count;
     return text ? blocks_add_text(&reader->blocks, piece->start, piece->length)
                 : blocks_add_ids(&reader->blocks, piece->start, piece->length);
 }
 
-static void end_prompt(ask_reader *reader, ask_kind kind) {
+static void end_prompt(body_reader *reader, api_kind kind) {
     if (wants_blocks(reader, kind))
         blocks_end_prompt(&reader->blocks);
 }
 
 /* A text or a list of token ids, alone. */
-static const char *count_text(ask_reader *reader, const json_match *prompt, server_ask *ask, int64_t *tokens) {
+static const char *count_text(body_reader *reader, const json_match *prompt, api_request *ask, int64_t *tokens) {
     bool ids = prompt->type == JSON_ARRAY && prompt->count > 0;
     if (prompt->type != JSON_STRING && !ids)
         return "must be a text, or a list of token ids";
@@ -172,8 +172,8 @@ static const char *count_text(ask_reader *reader, const json_match *prompt, serv
 }
 
 /* The tokens of a prompt or input: a text, a list of token ids, or a list of either. NULL or why not. */
-static const char *count_prompt(ask_reader *reader, const json_match *prompt, const char *body, size_t length,
-                                server_ask *ask, int64_t *tokens) {
+static const char *count_prompt(body_reader *reader, const json_match *prompt, const char *body, size_t length,
+                                api_request *ask, int64_t *tokens) {
     ask->inputs = 1;
     if (prompt->type == JSON_STRING) {
         *tokens = count_piece(reader, ask->kind, prompt);
@@ -214,7 +214,7 @@ static const char *read_count(const json_match *match, int64_t most, int32_t *co
         return NULL;
     int64_t number = json_integer(match, 0);
     if (number < 1 || number > most)
-        return most == ASK_MAX_TOKENS ? "must be an integer from 1 to 1048576" : "must be an integer from 1 to 4096";
+        return most == API_MAX_TOKENS ? "must be an integer from 1 to 1048576" : "must be an integer from 1 to 4096";
     *count = (int32_t)number;
     return NULL;
 }
@@ -226,10 +226,10 @@ static const char *read_flag(const json_match *match, bool *flag) {
     return NULL;
 }
 
-static const char *read_model(const json_match *match, server_ask *ask) {
+static const char *read_model(const json_match *match, api_request *ask) {
     if (match->type != JSON_STRING)
         return "must be a string";
-    if (match->length > ASK_MAX_MODEL)
+    if (match->length > API_MAX_MODEL)
         return "is over 512 bytes";
     ask->model = match->start;
     ask->model_length = match->length;
@@ -244,18 +244,18 @@ typedef struct {
     bool length_follows;         /* the tensor that is being read holds max_tokens */
 } body_facts;
 
-static const char *take(ask_reader *reader, const json_match *match, server_ask *ask, body_facts *facts, const char **param) {
+static const char *take(body_reader *reader, const json_match *match, api_request *ask, body_facts *facts, const char **param) {
     static const char MAX_TOKENS[] = "max_tokens";
     switch (match->slot) {
     case SLOT_MODEL: *param = "model"; return read_model(match, ask);
     case SLOT_STREAM: *param = "stream"; return match->type == JSON_NULL ? NULL : read_flag(match, &ask->stream);
     case SLOT_INCLUDE_USAGE: *param = "stream_options"; return read_flag(match, &ask->include_usage);
     case SLOT_CONTINUOUS: *param = "stream_options"; return read_flag(match, &ask->continuous_usage);
-    case SLOT_MAX_TOKENS: *param = MAX_TOKENS; return read_count(match, ASK_MAX_TOKENS, &facts->max_tokens);
+    case SLOT_MAX_TOKENS: *param = MAX_TOKENS; return read_count(match, API_MAX_TOKENS, &facts->max_tokens);
     case SLOT_MAX_COMPLETION:
         *param = "max_completion_tokens";
-        return read_count(match, ASK_MAX_TOKENS, &facts->max_completion);
-    case SLOT_DIMENSIONS: *param = "dimensions"; return read_count(match, ASK_MAX_DIMENSIONS, &ask->dimensions);
+        return read_count(match, API_MAX_TOKENS, &facts->max_completion);
+    case SLOT_DIMENSIONS: *param = "dimensions"; return read_count(match, API_MAX_DIMENSIONS, &ask->dimensions);
     case SLOT_ENCODING:
         *param = "encoding_format";
         ask->base64 = match->type == JSON_STRING && match->length == 6 && memcmp(match->start, "base64", 6) == 0;
@@ -269,7 +269,7 @@ static const char *take(ask_reader *reader, const json_match *match, server_ask 
     case SLOT_TENSOR_DATA:
         *param = MAX_TOKENS;
         if (facts->length_follows)
-            return read_count(match, ASK_MAX_TOKENS, &facts->max_tokens);
+            return read_count(match, API_MAX_TOKENS, &facts->max_tokens);
         /* fall through */
     case SLOT_TEXT:
         if (match->type == JSON_STRING)
@@ -279,7 +279,7 @@ static const char *take(ask_reader *reader, const json_match *match, server_ask 
     }
 }
 
-static const char *count_all(ask_reader *reader, const char *body, size_t length, server_ask *ask, body_facts *facts) {
+static const char *count_all(body_reader *reader, const char *body, size_t length, api_request *ask, body_facts *facts) {
     const json_match *prompt = &facts->prompt;
     prompt_form form = APIS[ask->kind].form;
     if (form == PROMPT_TOKENS)
@@ -288,16 +288,16 @@ static const char *count_all(ask_reader *reader, const char *body, size_t length
     if (form == PROMPT_TEXT || (form == PROMPT_ANY && prompt->type == JSON_STRING))
         refusal = count_text(reader, prompt, ask, &facts->tokens);
     else if (prompt->type != JSON_ARRAY || !prompt->count)
-        refusal = ask->kind == ASK_CHAT ? "must be a list of messages that is not empty" : "must be a list that is not empty";
-    else if (!ask_generates(ask->kind))
-        ask->inputs = prompt->count < ASK_MAX_INPUTS ? (int32_t)prompt->count : ASK_MAX_INPUTS + 1;
+        refusal = ask->kind == API_CHAT ? "must be a list of messages that is not empty" : "must be a list that is not empty";
+    else if (!api_generates(ask->kind))
+        ask->inputs = prompt->count < API_MAX_INPUTS ? (int32_t)prompt->count : API_MAX_INPUTS + 1;
     end_prompt(reader, ask->kind);
     return refusal;
 }
 
-const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t length, server_ask *ask,
+const char *body_read(body_reader *reader, api_kind kind, const char *body, size_t length, api_request *ask,
                      const char **param) {
-    *ask = (server_ask){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1, .stream = APIS[kind].streams};
+    *ask = (api_request){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1, .stream = APIS[kind].streams};
     *param = NULL;
     blocks_restart(&reader->blocks);
     int found = length ? scan(reader, reader->paths[kind], body, length) : JSON_MALFORMED;
@@ -322,7 +322,7 @@ const char *ask_read(ask_reader *reader, ask_kind kind, const char *body, size_t
     const char *refusal = count_all(reader, body, length, ask, &facts);
     if (refusal)
         return refusal;
-    if (ask->inputs > ASK_MAX_INPUTS && !ask_generates(kind))
+    if (ask->inputs > API_MAX_INPUTS && !api_generates(kind))
         return "holds more than 2048 texts";
     *param = NULL;
     ask->max_tokens = facts.max_completion > 0 ? facts.max_completion : facts.max_tokens;

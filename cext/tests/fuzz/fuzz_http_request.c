@@ -4,13 +4,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static ask_reader bodies;
+static body_reader bodies;
 
 static void read_body(const request_parser *request) {
-    for (ask_kind kind = 0; kind < ASK_KINDS; kind++) {
-        server_ask ask;
-        const char *param, *refusal = ask_read(&bodies, kind, request->body, request->body_length, &ask, &param);
-        if (!refusal && (ask.prompt_tokens < 0 || ask.inputs < 1 || ask.model_length > ASK_MAX_MODEL))
+    for (api_kind kind = 0; kind < API_COUNT; kind++) {
+        api_request ask;
+        const char *param, *refusal = body_read(&bodies, kind, request->body, request->body_length, &ask, &param);
+        if (!refusal && (ask.prompt_tokens < 0 || ask.inputs < 1 || ask.model_length > API_MAX_MODEL))
             abort();
     }
 }
@@ -28,7 +28,7 @@ static void read_requests(request_reader *reader, const char *bytes, size_t leng
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1)
         return 0;
-    if (!bodies.matches && !ask_reader_init(&bodies, 3))
+    if (!bodies.matches && !body_reader_init(&bodies, 3))
         abort();
     request_reader whole, cut;
     read_requests(&whole, (const char *)data, size - 1, 0);

@@ -49,7 +49,7 @@ static bool carry(tls *from, tls *to, size_t piece, char *text, size_t *at) {
 }
 
 /* Both ends talk until neither has anything to say. */
-static pair shake(tls_context *client, tls_context *server, size_t piece) {
+static pair handshake(tls_context *client, tls_context *server, size_t piece) {
     pair p = {tls_new(client), tls_new(server)};
     char nothing[64];
     size_t got, at = 0;
@@ -73,7 +73,7 @@ static void test_cut_anywhere(void) {
     const size_t pieces[] = {1, 2, 3, 5, 7, 64, 1000, 16384, 16406, 65536, WIRE};
     const size_t lengths[] = {1, 2, 100, 16383, 16384, 16385, 40000, 200000};
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        pair p = shake(client, server, pieces[i]);
+        pair p = handshake(client, server, pieces[i]);
         CHECK_NUMBER(tls_state_of(p.client), TLS_OPEN);
         CHECK_NUMBER(tls_state_of(p.server), TLS_OPEN);
         CHECK_NUMBER(tls_resumed(p.client), i > 0);     /* by the session of the connection before */
@@ -97,7 +97,7 @@ static void test_cut_anywhere(void) {
 /* Many records in one read come out of one call. */
 static void test_one_read_is_one_piece(void) {
     tls_context *client = client_of("::1", certificate("ca.pem"), false), *server = server_of("host.pem");
-    pair p = shake(client, server, WIRE);
+    pair p = handshake(client, server, WIRE);
     char heard[64];
     size_t at = 0;
     for (int i = 0; i < 10; i++)
@@ -126,7 +126,7 @@ static void test_verification(void) {
         tls_context *client = client_of(table[i].host, table[i].ca ? certificate(table[i].ca) : NULL, table[i].insecure);
         tls_context *server = server_of(table[i].certificate);
         for (int again = 0; again < 2; again++) {     /* a refused server is not trusted the second time */
-            pair p = shake(client, server, WIRE);
+            pair p = handshake(client, server, WIRE);
             bool refused = table[i].error[0] != 0;
             CHECK_NUMBER(tls_state_of(p.client), refused ? TLS_FAILED : TLS_OPEN);
             CHECK_TEXT(tls_error(p.client), strlen(tls_error(p.client)), table[i].error);
@@ -141,7 +141,7 @@ static void test_verification(void) {
 
 static void test_a_close_is_no_cut(void) {
     tls_context *client = client_of("localhost", certificate("ca.pem"), false), *server = server_of("host.pem");
-    pair p = shake(client, server, WIRE);
+    pair p = handshake(client, server, WIRE);
     char heard[64];
     const char *out;
     size_t at = 0, got;
@@ -167,7 +167,7 @@ static void test_what_is_no_tls(void) {
     static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     size_t got;
     tls *t = tls_new(client);
-    CHECK_NUMBER(tls_receive(t, NULL, 0, plain, TLS_HELD, &got), TLS_SHAKING);
+    CHECK_NUMBER(tls_receive(t, NULL, 0, plain, TLS_HELD, &got), TLS_HANDSHAKE);
     CHECK_NUMBER(tls_receive(t, answer, sizeof answer - 1, plain, PLAIN, &got), TLS_FAILED);
     static const char expected[] = "the TLS handshake failed: wrong version number (is it a plain http port?)";
     CHECK_TEXT(tls_error(t), strlen(tls_error(t)), expected);
@@ -189,7 +189,7 @@ static void test_what_is_no_tls(void) {
         tls_receive(t, NULL, 0, plain, TLS_HELD, &got);
         tls_receive(t, garbage, sizeof garbage, plain, PLAIN, &got);
         CHECK_NUMBER(got, 0);
-        CHECK(tls_state_of(t) == TLS_FAILED || tls_state_of(t) == TLS_SHAKING);
+        CHECK(tls_state_of(t) == TLS_FAILED || tls_state_of(t) == TLS_HANDSHAKE);
         tls_free(t);
     }
     tls_context_free(client);
@@ -200,7 +200,7 @@ static void test_what_is_no_tls(void) {
 static void test_a_flipped_byte(void) {
     tls_context *client = client_of("localhost", certificate("ca.pem"), false), *server = server_of("host.pem");
     for (size_t at = 0; at < 60; at++) {
-        pair p = shake(client, server, WIRE);
+        pair p = handshake(client, server, WIRE);
         const char *out;
         size_t got;
         CHECK(tls_write(p.server, "one", 3) && tls_write(p.server, "two", 3));

@@ -179,7 +179,7 @@ static size_t pull(tls *to, int fd, char *plain, size_t room) {
 }
 
 /* A connection under TLS whose peer's end the test holds. */
-static int shake(transport *t, tls *server) {
+static int handshake(transport *t, tls *server) {
     char text[TRANSPORT_TEXT], none[8];
     int peer = dial(t);
     for (int i = 0; i < 8 && !transport_advance(t, &route, &buffers, text); i++) {
@@ -187,7 +187,7 @@ static int shake(transport *t, tls *server) {
         wait_for(peer, POLLIN);
         pull(server, peer, none, sizeof none);
         push(server, peer);
-        if (tls_state_of(server) == TLS_SHAKING || t->step != TRANSPORT_OPEN)
+        if (tls_state_of(server) == TLS_HANDSHAKE || t->step != TRANSPORT_OPEN)
             wait_for(t->fd, POLLIN);
     }
     CHECK_NUMBER(t->step, TRANSPORT_OPEN);
@@ -202,7 +202,7 @@ static void test_tls(tls_context *serving, bool cut) {
     transport_read read_;
     char heard[64];
     tls *server = tls_new(serving);
-    int peer = shake(&t, server);
+    int peer = handshake(&t, server);
     CHECK_NUMBER(write_next(&t, "hello", 5), 5);
     wait_for(peer, POLLIN);
     CHECK_TEXT(heard, pull(server, peer, heard, sizeof heard), "hello");
@@ -230,7 +230,7 @@ static void test_back_pressure(tls_context *serving) {
     enum { LENGTH = 8 << 20 };
     transport t;
     tls *server = tls_new(serving);
-    int peer = shake(&t, server), waits = 0;
+    int peer = handshake(&t, server), waits = 0;
     char *bytes = malloc(LENGTH), *heard = malloc(LENGTH);
     size_t sent = 0, got = 0;
     for (size_t i = 0; i < LENGTH; i++)
@@ -263,7 +263,7 @@ static void test_garbage_instead_of_tls(tls_context *serving, const char *garbag
     transport t;
     transport_read read_;
     tls *server = tls_new(serving);
-    int peer = shake(&t, server);
+    int peer = handshake(&t, server);
     CHECK_NUMBER(write(peer, garbage, length), length);
     wait_for(t.fd, POLLIN);
     int64_t n;

@@ -63,7 +63,7 @@ static void test_nobody_listens(const event_dialect *dialect) {
 
 static void test_cancelled(const event_dialect *dialect) {
     server_config config = quick_server();
-    config.itl = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 1e9};
+    config.itl = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 1e9};
     server *s = start_server(&config);
     totals sum = run_paced(dialect, server_port(s), COUNT, 10 * TT_NS_PER_MS, 100 * TT_NS_PER_MS);
     CHECK(sum.requests > 0 && sum.requests < COUNT);     /* the rest was never sent: the controller knows which */

@@ -181,7 +181,7 @@ static void test_cancelled_as_planned(const event_dialect *dialect) {
         after[row] = kinds[row % 4];
     }
     server_config slow = quick_server();                          /* six tokens take 100 ms */
-    slow.itl = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 20e6};
+    slow.itl = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 20e6};
     server *s = start_server(&slow);
     reactor_rows rows = {.count = COUNT, .due_ns = AT_ONCE, .cancel_after_ns = after, .slots = &slots};
     totals sum = run(make_config(dialect, server_port(s)), rows, 0);
@@ -265,7 +265,7 @@ static void test_stopped_by_the_user(const event_dialect *dialect) {
     const int64_t opens[4] = {0, 0, 0, 1000 * TT_NS_PER_S};
     schedule_slots slots = {opens, 4};
     server_config slow = quick_server();
-    slow.itl = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 1e9};
+    slow.itl = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 1e9};
     server *s = start_server(&slow);
     reactor_config config = make_config(dialect, server_port(s));
     config.read_timeout_ns = 10 * TT_NS_PER_S;

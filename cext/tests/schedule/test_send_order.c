@@ -13,55 +13,55 @@ enum { WORKERS = 3, REQUESTS = 3000 };
 
 static int make_page(void) {
     int fd = memfd_create("order", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, order_size(WORKERS)) != 0)
+    if (fd < 0 || ftruncate(fd, send_order_size(WORKERS)) != 0)
         abort();
     return fd;
 }
 
-static void join(order *o, int fd, int32_t own) {
-    if (!order_open(o, fd, own, WORKERS))
+static void join(send_order *o, int fd, int32_t own) {
+    if (!send_order_open(o, fd, own, WORKERS))
         abort();
 }
 
 static void test_alone(void) {
-    order nobody = {0};
-    order_pass(&nobody, 5);
-    order_wait(&nobody, 5, INT64_MAX);
-    order_close(&nobody);
+    send_order nobody = {0};
+    send_order_announce(&nobody, 5);
+    send_order_wait(&nobody, 5, INT64_MAX);
+    send_order_close(&nobody);
     CHECK(nobody.lines == NULL);
-    order broken;
-    CHECK(!order_open(&broken, -1, 0, WORKERS) && broken.lines == NULL);
+    send_order broken;
+    CHECK(!send_order_open(&broken, -1, 0, WORKERS) && broken.lines == NULL);
 }
 
-static bool waits(const order *o, int64_t request) {
+static bool waits(const send_order *o, int64_t request) {
     int64_t until_ns = clock_mono_ns() + TT_NS_PER_MS;
-    order_wait(o, request, until_ns);
+    send_order_wait(o, request, until_ns);
     return clock_mono_ns() >= until_ns;
 }
 
 static void test_who_waits_for_whom(void) {
     int fd = make_page();
-    order first, second, third;
+    send_order first, second, third;
     join(&first, fd, 0);
     join(&second, fd, 1);
     join(&third, fd, 2);
-    order_wait(&first, 0, INT64_MAX);    /* nobody can be before it */
+    send_order_wait(&first, 0, INT64_MAX);    /* nobody can be before it */
     CHECK(waits(&second, 1));            /* two that have not begun */
-    order_pass(&first, 3);
+    send_order_announce(&first, 3);
     CHECK(waits(&second, 1));            /* one is left */
-    order_pass(&third, 2);
-    order_wait(&second, 1, INT64_MAX);
+    send_order_announce(&third, 2);
+    send_order_wait(&second, 1, INT64_MAX);
     CHECK(waits(&second, 4));
-    order_pass(&first, ORDER_NONE);
+    send_order_announce(&first, SEND_ORDER_NONE);
     CHECK(waits(&second, 4));
-    order_pass(&third, ORDER_NONE);
-    order_wait(&second, 4, INT64_MAX);
-    order_pass(&first, 4);               /* it goes on after all */
+    send_order_announce(&third, SEND_ORDER_NONE);
+    send_order_wait(&second, 4, INT64_MAX);
+    send_order_announce(&first, 4);               /* it goes on after all */
     CHECK(waits(&second, 5));
-    order_wait(&second, 5, 0);           /* a time that is over */
-    order_close(&first);
-    order_close(&second);
-    order_close(&third);
+    send_order_wait(&second, 5, 0);           /* a time that is over */
+    send_order_close(&first);
+    send_order_close(&second);
+    send_order_close(&third);
     close(fd);
 }
 
@@ -70,19 +70,19 @@ static _Atomic int64_t sent_count;
 
 /* Every third request is one worker's. */
 static void *work(void *argument) {
-    order *o = argument;
-    order_pass(o, o->own);
+    send_order *o = argument;
+    send_order_announce(o, o->own);
     for (int64_t request = o->own; request < REQUESTS; request += WORKERS) {
-        order_wait(o, request, INT64_MAX);
+        send_order_wait(o, request, INT64_MAX);
         sent[atomic_fetch_add(&sent_count, 1)] = request;
-        order_pass(o, request + WORKERS < REQUESTS ? request + WORKERS : ORDER_NONE);
+        send_order_announce(o, request + WORKERS < REQUESTS ? request + WORKERS : SEND_ORDER_NONE);
     }
     return NULL;
 }
 
 static void test_workers_at_once(void) {
     int fd = make_page();
-    order orders[WORKERS];
+    send_order orders[WORKERS];
     pthread_t threads[WORKERS];
     for (int32_t own = 0; own < WORKERS; own++)
         join(&orders[own], fd, own);
@@ -95,7 +95,7 @@ static void test_workers_at_once(void) {
     for (int64_t i = 0; i < REQUESTS; i++)
         CHECK_NUMBER(sent[i], i);
     for (int32_t own = 0; own < WORKERS; own++)
-        order_close(&orders[own]);
+        send_order_close(&orders[own]);
     close(fd);
 }
 

@@ -44,10 +44,10 @@ static void check_steps(const wire_answer *answer, const uint8_t *steps, int32_t
         }
 }
 
-static void check_answer(ask_kind kind, const wire_options *options, int32_t tokens, int32_t cached) {
-    static char model[ASK_MAX_MODEL];
+static void check_answer(api_kind kind, const wire_options *options, int32_t tokens, int32_t cached) {
+    static char model[API_MAX_MODEL];
     memset(model, 'm', sizeof model);
-    server_ask ask = {.kind = kind, .stream = true, .include_usage = true, .prompt_tokens = INT32_MAX / 2, .inputs = ASK_MAX_INPUTS};
+    api_request ask = {.kind = kind, .stream = true, .include_usage = true, .prompt_tokens = INT32_MAX / 2, .inputs = API_MAX_INPUTS};
     wire_answer answer;
     CHECK(wire_answer_init(&answer, options, &ask, tokens, FRAME_CHUNKED, model, sizeof model, 7, 8, INT32_MAX));
     answer.cached_tokens = cached;
@@ -72,7 +72,7 @@ static void check_answer(ask_kind kind, const wire_options *options, int32_t tok
     wire_answer_free(&answer);
 }
 
-static void check_refusals(ask_kind kind) {
+static void check_refusals(api_kind kind) {
     static const uint16_t statuses[] = {400, 401, 403, 404, 413, 429, 500, 503, 529};
     static char message[WIRE_MAX_ERROR];
     memset(message, 'x', 512);
@@ -91,15 +91,15 @@ static void check_refusals(ask_kind kind) {
 
 int main(void) {
     static const int32_t tokens[] = {1, 2, 5000}, reasoning[] = {0, 1, 100000};
-    for (int kind = 0; kind < ASK_KINDS; kind++) {
-        check_case = dialect_of((ask_kind)kind)->name;
-        CHECK(ask_generates((ask_kind)kind) == dialect_of((ask_kind)kind)->generates);
+    for (int kind = 0; kind < API_COUNT; kind++) {
+        check_case = dialect_of((api_kind)kind)->name;
+        CHECK(api_generates((api_kind)kind) == dialect_of((api_kind)kind)->generates);
         for (int i = 0; i < 9; i++) {
             wire_options options = {.done = true, .space = true, .empty_choice = true, .continuous_usage = true, .line = LINE_CRLF,
                                     .chunk_extensions = true, .tokens_per_chunk = 1, .reasoning_tokens = reasoning[i / 3]};
-            check_answer((ask_kind)kind, &options, tokens[i % 3], i & 1 ? -1 : 1000);
+            check_answer((api_kind)kind, &options, tokens[i % 3], i & 1 ? -1 : 1000);
         }
-        check_refusals((ask_kind)kind);
+        check_refusals((api_kind)kind);
     }
     return check_report("server_wire");
 }

@@ -55,7 +55,7 @@ static void check_counts(void) {
             check_case = ROWS[i].text;
             keyed *made = keys_of(size, false, TEXT(ROWS[i].text));
             CHECK_NUMBER(made->tokens, ROWS[i].words);
-            CHECK_NUMBER(ask_count_words(ROWS[i].text, strlen(ROWS[i].text)), ROWS[i].words);
+            CHECK_NUMBER(body_count_words(ROWS[i].text, strlen(ROWS[i].text)), ROWS[i].words);
             CHECK_NUMBER(made->count, (ROWS[i].words + size - 1) / size);
             free(made);
         }

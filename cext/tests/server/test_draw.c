@@ -6,7 +6,7 @@
 
 enum { DRAWS = 200000 };
 
-static void check_law(const char *name, draw_law law, double mean, double deviation, double least, double most) {
+static void check_law(const char *name, draw_distribution law, double mean, double deviation, double least, double most) {
     check_case = name;
     uint64_t key = draw_key(1, 2);
     double sum = 0, squares = 0;
@@ -24,16 +24,16 @@ static void check_law(const char *name, draw_law law, double mean, double deviat
 }
 
 int main(void) {
-    check_law("constant", (draw_law){DRAW_CONSTANT, 5e7, 0}, 5e7, 0, 5e7, 5e7);
-    check_law("uniform", (draw_law){DRAW_UNIFORM, 4e7, 6e7}, 5e7, 2e7 / sqrt(12), 4e7, 6e7);
-    check_law("normal", (draw_law){DRAW_NORMAL, 5e7, 5e6}, 5e7, 5e6, 1e7, 9e7);
-    check_law("lognormal", (draw_law){DRAW_LOGNORMAL, 5e7, 1e7}, 5e7, 1e7, 1, 3e8);
-    check_law("no spread", (draw_law){DRAW_LOGNORMAL, 5e7, 0}, 5e7, 0, 5e7 - 1, 5e7);
+    check_law("constant", (draw_distribution){DRAW_CONSTANT, 5e7, 0}, 5e7, 0, 5e7, 5e7);
+    check_law("uniform", (draw_distribution){DRAW_UNIFORM, 4e7, 6e7}, 5e7, 2e7 / sqrt(12), 4e7, 6e7);
+    check_law("normal", (draw_distribution){DRAW_NORMAL, 5e7, 5e6}, 5e7, 5e6, 1e7, 9e7);
+    check_law("lognormal", (draw_distribution){DRAW_LOGNORMAL, 5e7, 1e7}, 5e7, 1e7, 1, 3e8);
+    check_law("no spread", (draw_distribution){DRAW_LOGNORMAL, 5e7, 0}, 5e7, 0, 5e7 - 1, 5e7);
     /* The lower half of N(0, s) is cut off to zero: mean s/sqrt(2 pi), variance s^2 (1/2 - 1/(2 pi)). */
-    check_law("cut off", (draw_law){DRAW_NORMAL, 0, 1e7}, 1e7 / sqrt(2 * M_PI), 1e7 * sqrt(0.5 - 0.5 / M_PI), 0, 1e8);
+    check_law("cut off", (draw_distribution){DRAW_NORMAL, 0, 1e7}, 1e7 / sqrt(2 * M_PI), 1e7 * sqrt(0.5 - 0.5 / M_PI), 0, 1e8);
 
     check_case = "purity";
-    draw_law law = {DRAW_UNIFORM, 0, 1e9};
+    draw_distribution law = {DRAW_UNIFORM, 0, 1e9};
     CHECK_NUMBER(draw_ns(&law, draw_key(7, 3), 5), draw_ns(&law, draw_key(7, 3), 5));
     CHECK(draw_ns(&law, draw_key(7, 3), 5) != draw_ns(&law, draw_key(7, 4), 5));
     CHECK(draw_ns(&law, draw_key(7, 3), 5) != draw_ns(&law, draw_key(8, 3), 5));

@@ -51,8 +51,8 @@ static void stop_server(server *s) {
 static server_config quick_server(void) {
     server_config config = {.host = "127.0.0.1", .model = "m", .default_tokens = TOKENS, .dimensions = 4, .fault_share = 1,
                             .fault_status = 500, .retry_after_s = -1, .certificate_file = run_certificate, .key_file = run_key};
-    config.ttft = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 2e6};
-    config.itl = (draw_law){.shape = DRAW_CONSTANT, .a_ns = 1e6};
+    config.ttft = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 2e6};
+    config.itl = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 1e6};
     config.wire = (wire_options){.done = true, .space = true, .tokens_per_chunk = 1};
     return config;
 }

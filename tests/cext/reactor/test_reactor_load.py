@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tokentape.cext.parsers import Dialect
-from tokentape.cext.reactor import Reactor, order_page_size
+from tokentape.cext.reactor import Reactor, send_order_page_size
 from tokentape.engine.run.channel import FEED_END, FEED_HEADER, REQUESTS, STATUS
 from tokentape.engine.run.frame_reader import FrameReader
 from tokentape.engine.run.row_batches import STATUS as STATUS_RECORD
@@ -23,7 +23,7 @@ from tokentape.engine.transport.target import find_target
 
 MS = 1_000_000
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n"
-NOTHING = 2**63 - 1  # ORDER_NONE
+NOTHING = 2**63 - 1  # SEND_ORDER_NONE
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -180,15 +180,15 @@ def test_a_planned_cancellation_closes_the_connection_by_itself(run: Run) -> Non
 @pytest.fixture
 def page() -> Iterator[int]:
     fd = os.memfd_create("order")
-    os.ftruncate(fd, order_page_size(2))
+    os.ftruncate(fd, send_order_page_size(2))
     yield fd
     os.close(fd)
 
 
 def test_a_worker_waits_for_what_another_has_before_it(page: int) -> None:
     """The other one never begins, so that the first request leaves when patience ends, 5 ms after its due time."""
-    run = Run(2, order_fd=page, order_own=1, order_count=2)
-    lines = memoryview(mmap.mmap(page, order_page_size(2))).cast("q")
+    run = Run(2, send_order_fd=page, send_order_worker=1, send_order_workers=2)
+    lines = memoryview(mmap.mmap(page, send_order_page_size(2))).cast("q")
     own = len(lines) // 2
     run.feed(0, 1, end=True)
     lines[0] = -1
