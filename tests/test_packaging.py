@@ -230,7 +230,19 @@ MAY_IMPORT = {
         "facade",
         *COMMON,
     },
-    "facade": {"workloads", "run", "plan", "measure", "tape", "traces"},
+    "facade": {
+        "workloads",
+        "run",
+        "record",
+        "simulate",
+        "plan",
+        "report",
+        "measure",
+        "tape",
+        "traces",
+        "cext",
+        *COMMON,
+    },
 }
 """The arrows of the house: the facade is imported from below for the version alone."""
 

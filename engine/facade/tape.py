@@ -1,43 +1,307 @@
-"""A tape that can sum itself up: what the Python API hands out."""
+"""The tape as Python programs see it: its tables, its summary, data frames, SQL, plots."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from html import escape
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+from tokentape._tables import optional_package, pandas_frame, polars_frame
+from tokentape._values import note_with, one_of, several
+from tokentape.engine.errors import UserError
 from tokentape.engine.measure.dialects import summary_in
-from tokentape.engine.measure.dialects.dialect_summary import DialectSummary
 from tokentape.engine.measure.slo import Slo, parse_slo
-from tokentape.engine.measure.summary import Summary, summarize
+from tokentape.engine.measure.summary import summarize
 from tokentape.engine.measure.verdict import DEFAULT_MAX_FAILURES
-from tokentape.engine.tape.read import Tape, open_tape
+from tokentape.engine.tape.read import Tape as SealedTape
+from tokentape.engine.tape.read import open_tape as open_sealed
+from tokentape.engine.tape.schema import BLOCKS, BODIES, EVENTS, PROBES, REQUESTS
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas
+    import polars
+    from tokentape._tables import Table
+    from tokentape.engine.measure.dialects.dialect_summary import DialectSummary
+    from tokentape.engine.measure.summary import Summary
+
+TableName = Literal["requests", "events", "probes", "bodies", "blocks"]
+Dialect = Literal["genai-perf", "aiperf", "vllm", "sglang", "guidellm", "mlperf"]
+PlotFormat = Literal["png", "svg", "both"]
+
+_SCHEMAS = {"requests": REQUESTS, "events": EVENTS, "probes": PROBES, "bodies": BODIES, "blocks": BLOCKS}
 
 
-class MeasuredTape(Tape):
-    """A sealed tape with its metrics at hand."""
+class Tape(SealedTape):
+    """A sealed tape: the record of a run.
 
-    def summary(self, slos: Sequence[Slo | str] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
-        """Metrics, rates and verdict, computed anew from the raw stamps.
+    ``tokentape.open``, ``replay``, ``profile``, ``record`` and ``serve`` return tapes. In a notebook a tape is shown as
+    a card with its verdict and its headline latencies.
+
+    Attributes:
+        path: The tape's folder.
+        manifest: What ran where: options, hashes, host, clocks, files (docs/tape.md).
+    """
+
+    if TYPE_CHECKING:  # the tables are pyarrow's, which has no type hints
+
+        @property
+        def requests(self) -> Table:
+            """One row per request, by request_id. Times are ns since the tape's epoch. A pyarrow.Table."""
+            ...
+
+        @property
+        def events(self) -> Table:
+            """One row per streamed event, all of them in memory (about 50 bytes each). A pyarrow.Table."""
+            ...
+
+    @cached_property
+    def probes(self) -> Table:
+        """One row per worker and probe: lag, CPU and queues of the client during the run. A pyarrow.Table."""
+        table: Table = self.read("probes")
+        return table
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the user stopped the run before its end."""
+        return bool(self.manifest.get("stopped_by_user"))
+
+    # ---- metrics ----
+
+    def summary(
+        self, slos: str | Slo | Sequence[Slo | str] = (), *, max_failures: float = DEFAULT_MAX_FAILURES
+    ) -> Summary:
+        """Return metrics, rates and verdict, computed from the raw stamps.
+
+        Example:
+            summary = tape.summary(["ttft:p99:300ms"])
+            print(summary.verdict.state, summary.statistic("ttft", "send").value("p99"))
 
         Args:
-            slos: Objectives, as Slo or as text: "ttft:p99:300ms" of the run, "ttft:300ms" of each request.
-            max_failures: Failed requests that leave the exit code 0: a share below 1, else a number.
-        """
-        parsed = [parse_slo(slo) if isinstance(slo, str) else slo for slo in slos]
-        return summarize(self, parsed, max_failures=max_failures)
+            slos: Objectives: "ttft:p99:300ms" of the run, "ttft:300ms" of each request.
+            max_failures: Failed requests that leave the verdict's exit code 0: a share below 1, else a number.
 
-    def summary_in(self, dialect: str, slos: Sequence[Slo | str] = ()) -> DialectSummary:
-        """What another tool would have computed: `tape.summary_in("vllm").value("mean_ttft_ms")`.
+        Raises:
+            UserError: An objective cannot be read, or a file of the tape is damaged.
+        """
+        return summarize(self, parsed_slos(slos), max_failures=max_failures)
+
+    def summary_in(self, dialect: Dialect | str, slos: str | Slo | Sequence[Slo | str] = ()) -> DialectSummary:
+        """Return the metrics as another tool would have computed them.
+
+        Example:
+            tape.summary_in("vllm").value("mean_ttft_ms")
 
         Args:
             dialect: genai-perf, aiperf, vllm, sglang, guidellm or mlperf.
-            slos: As for `summary`; those of each request make the tool's goodput.
+            slos: Objectives of each request; they make the tool's goodput.
+
+        Raises:
+            UserError: The dialect is unknown, an objective cannot be read, or a file of the tape is damaged.
         """
-        return summary_in(dialect, [self], [parse_slo(slo) if isinstance(slo, str) else slo for slo in slos])
+        return summary_in(dialect, [self], parsed_slos(slos))
+
+    # ---- data frames and SQL ----
+
+    def to_pandas(self, table: TableName = "requests") -> pandas.DataFrame:
+        """Return a table as a pandas data frame. Columns of whole numbers keep their type where some are null.
+
+        Args:
+            table: requests, events, probes, bodies or blocks.
+
+        Raises:
+            UserError: pandas is not installed, there is no table of that name, or a file of the tape is damaged.
+        """
+        return pandas_frame(self._table(table))
+
+    def to_polars(self, table: TableName = "requests") -> polars.DataFrame:
+        """Return a table as a Polars data frame.
+
+        Args:
+            table: requests, events, probes, bodies or blocks.
+
+        Raises:
+            UserError: Polars is not installed, there is no table of that name, or a file of the tape is damaged.
+        """
+        return polars_frame(self._table(table))
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Run a query in DuckDB over the tape's files, and return the relation: ``.df()``, ``.pl()``, ``.fetchall()``.
+
+        Each table is a view of its name. Files are read as the query needs them, so long tapes need not fit in memory.
+
+        Example:
+            tape.sql("select outcome, count(*) from requests group by all").fetchall()
+
+        Args:
+            query: One SELECT statement over requests, events, probes, bodies and blocks.
+
+        Raises:
+            UserError: DuckDB is not installed, or the statement returns no rows.
+            duckdb.Error: The statement is wrong.
+        """
+        database = optional_package("duckdb", "sql()").connect()
+        for name, schema in _SCHEMAS.items():
+            files = [str(file) for file in self.files(name)]
+            if files:
+                database.read_parquet(files, union_by_name=True).create_view(name)
+            else:
+                database.from_arrow(schema.empty_table()).create(name)
+        relation: duckdb.DuckDBPyRelation | None = database.sql(query)
+        if relation is None:
+            raise UserError(f"sql() takes a query that returns rows, as in 'select * from requests'; got {query!r}")
+        return relation
+
+    def _table(self, name: str) -> Any:
+        one_of("table", name, tuple(_SCHEMAS))
+        return self.requests if name == "requests" else self.read(name)
+
+    # ---- pictures ----
+
+    def plot(
+        self,
+        directory: str | PathLike[str] | None = None,
+        *,
+        format: PlotFormat = "png",
+        only: str | Sequence[str] | None = None,
+        slos: str | Slo | Sequence[Slo | str] = (),
+        on_note: Callable[[str], object] | None = None,
+    ) -> Plots:
+        """Draw the tape; returns the files. A notebook shows them.
+
+        Args:
+            directory: Folder of the files; made if need be. None: the folder "plots" of the tape.
+            format: "png", "svg" or "both".
+            only: Names of plots to draw, as in ["ttft_by_input_length"] (docs/plots.md). None: all.
+            slos: Objectives of each request, for the goodput over time.
+            on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
+
+        Raises:
+            UserError: matplotlib is not installed, a name is unknown, or the folder cannot be written.
+        """
+        return draw([self], directory, format=format, only=only, slos=slos, on_note=on_note)
+
+    def report(
+        self,
+        file: str | PathLike[str] | None = None,
+        *,
+        slos: str | Slo | Sequence[Slo | str] = (),
+        max_failures: float = DEFAULT_MAX_FAILURES,
+        on_note: Callable[[str], object] | None = None,
+    ) -> Path:
+        """Write verdict, tables and plots as one HTML file that needs nothing else; returns its path.
+
+        Args:
+            file: The file, which is replaced if it exists. None: report.html in the tape's folder.
+            slos: Objectives, as for `summary`.
+            max_failures: As for `summary`.
+            on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
+
+        Raises:
+            UserError: matplotlib is not installed, or the file cannot be written.
+        """
+        from tokentape.engine.report.html import write_report
+
+        target = self.path / "report.html" if file is None else Path(file)
+        write_report(self, target, slos=parsed_slos(slos), max_failures=max_failures, on_note=note_with(on_note))
+        return target
+
+    @cached_property
+    def _card(self) -> str:
+        from tokentape.engine.report.notebook_card import card
+
+        return card(self.summary())
+
+    def _repr_html_(self) -> str:
+        """Return the card that notebooks show."""
+        return self._card
 
 
-def open_measured(path: Path) -> MeasuredTape:
-    """Opens the sealed tape at `path`.
+MeasuredTape = Tape
+"""The name of `Tape` in earlier versions."""
+
+
+class Plots(list[Path]):
+    """Files of plots. In a notebook they are shown as pictures."""
+
+    def _repr_html_(self) -> str:
+        kinds = {".png": "image/png", ".svg": "image/svg+xml"}
+        pngs = [file for file in self if file.suffix == ".png"] or list(self)
+        return "\n".join(
+            f'<img alt="{escape(file.stem)}" style="max-width:100%;background:#fff" '
+            f'src="data:{kinds[file.suffix]};base64,{b64encode(file.read_bytes()).decode()}">'
+            for file in pngs
+        )
+
+
+def open_tape(path: str | PathLike[str]) -> Tape:
+    """Open a sealed tape.
 
     Raises:
-        UserError: As for `open_tape`.
+        UserError: As for ``tokentape.open``.
     """
-    return MeasuredTape(path, open_tape(path).manifest)
+    place = Path(path)
+    return Tape(place, open_sealed(place).manifest)
+
+
+def measured(tape: str | PathLike[str] | SealedTape) -> Tape:
+    """Return a tape with the methods of `Tape`, from a path or from a tape of the engine."""
+    if isinstance(tape, Tape):
+        return tape
+    return Tape(tape.path, tape.manifest) if isinstance(tape, SealedTape) else open_tape(tape)
+
+
+open_measured = open_tape
+"""The name of `open_tape` in earlier versions."""
+
+
+def parsed_slos(slos: str | Slo | Sequence[Slo | str]) -> list[Slo]:
+    """Return objectives, from one text or objective or from several.
+
+    Raises:
+        UserError: One cannot be read.
+    """
+    every = [slos] if isinstance(slos, str | Slo) else slos
+    return [parse_slo(slo) if isinstance(slo, str) else slo for slo in every]
+
+
+def draw(
+    tapes: Sequence[SealedTape],
+    directory: str | PathLike[str] | None,
+    *,
+    format: str,
+    only: str | Sequence[str] | None,
+    slos: str | Slo | Sequence[Slo | str],
+    on_note: Callable[[str], object] | None,
+) -> Plots:
+    """Draw tapes into a folder; returns the files.
+
+    Raises:
+        UserError: As for ``tokentape.plot``.
+    """
+    from tokentape.engine.report.plots import FORMATS, draw_plots, require_matplotlib
+
+    require_matplotlib()
+    one_of("format", format, (*FORMATS, "both"))
+    if not tapes:
+        raise UserError("there is no tape to plot; give at least one")
+    objectives = parsed_slos(slos)
+    for slo in objectives:
+        if slo.statistic is not None:
+            text = f"{slo.metric}:{slo.limit_ns / 1e6:g}ms"
+            raise UserError(f"SLO {slo.text}: only an objective of each request can be drawn, as {text}")
+    default = tapes[0].path / "plots" if len(tapes) == 1 else Path("plots")
+    return Plots(
+        draw_plots(
+            tapes,
+            default if directory is None else Path(directory),
+            formats=FORMATS if format == "both" else (format,),
+            only=None if only is None else several(only),
+            slos=objectives,
+            on_note=note_with(on_note),
+        )
+    )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
 import tokentape
 
 
@@ -120,13 +119,12 @@ def test_a_profile_from_python(simulator: Any, tmp_path: Path) -> None:
     url = simulator(ttft="2ms", itl="1ms").url
     tape = tokentape.profile(
         tmp_path / "x.tape",
-        urls=[url],
-        models=["m"],
-        pace={"concurrency": 2, "count": 6},
-        inputs={"input_mean": 10, "output_mean": 3},
-        ask_length=True,
+        url=url,
+        model="m",
+        concurrency=2,
+        request_count=6,
+        isl=10,
+        osl=3,
     )
     assert tape.requests["output_tokens"].to_pylist() == [3] * 6
     assert tape.summary().requests.ok == 6
-    with pytest.raises(TypeError):
-        tokentape.profile(tmp_path / "y.tape", speed=2)

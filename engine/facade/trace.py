@@ -1,0 +1,50 @@
+"""The trace as Python programs see it: recorded requests as a table or a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import TYPE_CHECKING
+
+from tokentape import traces
+from tokentape._tables import pandas_frame, polars_frame
+from tokentape.traces.table import Trace as ReadTrace
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+
+class Trace(ReadTrace):
+    """Recorded requests in the order of their arrival; ``table`` is a pyarrow.Table with one row per request."""
+
+    def __repr__(self) -> str:
+        return f"<Trace {self.source}: {self.format}, {len(self):,} requests over {self.span_ns / 1e9:,.1f} s>"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the requests as a pandas data frame. Columns of whole numbers keep their type where some are null.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        return pandas_frame(self.table)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return the requests as a Polars data frame.
+
+        Raises:
+            UserError: Polars is not installed.
+        """
+        return polars_frame(self.table)
+
+
+def read(
+    path: str | PathLike[str], *, format: str | None, mapping: str | Mapping[str, str] | None, skip_bad_rows: bool
+) -> Trace:
+    """Read a trace.
+
+    Raises:
+        TraceError: As for ``tokentape.read_trace``.
+    """
+    found = traces.read(fspath(path), format=format, skip_bad_rows=skip_bad_rows, mapping=mapping)
+    return Trace(**vars(found))
