@@ -25,7 +25,7 @@ class Reactor:
         needs_end: A stream without an end of its own counts as truncated.
         parent: The row, above it, that each row follows; -1: none. Without it, none follows another.
         think_ns: From the end of that row to this one's due time.
-        wanted_fd: A stream socket on which followers' requests come, after they were asked for.
+        follower_feed_fd: A stream socket on which followers' requests come, after they were asked for.
         ahead_ns: How long before its due time a follower's request is asked for.
         floors: A follower is not due before its own due_ns either.
         live_history: Ask for a follower's request only after the end of what it follows.
@@ -77,7 +77,7 @@ class Reactor:
         needs_end: bool,
         parent: memoryview[int] | None = None,
         think_ns: memoryview[int] | None = None,
-        wanted_fd: int = -1,
+        follower_feed_fd: int = -1,
         ahead_ns: int = 0,
         floors: bool = False,
         live_history: bool = False,

@@ -79,7 +79,7 @@ cdef extern from "reactor/reactor.h" nogil:
         bint keep_text
         bint needs_end
         bint lines
-        int wanted_fd
+        int follower_feed_fd
         bint live_history
         bint go_on_after_failure
         uint32_t max_in_flight
@@ -140,7 +140,7 @@ cdef class Reactor:
                   Dialect dialect, int64_t connect_timeout_ns, int64_t read_timeout_ns, int64_t idle_timeout_ns,
                   int64_t horizon_ns, int64_t spin_ns, size_t feed_limit, uint32_t max_connections, bint reuse, bint stamps,
                   bint keep_text, bint needs_end, const int64_t[::1] parent=None, const int64_t[::1] think_ns=None,
-                  int wanted_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
+                  int follower_feed_fd=-1, int64_t ahead_ns=0, bint floors=False, bint live_history=False,
                   bint go_on_after_failure=False, bytes tunnel=b"", bytes tls_host=None, bytes ca_file=None,
                   bytes store_file=None, bytes store_dir=None, bint insecure=False,
                   uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
@@ -175,7 +175,7 @@ cdef class Reactor:
         config.keep_text = keep_text
         config.needs_end = needs_end
         config.lines = lines
-        config.wanted_fd = wanted_fd
+        config.follower_feed_fd = follower_feed_fd
         config.live_history = live_history
         config.go_on_after_failure = go_on_after_failure
         config.max_in_flight = max_in_flight

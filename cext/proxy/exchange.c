@@ -138,7 +138,7 @@ static void write_row(proxy *p, link_pair *l, exchange *e) {
     e->head = NULL;
     e->head_length = 0;
     e->body = (stream_buffer){0};
-    proxy_add_row(p, row);
+    rows_add(p, row);
 }
 
 /* Ends the connection's first exchange; its record has its outcome. */
@@ -201,7 +201,7 @@ void exchange_server_closed(proxy *p, link_pair *l, const char *how) {
     }
 }
 
-/* ---- the request's side -------------------------------------------------------------- */
+/* ---- bytes from the client -------------------------------------------------------------- */
 
 void exchange_client_bytes(proxy *p, link_pair *l, const char *bytes, size_t length, int64_t arrival_ns, bool user_clock) {
     const char *at = bytes, *end = bytes + length;
@@ -239,7 +239,7 @@ void exchange_client_bytes(proxy *p, link_pair *l, const char *bytes, size_t len
     }
 }
 
-/* ---- the response's side ------------------------------------------------------------- */
+/* ---- bytes from the server ------------------------------------------------------------- */
 
 /* The response to a request that is not recorded. Bytes that came after it; -1: not HTTP as we know it. */
 static int64_t skip_response(exchange *e, const char *bytes, size_t length, bool *complete) {

@@ -21,103 +21,11 @@
 #define ACCEPT_PAUSE_NS (100 * TT_NS_PER_MS)
 #define STEP_NS TT_NS_PER_MS    /* the two clocks moved apart by more: somebody set the wall clock */
 
-/* ---- rows ------------------------------------------------------------------------- */
-
-void proxy_row_free(proxy *p, proxy_row *row) {
-    atomic_fetch_sub(&p->held_bytes, row->head_length + row->body_length + row->record.text_length);
-    free(row->head);
-    free(row->body);
-    free(row->texts);
-    free(row);
-}
-
-void proxy_add_row(proxy *p, proxy_row *row) {
-    pthread_mutex_lock(&p->lock);
-    bool room = p->row_count < PROXY_MAX_ROWS;
-    if (room) {
-        if (p->rows_last)
-            p->rows_last->next = row;
-        else
-            p->rows = row;
-        p->rows_last = row;
-        p->row_count++;
-    }
-    pthread_mutex_unlock(&p->lock);
-    if (!room) {
-        p->stats.dropped_rows++;
-        proxy_row_free(p, row);
-    }
-}
-
-proxy_row *proxy_take_request(proxy *p) {
-    pthread_mutex_lock(&p->lock);
-    proxy_row *row = p->rows;
-    if (row) {
-        p->rows = row->next;
-        if (!p->rows)
-            p->rows_last = NULL;
-        p->row_count--;
-        row->next = NULL;
-    }
-    pthread_mutex_unlock(&p->lock);
-    return row;
-}
-
-/* Closed blocks go to whoever takes them; those that came back are used again. */
-void proxy_hand_over_events(proxy *p) {
-    pthread_mutex_lock(&p->lock);
-    event_block *back = p->given_back;
-    p->given_back = NULL;
-    for (event_block *block; (block = columns_take(&p->columns));) {
-        if (p->block_count == PROXY_MAX_BLOCKS) {
-            p->stats.dropped_rows += block->rows;
-            columns_recycle(&p->columns, block);
-            continue;
-        }
-        if (p->blocks_last)
-            p->blocks_last->next = block;
-        else
-            p->blocks = block;
-        p->blocks_last = block;
-        p->block_count++;
-    }
-    pthread_mutex_unlock(&p->lock);
-    while (back) {
-        event_block *next = back->next;
-        columns_recycle(&p->columns, back);
-        back = next;
-    }
-}
-
-event_block *proxy_take_events(proxy *p) {
-    pthread_mutex_lock(&p->lock);
-    event_block *block = p->blocks;
-    if (block) {
-        p->blocks = block->next;
-        if (!p->blocks)
-            p->blocks_last = NULL;
-        p->block_count--;
-    }
-    pthread_mutex_unlock(&p->lock);
-    return block;
-}
-
-void proxy_give_events(proxy *p, event_block *block) {
-    pthread_mutex_lock(&p->lock);
-    block->next = p->given_back;
-    p->given_back = block;
-    pthread_mutex_unlock(&p->lock);
-}
-
-void proxy_read_stats(proxy *p, proxy_stats *stats) {
-    pthread_mutex_lock(&p->lock);
-    *stats = p->published;
-    pthread_mutex_unlock(&p->lock);
-}
+/* ---- counters ---------------------------------------------------------------------- */
 
 static int64_t timeval_ns(struct timeval t) { return (int64_t)t.tv_sec * TT_NS_PER_S + t.tv_usec * TT_NS_PER_US; }
 
-/* What others may see: first the rows, then the counters that speak of them. */
+/* Makes the rows and then the counters visible to other threads, in this order: the counters describe rows that can be taken. */
 static void publish(proxy *p) {
     struct rusage usage;
     if (getrusage(RUSAGE_THREAD, &usage) == 0) {
@@ -128,7 +36,7 @@ static void publish(proxy *p) {
         p->stats.dropped_rows += p->columns.open->rows;
         p->columns.open->rows = 0;
     }
-    proxy_hand_over_events(p);
+    rows_hand_over_events(p);
     p->stats.events = p->stats.tokens = p->stats.coalesced = 0;
     for (int i = 0; i < PROXY_ENDPOINTS; i++) {
         p->stats.events += (uint64_t)p->shared[i].events;
@@ -142,6 +50,12 @@ static void publish(proxy *p) {
     p->published = p->stats;
     pthread_mutex_unlock(&p->lock);
     p->flush_ns = p->now_ns + FLUSH_NS;
+}
+
+void proxy_read_stats(proxy *p, proxy_stats *stats) {
+    pthread_mutex_lock(&p->lock);
+    *stats = p->published;
+    pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- the loop --------------------------------------------------------------------- */
@@ -224,7 +138,7 @@ static void *run(void *argument) {
         }
         free_dead(p);
         if (p->columns.closed)
-            proxy_hand_over_events(p);
+            rows_hand_over_events(p);
         if (!p->drained && atomic_load_explicit(&p->draining, memory_order_relaxed))
             start_draining(p);
         if (!p->drained && !p->accepting && p->now_ns >= p->accept_again_ns)
@@ -330,7 +244,7 @@ void proxy_free(proxy *p) {
     for (event_block *block; (block = proxy_take_events(p));)
         proxy_give_events(p, block);
     if (p->columns.open)
-        proxy_hand_over_events(p);
+        rows_hand_over_events(p);
     columns_free(&p->columns);
     free(p->buffer);
     pthread_mutex_destroy(&p->lock);

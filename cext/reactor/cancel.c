@@ -1,6 +1,5 @@
 #include "reactor/reactor_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static void place(reactor *r, uint32_t at, conn *c) {
@@ -54,17 +53,4 @@ void cancel_remove(reactor *r, conn *c) {
         rise(r, at, last);
     else
         sink(r, at, last);
-}
-
-void cancel_due(reactor *r) {
-    for (uint32_t n = r->cancel_count; n && cancel_next_at(r) <= r->now_ns; n--) {
-        conn *c = r->cancels[0];
-        int64_t row = c->row, after_ns = r->cancel_after_ns[row];
-        receive_all(r, c, 0);
-        if (c->state != CONN_BUSY || c->row != row)
-            continue;                    /* that was its end */
-        char text[96];
-        snprintf(text, sizeof text, "cancelled by the client %.6g s after it was sent, as planned", (double)after_ns / 1e9);
-        end_failed(r, c, OUTCOME_CANCELLED, text);
-    }
 }

@@ -78,7 +78,7 @@ void end_broken(reactor *r, conn *c, int error) {
         pool_drop(r, c);
         conn *fresh = pool_open(r);
         if (fresh)
-            send_on(r, fresh, item, row, 1);
+            pool_assign(r, fresh, item, row, 1);   /* sent when the handshake is done */
         else
             end_unassigned(r, item, 1, NULL, OUTCOME_CONNECT_ERROR, strerror(errno));
         return;

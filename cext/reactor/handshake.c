@@ -29,30 +29,7 @@ void handshake_ready(reactor *r, conn *c, uint32_t mask) {
         return;
     }
     transport_connected(&c->line, r->now_ns);
-    if (!c->handshake_mask) {
-        c->next_handshake = NULL;
-        if (r->handshakes_last)
-            r->handshakes_last->next_handshake = c;
-        else
-            r->handshakes = c;
-        r->handshakes_last = c;
-    }
-    c->handshake_mask |= mask;
-}
-
-void pool_unqueue_handshake(reactor *r, conn *c) {
-    if (!c->handshake_mask)
-        return;
-    conn *before = NULL;
-    for (conn *at = r->handshakes; at != c; at = at->next_handshake)
-        before = at;
-    if (before)
-        before->next_handshake = c->next_handshake;
-    else
-        r->handshakes = c->next_handshake;
-    if (r->handshakes_last == c)
-        r->handshakes_last = before;
-    c->handshake_mask = 0;
+    pool_queue_handshake(r, c, mask);
 }
 
 bool handshake_continue_some(reactor *r) {

@@ -8,8 +8,8 @@ bool limits_are_reached(const reactor *r) {
 /* Something ended or has its token: what a cap holds back is looked at again. All that was due before this instant has waited
  * for it, since order is kept. */
 static void make_room(reactor *r, int64_t at_ns) {
-    if (r->capped) {
-        r->capped = false;
+    if (r->limited) {
+        r->limited = false;
         r->room_ns = at_ns;
     }
 }

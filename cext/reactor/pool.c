@@ -50,12 +50,61 @@ void pool_idle(reactor *r, conn *c) {
     r->blocked = false;
 }
 
+void pool_assign(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries) {
+    stream_begin(&c->stream, r->request_ids[row], schedule_due(&r->plan, row));
+    request_record *record = &c->stream.record;
+    record->connection_id = c->id;
+    record->connection_reused = c->served > 0;
+    record->connect_start_ns = c->opened_ns;
+    record->retries = retries;
+    record->released_ns = item->released_ns;
+    c->item = item;
+    c->length = item->length;
+    c->sent = 0;
+    c->row = row;
+    c->assigned = true;
+    c->prefilling = true;
+    c->pooled = c->state == CONN_IDLE;
+    c->active_ns = r->now_ns;
+    r->retained += item->length;
+    pool_unlist(c);
+    if (c->state == CONN_IDLE)
+        c->state = CONN_BUSY;
+}
+
 void pool_release_item(reactor *r, conn *c) {
     if (c->item) {
         r->retained -= c->length;
         free(c->item);
         c->item = NULL;
     }
+}
+
+void pool_queue_handshake(reactor *r, conn *c, uint32_t events) {
+    if (!c->handshake_mask) {
+        c->next_handshake = NULL;
+        if (r->handshakes_last)
+            r->handshakes_last->next_handshake = c;
+        else
+            r->handshakes = c;
+        r->handshakes_last = c;
+    }
+    c->handshake_mask |= events;
+}
+
+void pool_unqueue_handshake(reactor *r, conn *c) {
+    if (!c->handshake_mask)
+        return;
+    conn *before = NULL;
+    for (conn *at = r->handshakes; at != c; at = at->next_handshake)
+        before = at;
+    if (before)
+        before->next_handshake = c->next_handshake;
+    else
+        r->handshakes = c->next_handshake;
+    if (r->handshakes_last == c)
+        r->handshakes_last = before;
+    c->handshake_mask = 0;
 }
 
 void pool_drop(reactor *r, conn *c) {

@@ -60,12 +60,33 @@ static void prefetch_conn(const char *who) {
         __builtin_prefetch(who + at, 1);
 }
 
+/* Ends the requests whose planned cancellation is due, with all that has arrived for them until now. */
+static void cancel_due(reactor *r) {
+    for (uint32_t n = r->cancel_count; n && cancel_next_at(r) <= r->now_ns; n--) {
+        conn *c = r->cancels[0];
+        int64_t row = c->row, after_ns = r->cancel_after_ns[row];
+        receive_all(r, c, 0);
+        if (c->state != CONN_BUSY || c->row != row)
+            continue;                    /* that was its end */
+        char text[96];
+        snprintf(text, sizeof text, "cancelled by the client %.6g s after it was sent, as planned", (double)after_ns / 1e9);
+        end_failed(r, c, OUTCOME_CANCELLED, text);
+    }
+}
+
 static void sample_clocks(reactor *r) {
     int64_t offset = clock_offset_at(&r->now_ns);
     int64_t moved = offset - r->offset_ns;
     r->distrust_stamps = moved > STEP_NS || moved < -STEP_NS;
     r->status.clock_steps += r->distrust_stamps;
     r->offset_ns = offset;
+}
+
+static void connection_ready(reactor *r, conn *c, uint32_t mask) {
+    if (c->state == CONN_CONNECTING)
+        handshake_ready(r, c, mask);
+    else if (c->state != CONN_DEAD)
+        receive_ready(r, c, mask);
 }
 
 static bool hand_over(reactor *r) {
@@ -86,9 +107,11 @@ static bool keep_house(reactor *r) {
     bool opened = handshake_continue_some(r);
     if (r->now_ns >= r->next_tick_ns)
         tick(r);
-    if (r->feed_ready)
-        requests_read(r);
-    if (r->wanted_ready)
+    if (r->feed_ready && !requests_read(r) && !r->stopped) {
+        send_stop(r);                   /* the controller is gone: nobody reads the results */
+        reactor_cancel(r);
+    }
+    if (r->follower_feed_ready)
         requests_read_followers(r);
     send_due(r);
     if (r->columns.closed)
@@ -106,7 +129,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     for (;;) {
         /* Without a timeout: one of its own would have the kernel program the clock for each sleep, and the armed timer, at the
          * latest that of the next tick, ends every wait. */
-        bool close = timer_is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->wanted_ready && !r->handshakes;
+        bool close = timer_is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->follower_feed_ready && !r->handshakes;
         if (sleeps)
             timer_arm(r, false);
         int64_t before_ns = r->now_ns;
@@ -125,10 +148,10 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
                 timer_fired(r, n == 1 ? begin_ns : 0);
             } else if (who == &r->feed)
                 r->feed_ready = true;
-            else if (who == &r->wanted)
-                r->wanted_ready = true;
+            else if (who == &r->follower_feed)
+                r->follower_feed_ready = true;
             else
-                receive_ready(r, who, r->events[i].events);
+                connection_ready(r, who, r->events[i].events);
             cancel_due(r);
         }
         bool deferred = timer_defers_housekeeping(r), kept = !deferred && keep_house(r);
@@ -143,7 +166,7 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
         if (is_finished(r))
             return hand_over(r);
         if (end_ns >= leave_ns && !deferred) {
-            timer_arm(r, r->feed_ready || r->wanted_ready || r->handshakes);
+            timer_arm(r, r->feed_ready || r->follower_feed_ready || r->handshakes);
             return false;
         }
     }
@@ -255,7 +278,7 @@ void reactor_free(reactor *r) {
     if (r->ready) {
         for (int64_t row = 0; row < r->rows; row++)
             free(r->ready[row]);
-        feed_free(&r->wanted);
+        feed_free(&r->follower_feed);
     }
     free(r->ready);
     free(r->parked);

@@ -37,7 +37,7 @@ typedef struct {
     uint32_t max_connections;    /* open at once; further requests wait, and are late */
     bool reuse;                  /* pool connections */
     bool keep_text, needs_end, lines;   /* stream.h */
-    int wanted_fd;               /* followers' requests come in here, after they were asked for (OUTBOX_WANTS) */
+    int follower_feed_fd;               /* followers' requests come in here, after they were asked for (OUTBOX_WANTS) */
     bool live_history;           /* a follower's request is written from the reply before it: ask only after that */
     bool go_on_after_failure;    /* what follows a failed request is sent all the same */
     uint32_t max_in_flight;      /* what is due waits while so many requests are under way; 0: no such cap */

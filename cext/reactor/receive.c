@@ -73,12 +73,6 @@ void receive_all(reactor *r, conn *c, uint32_t mask) {
 }
 
 void receive_ready(reactor *r, conn *c, uint32_t mask) {
-    if (c->state == CONN_DEAD)
-        return;
-    if (c->state == CONN_CONNECTING) {
-        handshake_ready(r, c, mask);
-        return;
-    }
     if (c->state == CONN_BUSY && c->sent < c->length && !c->error && mask & EPOLLOUT)
         send_more(r, c);
     if (c->state != CONN_DEAD && mask & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))

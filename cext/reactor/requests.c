@@ -23,25 +23,42 @@ void requests_put_back(reactor *r, int64_t row, feed_item *item) {
     r->feed.waiting_rows++;
 }
 
-void requests_read(reactor *r) {
+void requests_wait(reactor *r, feed_item *item) {
+    item->next = NULL;
+    if (r->waiting_last)
+        r->waiting_last->next = item;
+    else
+        r->waiting = item;
+    r->waiting_last = item;
+    r->waiting_count++;
+}
+
+feed_item *requests_take_waiting(reactor *r) {
+    feed_item *item = r->waiting;
+    r->waiting = item->next;
+    if (!r->waiting)
+        r->waiting_last = NULL;
+    r->waiting_count--;
+    item->next = NULL;
+    return item;
+}
+
+bool requests_read(reactor *r) {
     feed_result result = feed_step(&r->feed);
     r->feed_ready = result == FEED_PROGRESS;
     r->feed_full = result == FEED_FULL;  /* goes on when a request has left */
     if (result == FEED_BROKEN)
         r->feed.closed = true;
-    if ((r->feed.closed || r->wanted.closed) && !r->stopped) {
-        send_stop(r);
-        reactor_cancel(r);
-    }
+    return !r->feed.closed && !r->follower_feed.closed;
 }
 
 void requests_read_followers(reactor *r) {
-    feed_result result = feed_step(&r->wanted);
-    r->wanted_ready = result == FEED_PROGRESS;
+    feed_result result = feed_step(&r->follower_feed);
+    r->follower_feed_ready = result == FEED_PROGRESS;
     if (result == FEED_BROKEN)
-        r->wanted.closed = true;
+        r->follower_feed.closed = true;
     feed_item *item;
-    while ((item = r->wanted.first) && feed_take(&r->wanted, item->row)) {
+    while ((item = r->follower_feed.first) && feed_take(&r->follower_feed, item->row)) {
         int64_t row = item->row;
         if (r->stopped || row >= r->rows || r->ready[row]) {
             free(item);
@@ -58,11 +75,11 @@ void requests_read_followers(reactor *r) {
 }
 
 bool requests_prepare(reactor *r) {
-    r->wanted.fd = -1;
+    r->follower_feed.fd = -1;
     if (!r->plan.parent)
         return true;
     r->ready = calloc((size_t)r->rows + 1, sizeof *r->ready);
     r->parked = calloc((size_t)r->rows + 1, 1);
-    return r->ready && r->parked && feed_init(&r->wanted, r->config.wanted_fd, r->config.feed_limit) &&
-           pool_watch(r, r->config.wanted_fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &r->wanted);
+    return r->ready && r->parked && feed_init(&r->follower_feed, r->config.follower_feed_fd, r->config.feed_limit) &&
+           pool_watch(r, r->config.follower_feed_fd, EPOLLIN | EPOLLRDHUP | EPOLLET, &r->follower_feed);
 }

@@ -12,48 +12,16 @@ static int64_t next_root(const reactor *r) {
     return r->plan.next < r->plan.rows && !is_held_back(r) ? r->request_ids[r->plan.next] : SEND_ORDER_NONE;
 }
 
-void send_on(reactor *r, conn *c, feed_item *item, int64_t row, uint8_t retries) {
-    stream_begin(&c->stream, r->request_ids[row], schedule_due(&r->plan, row));
-    request_record *record = &c->stream.record;
-    record->connection_id = c->id;
-    record->connection_reused = c->served > 0;
-    record->connect_start_ns = c->opened_ns;
-    record->retries = retries;
-    record->released_ns = item->released_ns;
-    c->item = item;
-    c->length = item->length;
-    c->sent = 0;
-    c->row = row;
-    c->assigned = true;
-    c->prefilling = true;
-    c->pooled = c->state == CONN_IDLE;
-    c->active_ns = r->now_ns;
-    r->retained += item->length;
-    if (c->state == CONN_CONNECTING) {
-        pool_unlist(c);
-        return;                          /* sent when the handshake is done */
-    }
-    c->state = CONN_BUSY;
+/* Sends a request on the first idle connection. */
+static void send_on_idle(reactor *r, feed_item *item) {
+    conn *c = r->idle.first;
+    pool_assign(r, c, item, item->row, 0);
     send_more(r, c);
 }
 
-feed_item *requests_take_waiting(reactor *r) {
-    feed_item *item = r->waiting;
-    r->waiting = item->next;
-    if (!r->waiting)
-        r->waiting_last = NULL;
-    r->waiting_count--;
-    item->next = NULL;
-    return item;
-}
-
 void send_waiting(reactor *r) {
-    while (r->waiting && r->idle.first) {
-        conn *c = r->idle.first;
-        feed_item *item = requests_take_waiting(r);
-        pool_unlist(c);
-        send_on(r, c, item, item->row, 0);
-    }
+    while (r->waiting && r->idle.first)
+        send_on_idle(r, requests_take_waiting(r));
 }
 
 void send_more(reactor *r, conn *c) {
@@ -146,24 +114,15 @@ static void send_or_wait(reactor *r, feed_item *item) {
         r->reserved--;
     if (r->connect_errno)
         end_unassigned(r, item, 0, NULL, OUTCOME_CONNECT_ERROR, strerror(r->connect_errno));
-    else if (must_wait(r)) {
-        item->next = NULL;
-        if (r->waiting_last)
-            r->waiting_last->next = item;
-        else
-            r->waiting = item;
-        r->waiting_last = item;
-        r->waiting_count++;
-    } else {
-        conn *c = r->idle.first;
-        pool_unlist(c);
-        send_on(r, c, item, item->row, 0);
-    }
+    else if (must_wait(r))
+        requests_wait(r, item);
+    else
+        send_on_idle(r, item);
     r->now_ns = clock_mono_ns();
 }
 
 static void send_all_due(reactor *r) {
-    while (!r->blocked && !r->capped && schedule_next_at(&r->plan) <= r->now_ns) {
+    while (!r->blocked && !r->limited && schedule_next_at(&r->plan) <= r->now_ns) {
         if (is_past_stop(r)) {
             send_stop(r);
             return;
@@ -175,7 +134,7 @@ static void send_all_due(reactor *r) {
             continue;
         }
         if (limits_are_reached(r)) {
-            r->capped = true;
+            r->limited = true;
             return;
         }
         feed_item *item = requests_take(r, step.row);

@@ -27,7 +27,7 @@ bool timer_is_close(const reactor *r) {
 
 /* Requests that are not here yet, and followers that are asked for, may be the next that are due. */
 static bool is_supplied(const reactor *r) {
-    return !r->wanted_ready && !r->asking && (!r->feed_ready || r->feed.waiting_rows >= DEFER_ROWS);
+    return !r->follower_feed_ready && !r->asking && (!r->feed_ready || r->feed.waiting_rows >= DEFER_ROWS);
 }
 
 bool timer_defers_housekeeping(reactor *r) {

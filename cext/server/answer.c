@@ -6,33 +6,6 @@
 
 #define GROUP_EVENTS 32       /* pieces of one write, at most */
 
-/* ---- rows ------------------------------------------------------------------------ */
-
-void answer_begin_row(server *s, conn *c, server_endpoint endpoint) {
-    c->answer.row = (server_request_row){
-        .request = (int64_t)s->next_request++, .received_ns = c->read_ns, .kernel_clock = c->read_kernel_clock,
-        .endpoint = (uint8_t)endpoint, .connection = c->number, .reused = c->served > 1,
-        .bytes_received = (int64_t)c->request.wire_bytes, .cached_tokens = -1};
-    s->stats.requests++;
-}
-
-void answer_end_row(server *s, conn *c, outcome how) {
-    server_answer *answer = &c->answer;
-    if (answer->wire.prefix) {
-        wire_answer_free(&answer->wire);
-        s->stats.open_streams--;
-    }
-    if (answer->row.request < 0)
-        return;
-    answer->row.outcome = (uint8_t)how;
-    server_add_request(s, &answer->row);
-    answer->row.request = -1;
-}
-
-void answer_abandon(server *s, conn *c) {
-    answer_end_row(s, c, c->phase == CONN_STALLED ? OUTCOME_TIMEOUT : OUTCOME_CANCELLED);
-}
-
 /* The pieces that are due and belong in one write. */
 static size_t compose(server *s, conn *c, piece *pieces, int *count) {
     server_answer *answer = &c->answer;
@@ -73,8 +46,8 @@ static void record(server *s, server_answer *answer, const piece *made, int64_t 
         return;
     s->stats.events++;
     if (s->config.truth)
-        server_add_event(s, row->request, row->events, handed_ns, (event_kind)made->kind, made->tokens, (int32_t)made->bytes,
-                         coalesced);
+        truth_add_event(s, row->request, row->events, handed_ns, (event_kind)made->kind, made->tokens, (int32_t)made->bytes,
+                        coalesced);
     row->events++;
     if (!row->first_event_ns)
         row->first_event_ns = handed_ns;
@@ -134,7 +107,7 @@ static void finish(server *s, conn *c) {
             how = OUTCOME_TRUNCATED;
         metrics_count(&s->metrics, answer->row.endpoint, answer->row.status);
     }
-    answer_end_row(s, c, how);
+    truth_end_row(s, c, how);
     conn_answered(s, c);
 }
 
@@ -148,7 +121,7 @@ static void break_off(server *s, conn *c) {
             conn_close(s, c, false);
         return;
     }
-    answer_end_row(s, c, OUTCOME_TRUNCATED);
+    truth_end_row(s, c, OUTCOME_TRUNCATED);
     c->phase = CONN_READING;
     if (c->answer.fault == FAULT_RESET)
         conn_close(s, c, true);
@@ -162,7 +135,7 @@ static void send_full(server *s, conn *c) {
     if (answer->fault == FAULT_ERROR) {
         wire_answer_free(&answer->wire);
         s->stats.open_streams--;
-        route_refuse(s, c, (server_endpoint)answer->row.endpoint, 500, s->config.wire.shape, STREAM_ERROR_MESSAGE, NULL);
+        respond_refusal(s, c, (server_endpoint)answer->row.endpoint, 500, s->config.wire.shape, STREAM_ERROR_MESSAGE, NULL);
         return;
     }
     size_t length;
@@ -205,7 +178,7 @@ void answer_advance(server *s, conn *c) {
     server_answer *answer = &c->answer;
     piece pieces[GROUP_EVENTS];
     while (c->phase == CONN_ANSWERING) {
-        if (c->blocked) {   /* conn_writable comes back to it */
+        if (c->blocked) {   /* ready_to_write continues */
             heap_set(&s->heap, c, NEVER);
             return;
         }
@@ -346,5 +319,4 @@ void answer_start(server *s, conn *c, const api_request *ask) {
         if (framing == FRAME_LENGTH)
             answer->content_length = pieces_body_length(answer, config, s->scratch) + (answer->fault == FAULT_LENGTH ? 100 : 0);
     }
-    answer_advance(s, c);
 }

@@ -69,59 +69,7 @@ static const route *find_route(const char *path, const char **model, size_t *mod
     return NULL;
 }
 
-/* ---- responses of one piece ------------------------------------------------------ */
-
-/* Sends head and body, and ends the answer as soon as the kernel has taken them. */
-static void respond(server *s, conn *c, server_endpoint endpoint, wire_head *head, const char *body, size_t length) {
-    char bytes[WIRE_MAX_HEAD];
-    head->framing = FRAME_LENGTH;
-    head->length = (int64_t)length;
-    head->http_1_0 = c->request.http_1_0;
-    head->keep_alive = c->answer.keep_alive;
-    size_t head_length = wire_head_write(head, bytes);
-    metrics_count(&s->metrics, endpoint, head->status);
-    c->phase = CONN_ANSWERING;
-    c->answer.at.stage = STAGE_OVER;
-    c->answer.row.headers_ns = c->answer.row.end_ns = c->answer.handed_ns = s->now_ns = clock_mono_ns();
-    c->answer.row.status = head->status;
-    c->answer.row.bytes_sent = (int64_t)(head_length + length);
-    if (c->request.method == METHOD_HEAD)
-        length = 0;
-    char *whole = malloc(head_length + length);
-    bool sent = false;
-    if (whole) {
-        memcpy(whole, bytes, head_length);
-        if (length)
-            memcpy(whole + head_length, body, length);
-        sent = conn_send_all(s, c, whole, head_length + length);
-        free(whole);
-    }
-    if (sent)
-        answer_advance(s, c);
-    else
-        conn_close(s, c, false);
-}
-
-static void refuse(server *s, conn *c, server_endpoint endpoint, wire_head head, wire_shape shape, const char *message,
-                   const char *param) {
-    char body[WIRE_MAX_ERROR];
-    const wire_dialect *dialect = endpoint < ENDPOINT_MODELS ? dialect_of((api_kind)endpoint) : NULL;
-    size_t length = wire_error_write(shape, dialect, head.status, message, param, body, &head.type);
-    if (c->answer.row.request >= 0)
-        c->answer.row.outcome = OUTCOME_HTTP_ERROR;
-    respond(s, c, endpoint, &head, body, length);
-}
-
-void route_refuse(server *s, conn *c, server_endpoint endpoint, uint16_t status, wire_shape shape, const char *message,
-                  const char *param) {
-    if (!c->request.keep_alive)
-        c->answer.keep_alive = false;
-    if (endpoint == ENDPOINT_OTHER)
-        c->answer.row.request = -1;   /* what is no request for an answer has no row */
-    bool overloaded = status == 429 || status == 503;
-    wire_head head = {.status = status, .retry_after_s = overloaded ? s->config.retry_after_s : -1};
-    refuse(s, c, endpoint, head, shape, message, param);
-}
+/* ---- pages ----------------------------------------------------------------------- */
 
 static const char *const *endpoint_names(void) {
     static const char *names[ENDPOINT_COUNT] = {
@@ -154,7 +102,7 @@ static void serve_page(server *s, conn *c, server_endpoint endpoint) {
                                   "\"owned_by\":\"tokentape\"}]}",
                                   s->config.model, (long long)(clock_unix_ns() / TT_NS_PER_S));
     }
-    respond(s, c, endpoint, &head, page ? page : text, length);
+    respond_whole(s, c, endpoint, &head, page ? page : text, length);
     free(page);
 }
 
@@ -183,13 +131,13 @@ static const char *read_ask(server *s, conn *c, const route *route, api_request 
 static void serve_answer(server *s, conn *c, const route *route, const char *model, size_t model_length, bool redirected) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
-    answer_begin_row(s, c, (server_endpoint)route->endpoint);
+    truth_begin_row(s, c, (server_endpoint)route->endpoint);
     api_request ask;
     const char *param;
     const char *refusal = read_ask(s, c, route, &ask, &param);
     server_endpoint endpoint = (server_endpoint)answer->row.endpoint;
     if (refusal) {
-        route_refuse(s, c, endpoint, 400, SHAPE_API, refusal, param);
+        respond_refusal(s, c, endpoint, 400, SHAPE_API, refusal, param);
         return;
     }
     if (route->stream != STREAM_AS_ASKED)
@@ -201,11 +149,11 @@ static void serve_answer(server *s, conn *c, const route *route, const char *mod
     answer->key = draw_key(config->seed, (uint64_t)answer->row.request);
     answer->fault = faulty(config, answer->key) ? config->fault : FAULT_NONE;
     if (answer->fault == FAULT_STATUS) {
-        route_refuse(s, c, endpoint, config->fault_status, config->wire.shape, "the simulated server was told to refuse this request", NULL);
+        respond_refusal(s, c, endpoint, config->fault_status, config->wire.shape, "the simulated server was told to refuse this request", NULL);
     } else if (answer->fault == FAULT_REDIRECT && !redirected) {
         char location[REQUEST_PATH_BYTES + sizeof REDIRECTED];
         snprintf(location, sizeof location, "%s%s", REDIRECTED, c->request.path);
-        refuse(s, c, endpoint, (wire_head){.status = 307, .retry_after_s = -1, .location = location}, SHAPE_OPENAI, "look elsewhere", NULL);
+        respond_error(s, c, endpoint, (wire_head){.status = 307, .retry_after_s = -1, .location = location}, SHAPE_OPENAI, "look elsewhere", NULL);
     } else {
         answer_start(s, c, &ask);
     }
@@ -222,13 +170,19 @@ void route_request(server *s, conn *c) {
     size_t model_length = 0;
     const route *found = find_route(request->path + (redirected ? sizeof REDIRECTED - 1 : 0), &model, &model_length);
     if (!found) {
-        route_refuse(s, c, ENDPOINT_OTHER, 404, SHAPE_OPENAI, "there is nothing at this path", NULL);
+        respond_refusal(s, c, ENDPOINT_OTHER, 404, SHAPE_OPENAI, "there is nothing at this path", NULL);
     } else if (request->method != found->method && !(request->method == METHOD_HEAD && found->method == METHOD_GET)) {
         wire_head head = {.status = 405, .retry_after_s = -1, .allow = found->method == METHOD_POST ? "POST" : "GET, HEAD"};
-        refuse(s, c, ENDPOINT_OTHER, head, SHAPE_OPENAI, "this path does not know the method", NULL);
+        respond_error(s, c, ENDPOINT_OTHER, head, SHAPE_OPENAI, "this path does not know the method", NULL);
     } else if (found->method == METHOD_GET) {
         serve_page(s, c, (server_endpoint)found->endpoint);
     } else {
         serve_answer(s, c, found, model, model_length, redirected);
-    }
+    }    answer_advance(s, c);
+}
+
+void route_bad_request(server *s, conn *c) {
+    c->request.keep_alive = false;
+    respond_refusal(s, c, ENDPOINT_OTHER, c->request.error_status, SHAPE_OPENAI, c->request.error, NULL);
+    answer_advance(s, c);
 }

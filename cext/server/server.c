@@ -24,80 +24,7 @@
 #define ACCEPTS_PER_TURN 256
 #define ACCEPT_PAUSE_NS (100 * TT_NS_PER_MS)
 
-/* ---- rows ------------------------------------------------------------------------ */
-
-static void close_block(server *s) {
-    pthread_mutex_lock(&s->lock);
-    if (s->columns.closed_count >= SERVER_MAX_BLOCKS || !columns_close_block(&s->columns)) {
-        s->stats.dropped_rows += s->columns.open->rows;
-        s->columns.open->rows = 0;
-    }
-    pthread_mutex_unlock(&s->lock);
-}
-
-void server_add_event(server *s, int64_t request, int32_t event, int64_t handed_ns, event_kind kind, int32_t tokens,
-                      int32_t bytes, bool coalesced) {
-    event_block *block = s->columns.open;
-    uint32_t row = block->rows;
-    block->request_id[row] = request;
-    block->arrival_ns[row] = block->read_ns[row] = handed_ns;
-    block->event[row] = event;
-    block->tokens[row] = tokens;
-    block->bytes[row] = bytes;
-    block->kind[row] = (uint8_t)kind;
-    block->coalesced[row] = coalesced;
-    if (++block->rows == EVENT_ROWS)
-        close_block(s);
-}
-
-void server_add_request(server *s, const server_request_row *row) {
-    if (!s->config.truth)
-        return;
-    pthread_mutex_lock(&s->lock);
-    if (s->rows_count == s->rows_capacity && s->rows_capacity < SERVER_MAX_REQUEST_ROWS) {
-        size_t capacity = s->rows_capacity ? s->rows_capacity * 2 : 256;
-        server_request_row *rows = malloc(capacity * sizeof *rows);
-        if (rows) {
-            for (size_t i = 0; i < s->rows_count; i++)
-                rows[i] = s->rows[(s->rows_first + i) % s->rows_capacity];
-            free(s->rows);
-            s->rows = rows;
-            s->rows_capacity = capacity;
-            s->rows_first = 0;
-        }
-    }
-    if (s->rows_count < s->rows_capacity)
-        s->rows[(s->rows_first + s->rows_count++) % s->rows_capacity] = *row;
-    else
-        s->stats.dropped_rows++;
-    pthread_mutex_unlock(&s->lock);
-}
-
-event_block *server_take_events(server *s) {
-    pthread_mutex_lock(&s->lock);
-    event_block *block = columns_take(&s->columns);
-    pthread_mutex_unlock(&s->lock);
-    return block;
-}
-
-void server_give_events(server *s, event_block *block) {
-    pthread_mutex_lock(&s->lock);
-    columns_recycle(&s->columns, block);
-    pthread_mutex_unlock(&s->lock);
-}
-
-size_t server_take_requests(server *s, server_request_row *rows, size_t room) {
-    pthread_mutex_lock(&s->lock);
-    size_t taken = s->rows_count < room ? s->rows_count : room;
-    for (size_t i = 0; i < taken; i++)
-        rows[i] = s->rows[(s->rows_first + i) % s->rows_capacity];
-    if (taken) {
-        s->rows_first = (s->rows_first + taken) % s->rows_capacity;
-        s->rows_count -= taken;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return taken;
-}
+/* ---- counters -------------------------------------------------------------------- */
 
 void server_read_stats(server *s, server_stats *stats) {
     pthread_mutex_lock(&s->lock);
@@ -107,14 +34,14 @@ void server_read_stats(server *s, server_stats *stats) {
 
 static int64_t timeval_ns(struct timeval t) { return (int64_t)t.tv_sec * TT_NS_PER_S + t.tv_usec * TT_NS_PER_US; }
 
-/* What others may see: the rows so far and the counters. */
+/* Makes the events so far and the counters visible to other threads. */
 static void publish(server *s) {
     struct rusage usage;
     if (getrusage(RUSAGE_THREAD, &usage) == 0) {
         s->stats.cpu_user_ns = timeval_ns(usage.ru_utime);
         s->stats.cpu_system_ns = timeval_ns(usage.ru_stime);
     }
-    close_block(s);
+    truth_close_block(s);
     pthread_mutex_lock(&s->lock);
     s->shared = s->stats;
     pthread_mutex_unlock(&s->lock);
@@ -171,7 +98,7 @@ static void serve_due(server *s) {
             if (s->heap.entries[0].due_ns > s->now_ns)
                 return;
         }
-        conn_due(s, s->heap.entries[0].conn);
+        ready_due(s, s->heap.entries[0].conn);
     }
 }
 
@@ -190,9 +117,9 @@ static void serve_ready(server *s, const struct epoll_event *ready) {
         return;
     }
     if (ready->events & EPOLLIN)
-        conn_readable(s, c);
+        ready_to_read(s, c);
     if (c->phase != CONN_DEAD && ready->events & EPOLLOUT)
-        conn_writable(s, c);
+        ready_to_write(s, c);
 }
 
 static void free_dead(server *s) {

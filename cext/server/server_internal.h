@@ -1,12 +1,23 @@
-/* server_internal.h: what the parts of the simulated server share. Included by server*.c alone.
+/* server_internal.h: the state that the files of the simulated server share, and what they offer each other. Included only
+ * by the files of this folder.
  *
- *   server.c          life, listening socket, loop, hand-over of rows
- *   due_heap.c     who is due next
- *   connection.c     one connection: reading requests, writing, closing
- *   route.c    from a request to an answer or an error
- *   answer.c   an answer as time passes
- *   pieces.c   what of it comes next, and when
- *   wire.c, server_<family>.c   its bytes, in each API's dialect */
+ * Layers, from the bottom up. A file calls only files of lower layers; tests/cext/test_layers.py holds this list. The
+ * files of apis/, model/ and request/ have headers of their own.
+ *
+ *   1  model/        the simulated model: latencies, prefix cache, metrics
+ *      request/      HTTP and JSON of requests
+ *   2  apis/         the bytes of responses, one file per API
+ *   3  due_heap.c    which connection has something to do next
+ *      truth.c       rows of what was done, until another thread takes them
+ *      pieces.c      an answer as a sequence of pieces: which is next, when it may leave, its bytes
+ *   4  connection.c  opening, writing, closing
+ *   5  respond.c     responses that are sent at once: pages and errors
+ *   6  answer.c      an answer over time
+ *   7  route.c       from a request to an answer, a page or an error
+ *   8  ready.c       connections that can be read or written, or whose time has come
+ *   9  server.c      life, the listening socket, the loop
+ *
+ * Calls back up: none. */
 #ifndef TT_SERVER_INTERNAL_H
 #define TT_SERVER_INTERNAL_H
 
@@ -111,45 +122,80 @@ struct server {
     server_stats shared;
 };
 
-/* due_heap.c */
+/* ---- due_heap.c ---- */
+
+/* Makes room for `count` connections. Returns false when memory is out. */
 bool heap_reserve(due_heap *heap, uint32_t count);
 void heap_free(due_heap *heap);
-void heap_set(due_heap *heap, conn *c, int64_t due_ns);   /* NEVER takes it out */
+/* Inserts or moves a connection; NEVER removes it. The heap must have room for all open connections. */
+void heap_set(due_heap *heap, conn *c, int64_t due_ns);
 
-/* connection.c */
+/* ---- truth.c ---- */
+
+/* Appends an event to the open block. handed_ns: when it was handed to the kernel. */
+void truth_add_event(server *s, int64_t request, int32_t event, int64_t handed_ns, event_kind kind, int32_t tokens,
+                     int32_t bytes, bool coalesced);
+/* Closes the open block of events, so that it can be taken. */
+void truth_close_block(server *s);
+/* Begins the row of the request on `c`, which has just arrived. */
+void truth_begin_row(server *s, conn *c, server_endpoint endpoint);
+/* Ends the row of the request on `c`, if it has one, and frees the answer's text. */
+void truth_end_row(server *s, conn *c, outcome how);
+
+/* ---- connection.c ---- */
+
+/* Takes ownership of an accepted socket. */
 void conn_open(server *s, int fd);
-void conn_readable(server *s, conn *c);
-void conn_writable(server *s, conn *c);
-void conn_due(server *s, conn *c);
+/* Closes a connection and ends the row of its request; reset: with RST. Its memory is freed after the current batch of events. */
 void conn_close(server *s, conn *c, bool reset);
+/* Ends our direction, and discards what the peer still sends until it closes, for 1 s at most. */
 void conn_linger(server *s, conn *c);
+/* Sets the epoll events that are watched. */
 void conn_watch(server *s, conn *c, uint32_t events);
-/* Bytes that the kernel took; -1: the connection is broken. Under TLS all are taken and encrypted, now_ns is
- * then read again, and what of that the kernel does not take blocks the connection. */
+/* Starts the time after which an idle connection is closed. */
+void conn_wait_idle(server *s, conn *c);
+/* Sends bytes. Returns how many were taken, or -1 if the connection is broken. Without TLS the kernel takes as many as fit. Under TLS
+ * all are encrypted, then now_ns is read again; what the kernel does not take blocks the connection. */
 ssize_t conn_send(server *s, conn *c, const char *bytes, size_t length);
-/* Sends, and keeps what the kernel does not take. false: the connection is broken, or memory out. */
+/* Sends bytes and keeps those that the kernel does not take. Returns false when the connection is broken or memory is out. */
 bool conn_send_all(server *s, conn *c, const char *bytes, size_t length);
-/* The answer is complete: the next request, or the end of the connection. Does not read what is held. */
+/* Sends what TLS has encrypted. Returns false when the connection is broken. */
+bool conn_flush(server *s, conn *c);
+/* The answer is complete: waits for the next request, or ends the connection. Does not parse the bytes in `held`. */
 void conn_answered(server *s, conn *c);
-void conn_read_held(server *s, conn *c);
 
-/* route.c */
-void route_request(server *s, conn *c);
-void route_refuse(server *s, conn *c, server_endpoint endpoint, uint16_t status, wire_shape shape, const char *message,
-                  const char *param);
+/* ---- respond.c ---- */
 
-/* answer.c */
-void answer_start(server *s, conn *c, const api_request *ask);
+/* Sends a head and a body, and leaves the answer in STAGE_OVER: call answer_advance next. */
+void respond_whole(server *s, conn *c, server_endpoint endpoint, wire_head *head, const char *body, size_t length);
+/* Responds with the status of `head` and an error body. param: the field that is wrong, or NULL. Call answer_advance next. */
+void respond_error(server *s, conn *c, server_endpoint endpoint, wire_head head, wire_shape shape, const char *message,
+                   const char *param);
+/* Refuses a request with a status. Call answer_advance next. */
+void respond_refusal(server *s, conn *c, server_endpoint endpoint, uint16_t status, wire_shape shape, const char *message,
+                     const char *param);
+
+/* ---- answer.c ---- */
+
+/* Begins the answer to a request: looks up its prompts in the prefix cache and sets its due times. Call answer_advance next. */
+void answer_start(server *s, conn *c, const api_request *request);
+/* Sends what is due of the answer, and sets when more is due. Does nothing unless the connection is answering. */
 void answer_advance(server *s, conn *c);
-/* The connection goes: the row is written. */
-void answer_abandon(server *s, conn *c);
-/* What the row of a request for an answer says from the start. */
-void answer_begin_row(server *s, conn *c, server_endpoint endpoint);
-void answer_end_row(server *s, conn *c, outcome how);
 
-/* server.c */
-void server_add_event(server *s, int64_t request, int32_t event, int64_t handed_ns, event_kind kind, int32_t tokens,
-                      int32_t bytes, bool coalesced);
-void server_add_request(server *s, const server_request_row *row);
+/* ---- route.c ---- */
+
+/* Answers the request on `c`, which is complete. */
+void route_request(server *s, conn *c);
+/* Answers a request that cannot be parsed; the connection ends with the answer. */
+void route_bad_request(server *s, conn *c);
+
+/* ---- ready.c ---- */
+
+/* epoll has reported the connection as readable. */
+void ready_to_read(server *s, conn *c);
+/* epoll has reported the connection as writable. */
+void ready_to_write(server *s, conn *c);
+/* The connection's time in the heap has come. */
+void ready_due(server *s, conn *c);
 
 #endif

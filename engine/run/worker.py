@@ -68,7 +68,7 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int, send_order_fd: int) -
         keep_text=setup.keep_text,
         needs_end=setup.needs_end,
         lines=setup.lines,
-        wanted_fd=wanted_fd,
+        follower_feed_fd=wanted_fd,
         ahead_ns=AHEAD_NS,
         floors=setup.floors,
         live_history=setup.live_history,

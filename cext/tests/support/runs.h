@@ -179,7 +179,7 @@ static totals run(reactor_config config, reactor_rows rows, int64_t give_up_afte
     ours.fd = fds[1];
     ours.wanted = wanted[1];
     config.channel_fd = fds[0];
-    config.wanted_fd = wanted[0];
+    config.follower_feed_fd = wanted[0];
     rows.request_ids = ids;
     reactor *r = reactor_new(&config, &rows);
     CHECK(r != NULL);
