@@ -157,9 +157,7 @@ def summarize(
     opened = [measured(tape) for tape in every]
     if dialect is None:
         if merge:
-            raise UserError(
-                "merge goes with a dialect, as in dialect='genai-perf'; tokentape's own summary is of one tape"
-            )
+            raise UserError("merge needs a dialect, as in dialect='genai-perf'; tokentape's own summary is of one tape")
         summaries = [tape.summary(slos, max_failures=max_failures) for tape in opened]
         return summaries[0] if alone else summaries
     objectives = parsed_slos(slos)
