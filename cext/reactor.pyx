@@ -1,4 +1,4 @@
-"""The reactor's face: made from a configuration and a schedule, driven by an event loop."""
+"""Python interface of the reactor, which an event loop drives."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EINVAL, errno
@@ -31,9 +31,9 @@ cdef extern from "schedule/schedule.h" nogil:
         const int64_t *think_ns
         bint floors
         int64_t ahead_ns
-        const int64_t *also_row
-        const int64_t *also_parent
-        int64_t also_count
+        const int64_t *fan_in_row
+        const int64_t *fan_in_parent
+        int64_t fan_in_count
     ctypedef struct schedule_slots:
         const int64_t *opens_ns
         int64_t count
@@ -132,7 +132,7 @@ def check_tls(bytes host, *, bytes ca_file=None, bytes store_file=None, bytes st
 
 cdef class Reactor:
     cdef reactor *ptr
-    cdef Dialect dialect        # the reactor reads these: kept alive here
+    cdef Dialect dialect        # kept alive here, because the reactor reads them
     cdef bytes tunnel
     cdef tls_context *tls
 
@@ -145,16 +145,16 @@ cdef class Reactor:
                   bytes store_file=None, bytes store_dir=None, bint insecure=False,
                   uint32_t max_in_flight=0, uint32_t max_prefilling=0, int64_t stop_ns=0,
                   const int64_t[::1] cancel_after_ns=None, const int64_t[::1] slot_opens_ns=None, bint lines=False,
-                  const int64_t[::1] also_row=None, const int64_t[::1] also_parent=None,
+                  const int64_t[::1] fan_in_row=None, const int64_t[::1] fan_in_parent=None,
                   int send_order_fd=-1, int32_t send_order_worker=0, int32_t send_order_workers=0):
         cdef reactor_config config
         cdef reactor_rows plan
         cdef schedule_links links
         cdef schedule_slots slots
         if due_ns.shape[0] != request_ids.shape[0]:
-            raise ValueError(f"{due_ns.shape[0]} due times for {request_ids.shape[0]} requests")
+            raise ValueError(f"due_ns has {due_ns.shape[0]} elements and request_ids {request_ids.shape[0]}")
         if PyBytes_GET_SIZE(address) > <Py_ssize_t>sizeof(config.route.address):
-            raise ValueError("the socket address is too long")
+            raise ValueError("address is longer than a struct sockaddr_storage")
         memset(&config, 0, sizeof(config))
         memcpy(&config.route.address, PyBytes_AS_STRING(address), PyBytes_GET_SIZE(address))
         config.route.address_length = <uint32_t>PyBytes_GET_SIZE(address)
@@ -195,7 +195,7 @@ cdef class Reactor:
             plan.request_ids = &request_ids[0]
         if cancel_after_ns is not None and rows:
             if cancel_after_ns.shape[0] != rows:
-                raise ValueError(f"{cancel_after_ns.shape[0]} times of cancellation for {rows} requests")
+                raise ValueError(f"cancel_after_ns has {cancel_after_ns.shape[0]} elements for {rows} requests")
             plan.cancel_after_ns = &cancel_after_ns[0]
         memset(&slots, 0, sizeof(slots))
         if slot_opens_ns is not None and slot_opens_ns.shape[0]:
@@ -206,23 +206,24 @@ cdef class Reactor:
         links.ahead_ns = ahead_ns
         if parent is not None and think_ns is not None and rows:
             if parent.shape[0] != rows or think_ns.shape[0] != rows:
-                raise ValueError(f"{parent.shape[0]} parents and {think_ns.shape[0]} think times for {rows} requests")
+                raise ValueError(f"parent has {parent.shape[0]} elements and think_ns {think_ns.shape[0]} for {rows} requests")
             links.parent = &parent[0]
             links.think_ns = &think_ns[0]
-        if also_row is not None and also_parent is not None and also_row.shape[0]:
-            if parent is None or also_row.shape[0] != also_parent.shape[0]:
-                raise ValueError(f"{also_row.shape[0]} rows wait for {also_parent.shape[0]} further ones; each needs a parent too")
-            links.also_row = &also_row[0]
-            links.also_parent = &also_parent[0]
-            links.also_count = also_row.shape[0]
+        if fan_in_row is not None and fan_in_parent is not None and fan_in_row.shape[0]:
+            if parent is None or fan_in_row.shape[0] != fan_in_parent.shape[0]:
+                raise ValueError(f"fan_in_row has {fan_in_row.shape[0]} elements and fan_in_parent {fan_in_parent.shape[0]}; "
+                                 "they must be as many, and each row needs a parent too")
+            links.fan_in_row = &fan_in_row[0]
+            links.fan_in_parent = &fan_in_parent[0]
+            links.fan_in_count = fan_in_row.shape[0]
         if tls_host is not None:
             self.tls = client_context(tls_host, ca_file, store_file, store_dir, insecure)
         config.route.tls = self.tls
         self.ptr = reactor_new(&config, &plan)
         if self.ptr is NULL:
             if errno == EINVAL:
-                raise ValueError("due times and slots' openings must be ascending and not below 0, what a row waits for must "
-                                 "stand above it, and a time of cancellation must be -1 or more")
+                raise ValueError("due_ns and slot_opens_ns must be ascending and not negative, a row can wait only for rows "
+                                 "above it, and cancel_after_ns must be -1 or more")
             raise OSError(errno, f"the reactor cannot start: {os.strerror(errno)}")
 
     def __dealloc__(self):
@@ -250,8 +251,8 @@ cdef class Reactor:
             reactor_cancel(self.ptr)
 
 
-def send_order_page_size(int32_t count):
-    return send_order_size(count)
+def send_order_page_size(int32_t workers):
+    return send_order_size(workers)
 
 
 def die_with_parent(int signal_number):
@@ -260,7 +261,7 @@ def die_with_parent(int signal_number):
 
 
 def wake_exactly():
-    # The kernel may delay a wake-up by the timer slack, 50 us by default, to join it with others.
+    # The kernel may delay a wake-up by the timer slack, 50 us by default, to combine it with others.
     if prctl(PR_SET_TIMERSLACK, <unsigned long>1) != 0:
         raise OSError(errno, os.strerror(errno))
     time_slice_request_short()

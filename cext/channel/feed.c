@@ -42,7 +42,7 @@ static void add_item(feed *f, feed_item *item) {
     f->waiting_rows++;
 }
 
-/* Cuts what stands in the buffer into frames. false: broken. */
+/* Splits the buffer into frames. Returns false when it holds no valid frame or memory is out. */
 static bool parse(feed *f) {
     while (f->end - f->start >= sizeof(feed_header)) {
         feed_header header;
@@ -95,7 +95,7 @@ feed_result feed_step(feed *f) {
         free_items(f);
     size_t got;
     if (f->partial) {
-        /* a long body goes straight to where it will be sent from */
+        /* the rest of a long request is read straight into its item */
         size_t missing = f->partial->length - f->partial_read;
         feed_result result = read_step(f, f->partial->bytes + f->partial_read, missing < 4 * FEED_BUFFER ? missing : 4 * FEED_BUFFER, &got);
         if (result != FEED_PROGRESS)

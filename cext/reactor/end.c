@@ -7,11 +7,11 @@
 
 #define SLOT_REST_NS (100 * TT_NS_PER_MS)
 
-/* What follows a request is due from now on, or never. */
+/* Makes due what follows a request, or gives it up. */
 static void follow(reactor *r, const request_record *record, int64_t row) {
     if (r->stopped)
         return;
-    /* A server that refuses connections does so within microseconds: without a rest its slots would spin. */
+    /* A server refuses connections within microseconds: without a pause the slots would spin. */
     bool rests = r->plan.slots && record->outcome == OUTCOME_CONNECT_ERROR;
     int64_t free_ns = record->end_ns + (rests ? SLOT_REST_NS : 0);
     if (record->outcome == OUTCOME_OK || r->config.go_on_after_failure)
@@ -23,7 +23,7 @@ static void follow(reactor *r, const request_record *record, int64_t row) {
 void end_request(reactor *r, conn *c) {
     report_request(r, &c->stream);
     if (r->plan.parent && r->config.live_history)
-        report_flush_records(r);         /* the controller writes what follows from this reply */
+        report_flush_records(r);         /* the controller needs this response for the follower's request */
     follow(r, &c->stream.record, c->row);
     limits_count_end(r, c->prefilling, c->stream.record.end_ns);
     cancel_remove(r, c);
@@ -87,7 +87,7 @@ void end_broken(reactor *r, conn *c, int error) {
     if (!error && silent)
         error = c->error;
     bool reset = error == ECONNRESET || error == EPIPE;
-    bool cut = !error && !silent && transport_was_cut(&c->line);   /* its end may be anybody's */
+    bool cut = !error && !silent && transport_was_cut(&c->line);   /* without close_notify the end may be forged */
     char text[TRANSPORT_TEXT + 32];
     if (error == EPROTO)
         snprintf(text, sizeof text, "the connection broke: %s", transport_reason(&c->line));

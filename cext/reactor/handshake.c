@@ -2,7 +2,7 @@
 
 #define HANDSHAKES_PER_TURN 2
 
-/* A step towards a connection that can be used. */
+/* Does one step of opening a connection, and uses the connection if it is open then. */
 static void advance(reactor *r, conn *c, uint32_t mask) {
     char text[TRANSPORT_TEXT];
     bool open = transport_advance(&c->line, &r->config.route, r->buffers, text);

@@ -5,8 +5,8 @@ bool limits_are_reached(const reactor *r) {
            (r->config.max_prefilling && r->prefilling >= r->config.max_prefilling);
 }
 
-/* Something ended or has its token: what a cap holds back is looked at again. All that was due before this instant has waited
- * for it, since order is kept. */
+/* A request ended or has its first token: lets the loop try again what a limit holds back. Requests leave in order, so every
+ * request that was due before at_ns has waited for this. */
 static void make_room(reactor *r, int64_t at_ns) {
     if (r->limited) {
         r->limited = false;

@@ -9,7 +9,7 @@
 
 #define TICK_NS (20 * TT_NS_PER_MS)       /* housekeeping */
 #define STATUS_TICKS 10
-#define SWEEP_SHARE 16                    /* a tick looks at this share of the connections, and at no fewer than SWEEP_MIN */
+#define SWEEP_SHARE 16                    /* a tick checks one part in this many of the connections, and at least SWEEP_MIN */
 #define SWEEP_MIN 256
 
 static void check_timeouts(reactor *r, conn *c) {
@@ -32,7 +32,7 @@ static void sweep(reactor *r) {
             r->sweep_at = 0;
         conn *c = r->conns[r->sweep_at];
         check_timeouts(r, c);
-        if (c->state != CONN_DEAD)      /* else another took its place */
+        if (c->state != CONN_DEAD)      /* a dead one was replaced by the last */
             r->sweep_at++;
         if (r->sweep_at == r->conn_count)
             return;
@@ -53,21 +53,21 @@ static void tick(reactor *r) {
     }
 }
 
-/* A connection that has waited for its next token has left the caches: its lines are fetched while the one before it is
- * still being read. `who` may be another descriptor's tag: a prefetch harms nobody. */
+/* Fetches a connection into the caches while the one before it is still being read: it has left them while it waited for its next
+ * token. `who` may be the tag of another descriptor; a prefetch of any address is harmless. */
 static void prefetch_conn(const char *who) {
     for (size_t at = 0; at < sizeof(conn); at += 64)
         __builtin_prefetch(who + at, 1);
 }
 
-/* Ends the requests whose planned cancellation is due, with all that has arrived for them until now. */
+/* Cancels the requests whose planned cancellation is due, after reading all that has arrived for them. */
 static void cancel_due(reactor *r) {
     for (uint32_t n = r->cancel_count; n && cancel_next_at(r) <= r->now_ns; n--) {
         conn *c = r->cancels[0];
         int64_t row = c->row, after_ns = r->cancel_after_ns[row];
         receive_all(r, c, 0);
         if (c->state != CONN_BUSY || c->row != row)
-            continue;                    /* that was its end */
+            continue;                    /* it ended with what arrived */
         char text[96];
         snprintf(text, sizeof text, "cancelled by the client %.6g s after it was sent, as planned", (double)after_ns / 1e9);
         end_failed(r, c, OUTCOME_CANCELLED, text);
@@ -102,7 +102,7 @@ static bool is_finished(const reactor *r) {
     return r->plan.start_ns != SCHEDULE_NEVER && r->plan.left == 0 && r->status.active == 0 && r->parked_count == 0;
 }
 
-/* What can wait until what is due is sent. false: there was no handshake to go on with. */
+/* Does the work that can wait until due requests are sent. Returns true when a handshake step was queued. */
 static bool keep_house(reactor *r) {
     bool opened = handshake_continue_some(r);
     if (r->now_ns >= r->next_tick_ns)
@@ -127,9 +127,10 @@ bool reactor_run(reactor *r, int64_t budget_ns) {
     if (r->done)
         return true;
     for (;;) {
-        /* Without a timeout: one of its own would have the kernel program the clock for each sleep, and the armed timer, at the
-         * latest that of the next tick, ends every wait. */
-        bool close = timer_is_close(r), sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->follower_feed_ready && !r->handshakes;
+        /* No timeout: the armed timer ends every wait, at the latest at the next tick, and a timeout would make the kernel program
+         * the clock for each sleep. */
+        bool close = timer_is_close(r);
+        bool sleeps = r->now_ns < leave_ns && !close && !r->feed_ready && !r->follower_feed_ready && !r->handshakes;
         if (sleeps)
             timer_arm(r, false);
         int64_t before_ns = r->now_ns;
@@ -199,7 +200,8 @@ void reactor_begin(reactor *r, int64_t start_ns) {
 
 int reactor_fd(const reactor *r) { return r->epfd; }
 
-/* Copies what of the rows is not the schedule's. 0; -1 memory out; -2 a time of cancellation that is none. */
+/* Copies the columns of the rows that the schedule does not copy. Returns 0; -1: memory is out; -2: a cancel_after_ns is below
+ * -1. */
 static int take_rows(reactor *r, const reactor_rows *rows) {
     size_t size = (size_t)(rows->count ? rows->count : 1) * sizeof(int64_t);
     r->rows = rows->count;
@@ -233,7 +235,8 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
         bad = schedule_init(&r->plan, rows->due_ns, rows->count, rows->links, rows->slots);
     if (bad || r->epfd < 0 || r->timerfd < 0 || !r->buffers || !columns_init(&r->columns) ||
         !feed_init(&r->feed, config->channel_fd, config->feed_limit) ||
-        (config->send_order_workers && !send_order_open(&r->order, config->send_order_fd, config->send_order_worker, config->send_order_workers)) ||
+        (config->send_order_workers &&
+         !send_order_open(&r->order, config->send_order_fd, config->send_order_worker, config->send_order_workers)) ||
         !pool_watch(r, r->timerfd, EPOLLIN | EPOLLET, &r->timerfd) ||
         !pool_watch(r, config->channel_fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &r->feed) || !requests_prepare(r)) {
         int error = bad < -1 ? EINVAL : errno ? errno : ENOMEM;
@@ -246,7 +249,7 @@ reactor *reactor_new(const reactor_config *config, const reactor_rows *rows) {
     r->now_ns = clock_mono_ns();
     r->offset_ns = clock_offset_ns();
     r->next_tick_ns = r->now_ns + TICK_NS;
-    r->lead_ns = 100 * TT_NS_PER_US;     /* until sleeps have told */
+    r->lead_ns = 100 * TT_NS_PER_US;     /* until sleeps have been measured */
     r->poll_left_ns = TICK_NS / TIMER_POLL_SHARE;
     r->feed_ready = true;
     timer_arm(r, false);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* The read's stamp on CLOCK_MONOTONIC: the kernel's when it is there and can be true. */
+/* Returns the stamp of a read on CLOCK_MONOTONIC: the kernel's if there is one and it can be right, else read_ns. */
 static int64_t arrival(reactor *r, stream *s, int64_t stamp_unix_ns, int64_t read_ns) {
     if (stamp_unix_ns && !r->distrust_stamps) {
         int64_t stamp = stamp_unix_ns - r->offset_ns;
@@ -17,7 +17,7 @@ static int64_t arrival(reactor *r, stream *s, int64_t stamp_unix_ns, int64_t rea
     return read_ns;
 }
 
-/* The response is whole: back to the pool, or closed. */
+/* The response is complete: ends the request, and keeps or closes the connection. left: bytes after the response. */
 static void completed(reactor *r, conn *c, size_t left) {
     bool reusable = r->config.reuse && stream_keep_alive(&c->stream) && left == 0 && c->sent == c->length;
     end_request(r, c);
@@ -35,7 +35,7 @@ void receive_all(reactor *r, conn *c, uint32_t mask) {
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return;
         r->now_ns = clock_mono_ns();
-        if (c->state == CONN_IDLE) {     /* closed by the server, or bytes that nobody asked for */
+        if (c->state == CONN_IDLE) {     /* the server closed it, or sent bytes without a request */
             pool_drop(r, c);
             return;
         }
@@ -66,7 +66,7 @@ void receive_all(reactor *r, conn *c, uint32_t mask) {
         if (c->state == CONN_DEAD)
             return;
         send_due(r);
-        /* Edge-triggered: a short read has emptied the socket, unless the peer's close waits behind the data. */
+        /* Edge-triggered: a short read has emptied the socket, unless the server's close comes after the data. */
         if (c->state == CONN_DEAD || (!read.more && !(mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))))
             return;
     }

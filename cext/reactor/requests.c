@@ -46,7 +46,7 @@ feed_item *requests_take_waiting(reactor *r) {
 bool requests_read(reactor *r) {
     feed_result result = feed_step(&r->feed);
     r->feed_ready = result == FEED_PROGRESS;
-    r->feed_full = result == FEED_FULL;  /* goes on when a request has left */
+    r->feed_full = result == FEED_FULL;  /* reading continues when a request has been taken */
     if (result == FEED_BROKEN)
         r->feed.closed = true;
     return !r->feed.closed && !r->follower_feed.closed;
@@ -65,7 +65,7 @@ void requests_read_followers(reactor *r) {
             continue;
         }
         r->ready[row] = item;
-        if (r->parked[row]) {            /* it had been due before */
+        if (r->parked[row]) {            /* it was due before it arrived */
             r->parked[row] = 0;
             item->missed = true;
             r->parked_count--;

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define SEND_ORDER_PATIENCE_NS (5 * TT_NS_PER_MS)  /* after a due time: longer than nearly every pause that the kernel makes */
-#define PREOPEN_AT_ONCE 256               /* handshakes begun ahead of need that may be under way */
+/* Another worker is waited for until this long after the due time: the kernel rarely pauses a worker longer. */
+#define SEND_ORDER_PATIENCE_NS (5 * TT_NS_PER_MS)
+#define PREOPEN_AT_ONCE 256               /* upper limit of handshakes in progress that were begun ahead of need */
 #define RETAIN_LIMIT (64u << 20)
 
-/* The root that leaves next, as the tape names it. While something holds back what is due, other workers shall not wait for it. */
+/* Returns the id of the root that is sent next. Returns SEND_ORDER_NONE while due requests are held back: other workers must not
+ * wait for them. */
 static int64_t next_root(const reactor *r) {
     return r->plan.next < r->plan.rows && !is_held_back(r) ? r->request_ids[r->plan.next] : SEND_ORDER_NONE;
 }
@@ -37,10 +39,10 @@ void send_more(reactor *r, conn *c) {
         if (n == 0)
             n = transport_write(&c->line, rest, c->length - c->sent);
         if (n == -EAGAIN || n == -EWOULDBLOCK)
-            return;                      /* EPOLLOUT brings us back */
+            return;                      /* continues with EPOLLOUT */
         if (n == -EPIPE || n == -ECONNRESET) {
-            /* The server hung up on us, perhaps after an answer (413, 401) that is still to be read: epoll reports the
-             * hang-up, and receiving comes to what stands before it. */
+            /* The server closed the connection, perhaps after a response (413, 401) that is still to be read. epoll reports
+             * the close, and receive_all() reads the response first. */
             c->error = (int)-n;
             return;
         }
@@ -79,7 +81,8 @@ void send_stop(reactor *r) {
 
 static bool is_follower(const reactor *r, int64_t row) { return r->plan.parent && r->plan.parent[row] >= 0; }
 
-/* A root whose request is not here holds up those behind it, in the plan's order; a follower holds up nobody. True: go on. */
+/* Handles a due row whose request has not arrived. A root holds up the roots after it, because they leave in order; a follower is
+ * parked. Returns true to go on with other rows. */
 static bool is_missing(reactor *r, int64_t row) {
     if (is_follower(r, row)) {
         schedule_pop(&r->plan);
@@ -91,23 +94,23 @@ static bool is_missing(reactor *r, int64_t row) {
     r->status.starved += !r->starving;
     r->starving = true;
     if (r->feed.ended || r->feed.closed)
-        send_stop(r);                    /* the controller gave up: it knows which rows it never sent */
+        send_stop(r);                    /* the controller gave up; it knows which rows it did not deliver */
     return false;
 }
 
 static bool must_wait(const reactor *r) { return r->waiting || !r->idle.first; }
 
-/* Makes sure that a handshake is under way for one more request that waits. False: no more connections may be open. Another
- * failure is the request's own: `connect_errno`. */
+/* Makes sure that a connection is idle or being opened for one more request. Returns false when no more connections may be
+ * open. Any other failure is the request's own: connect_errno. */
 static bool can_send(reactor *r) {
     r->connect_errno = 0;
     if (!must_wait(r) || r->opening.count > r->waiting_count || pool_open(r))
         return true;
     r->connect_errno = errno;
-    return (errno != EMFILE && errno != EAGAIN) || !r->conn_count;   /* EAGAIN: a Unix socket's backlog is full */
+    return (errno != EMFILE && errno != EAGAIN) || !r->conn_count;   /* EAGAIN: the backlog of a Unix socket is full */
 }
 
-/* Sends it, or has it wait for a connection that is being made. */
+/* Sends a request, lets it wait for a connection that is being opened, or ends it with connect_errno. */
 static void send_or_wait(reactor *r, feed_item *item) {
     limits_count_start(r, item);
     if (r->reserved && (!r->plan.slots || is_follower(r, item->row)))
@@ -172,5 +175,5 @@ void send_prepare(reactor *r) {
         wanted = r->config.max_in_flight - r->status.active;
     while ((int64_t)r->idle.count + r->opening.count < wanted && r->opening.count < PREOPEN_AT_ONCE)
         if (!pool_open(r))
-            return;                      /* the request that needs it will meet the error, and tell */
+            return;                      /* the request that needs the connection will meet the error and report it */
 }

@@ -4,13 +4,13 @@
 
 #define LEAD_MAX_NS (200 * TT_NS_PER_US)
 #define LEAD_STEP_NS 100
-#define DEFER_NS (100 * TT_NS_PER_US)      /* before a due time */
-#define DEFER_LIMIT_NS (2 * TT_NS_PER_MS)  /* at a stretch */
-#define DEFER_ROWS 16                      /* fewer requests at hand than that: reading them comes first */
+#define DEFER_NS (100 * TT_NS_PER_US)      /* put off housekeeping this long before a due time */
+#define DEFER_LIMIT_NS (2 * TT_NS_PER_MS)  /* but no longer than this without a break */
+#define DEFER_ROWS 16                      /* with fewer requests at hand, reading requests comes first */
 
-/* A sleeper wakes 10 to 100 us after its time: so long a processor takes to come back from its rest. So the timer is set earlier,
- * by what all but one sleep of 32 were late (the steps up and down are in balance there), and what is left of the wait is polled
- * away, as long as that takes no more than a TIMER_POLL_SHARE of the time. config.spin_ns is the user's own lead, without that limit. */
+/* A sleep ends 10 to 100 us late, because an idle processor needs that long to wake up. So the timer is set earlier, by the lateness
+ * that 31 of 32 sleeps do not exceed (there the steps up and down balance). The rest of the wait is polled, as long as polling
+ * takes at most one part in TIMER_POLL_SHARE of the time. config.spin_ns is the user's own lead, without that limit. */
 static void learn_lead(reactor *r, int64_t late_ns) {
     r->lead_ns += late_ns > r->lead_ns ? 31 * LEAD_STEP_NS : -LEAD_STEP_NS;
     r->lead_ns = r->lead_ns > LEAD_MAX_NS ? LEAD_MAX_NS : r->lead_ns < 0 ? 0 : r->lead_ns;
@@ -25,7 +25,7 @@ bool timer_is_close(const reactor *r) {
     return !is_held_back(r) && schedule_next_at(&r->plan) - r->now_ns <= lead(r);
 }
 
-/* Requests that are not here yet, and followers that are asked for, may be the next that are due. */
+/* Returns true when no request that has still to be read can be due next. */
 static bool is_supplied(const reactor *r) {
     return !r->follower_feed_ready && !r->asking && (!r->feed_ready || r->feed.waiting_rows >= DEFER_ROWS);
 }

@@ -19,26 +19,26 @@ static int64_t *copied(const int64_t *values, int64_t rows) {
     return copy;
 }
 
-/* What waits for row r, as a child in the tree or besides, is child[first_child[r] .. first_child[r + 1]). */
+/* Lists the rows that wait for row r, as followers or by fan-in, in child[first_child[r] .. first_child[r + 1]). */
 static bool list_children(schedule *plan, const schedule_links *links) {
     size_t rows = (size_t)plan->rows;
     plan->first_child = calloc(rows + 2, sizeof *plan->first_child);
-    plan->child = malloc((rows + (size_t)links->also_count + 1) * sizeof *plan->child);
+    plan->child = malloc((rows + (size_t)links->fan_in_count + 1) * sizeof *plan->child);
     if (!plan->first_child || !plan->child)
         return false;
-    int64_t *count = plan->first_child + 1;   /* shifted by one: filling makes each entry the beginning of the next */
+    int64_t *count = plan->first_child + 1;   /* shifted by one: filling the lists turns each end into the next beginning */
     for (int64_t row = 0; row < plan->rows; row++)
         if (!is_root(plan, row))
             count[plan->parent[row] + 1]++;
-    for (int64_t i = 0; i < links->also_count; i++)
-        count[links->also_parent[i] + 1]++;
+    for (int64_t i = 0; i < links->fan_in_count; i++)
+        count[links->fan_in_parent[i] + 1]++;
     for (size_t row = 1; row <= rows; row++)
         count[row] += count[row - 1];
     for (int64_t row = 0; row < plan->rows; row++)
         if (!is_root(plan, row))
             plan->child[count[plan->parent[row]]++] = row;
-    for (int64_t i = 0; i < links->also_count; i++)
-        plan->child[count[links->also_parent[i]]++] = links->also_row[i];
+    for (int64_t i = 0; i < links->fan_in_count; i++)
+        plan->child[count[links->fan_in_parent[i]]++] = links->fan_in_row[i];
     return true;
 }
 
@@ -49,8 +49,8 @@ static bool count_waits(schedule *plan, const schedule_links *links) {
         return false;
     for (int64_t row = 0; row < plan->rows; row++)
         plan->waits[row] = !is_root(plan, row);
-    for (int64_t i = 0; i < links->also_count; i++)
-        plan->waits[links->also_row[i]]++;
+    for (int64_t i = 0; i < links->fan_in_count; i++)
+        plan->waits[links->fan_in_row[i]]++;
     return true;
 }
 
@@ -60,8 +60,8 @@ static bool links_are_right(const schedule_links *links, int64_t rows) {
         if (parent >= row || (parent >= 0 && links->think_ns[row] < 0))
             return false;
     }
-    for (int64_t i = 0; i < links->also_count; i++) {
-        int64_t row = links->also_row[i], parent = links->also_parent[i];
+    for (int64_t i = 0; i < links->fan_in_count; i++) {
+        int64_t row = links->fan_in_row[i], parent = links->fan_in_parent[i];
         if (parent < 0 || parent >= row || row >= rows || links->parent[row] < 0)
             return false;
     }
@@ -80,7 +80,7 @@ static int link_rows(schedule *plan, const schedule_links *links) {
         return -1;
     if (!plan->parent || !plan->think_ns || !plan->state || !plan->heap || !list_children(plan, links))
         return -1;
-    if (links->also_count && !count_waits(plan, links))
+    if (links->fan_in_count && !count_waits(plan, links))
         return -1;
     for (int64_t row = 0; row < plan->rows; row++)
         if (!is_root(plan, row))
@@ -88,7 +88,7 @@ static int link_rows(schedule *plan, const schedule_links *links) {
     return 0;
 }
 
-/* When the earliest free slot came free or opens. */
+/* Returns when the earliest free slot became free or opens. */
 static int64_t slot_at(const schedule *plan) {
     int64_t at = plan->opened < plan->slots ? plan->opens_ns[plan->opened] : SCHEDULE_NEVER;
     if (plan->free_count && plan->free_ns[plan->free_first] < at)
@@ -96,13 +96,13 @@ static int64_t slot_at(const schedule *plan) {
     return at;
 }
 
-/* The next root is due as soon as a slot is. */
+/* Makes the next root due when a slot is free. */
 static void offer_slot(schedule *plan) {
     if (plan->next < plan->rows)
         plan->due_ns[plan->next] = slot_at(plan);
 }
 
-/* The root that leaves takes the slot that made it due. */
+/* Takes the slot that made the next root due. */
 static void take_slot(schedule *plan) {
     if (plan->free_count && plan->free_ns[plan->free_first] == slot_at(plan)) {
         plan->free_first = (plan->free_first + 1) % plan->slots;
@@ -111,7 +111,7 @@ static void take_slot(schedule *plan) {
         plan->slots_seen = plan->opened;
 }
 
-/* So many rows of a session have ended or been given up, the last of them at end_ns. */
+/* `count` rows of a session have ended or been given up, the last of them at end_ns: frees its slot if none is left. */
 static void leave_slot(schedule *plan, int64_t row, int64_t count, int64_t end_ns) {
     if (!plan->slots)
         return;
@@ -121,7 +121,7 @@ static void leave_slot(schedule *plan, int64_t row, int64_t count, int64_t end_n
         if (*open)
             return;
     }
-    /* Ends come in order but for slots that rest (end.c): those stand behind what is free before them. */
+    /* Ends come in order, except for slots with a pause (reactor/end.c): keep the ring sorted. */
     int64_t place = plan->free_first + plan->free_count++, free_ns = end_ns - plan->start_ns;
     for (; place > plan->free_first && plan->free_ns[(place - 1) % plan->slots] > free_ns; place--)
         plan->free_ns[place % plan->slots] = plan->free_ns[(place - 1) % plan->slots];
@@ -129,7 +129,7 @@ static void leave_slot(schedule *plan, int64_t row, int64_t count, int64_t end_n
     offer_slot(plan);
 }
 
-/* Each session's root, and how many rows it has. */
+/* Finds the root of each row, and counts the rows of each session. */
 static bool count_sessions(schedule *plan) {
     plan->root = malloc(((size_t)plan->rows + 1) * sizeof *plan->root);
     plan->open_rows = calloc((size_t)plan->rows + 1, sizeof *plan->open_rows);
@@ -142,10 +142,11 @@ static bool count_sessions(schedule *plan) {
     return true;
 }
 
-/* Slots count sessions: one that waited for another, which waits for a slot, could hold its own for good. */
+/* Returns false when a row waits for a row of another session. With slots that could block: the other session may wait for a slot
+ * that this one holds. */
 static bool stays_in_session(const schedule *plan, const schedule_links *links) {
-    for (int64_t i = 0; links && i < links->also_count; i++)
-        if (plan->root[links->also_row[i]] != plan->root[links->also_parent[i]])
+    for (int64_t i = 0; links && i < links->fan_in_count; i++)
+        if (plan->root[links->fan_in_row[i]] != plan->root[links->fan_in_parent[i]])
             return false;
     return true;
 }
@@ -207,7 +208,7 @@ void schedule_free(schedule *plan) {
 
 void schedule_begin(schedule *plan, int64_t start_ns) { plan->start_ns = start_ns; }
 
-/* By time, then by row: the order does not depend on how the heap grew. */
+/* Orders steps by time, then by row, so that the order does not depend on how the heap grew. */
 static bool before(schedule_step a, schedule_step b) { return a.at_ns < b.at_ns || (a.at_ns == b.at_ns && a.row < b.row); }
 
 static void heap_push(schedule *plan, schedule_step step) {
@@ -306,7 +307,7 @@ int64_t schedule_want_early(schedule *plan, int64_t row, int64_t *wanted, int64_
     return count;
 }
 
-/* One of those that a row waits for ended. True: it was the last, and *end_ns becomes the latest end of all. */
+/* Counts the end of a row that `child` waits for. Returns true when it was the last one; *end_ns becomes the latest end of all. */
 static bool was_last(schedule *plan, int64_t child, int64_t *end_ns) {
     if (!plan->waits)
         return true;
@@ -335,7 +336,7 @@ void schedule_ended(schedule *plan, int64_t row, int64_t end_ns) {
     }
 }
 
-/* What is given up has no step, so that the heap's free end has room for a list of it. */
+/* Gives up all rows below `row`. They have no step in the heap, so its free end has room for the list of them. */
 static int64_t give_up_below(schedule *plan, int64_t row) {
     schedule_step *found = plan->heap + plan->heap_count;
     int64_t count = 0;

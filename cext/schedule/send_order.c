@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define SPIN_NS (10 * TT_NS_PER_US)   /* then the one that is waited for may need this very core */
+#define SPIN_NS (10 * TT_NS_PER_US)   /* after this the core is yielded: the other worker may need it */
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -75,12 +75,12 @@ def send_setup(
     *,
     cancel_after_ns: Any = None,
     slot_opens_ns: Any = None,
-    also_row: Any = None,
-    also_parent: Any = None,
+    fan_in_row: Any = None,
+    fan_in_parent: Any = None,
 ) -> None:
     """The controller's first words. The columns are buffers of int64, or None where the run has none: what ``Reactor``
     takes under these names, with a value per row of the shard but for ``slot_opens_ns``, which has one per slot, and
-    for ``also_row`` and ``also_parent``, which have one per pair."""
+    for ``fan_in_row`` and ``fan_in_parent``, which have one per pair."""
     columns = {
         "due_ns": due_ns,
         "request_ids": request_ids,
@@ -88,8 +88,8 @@ def send_setup(
         "think_ns": think_ns,
         "cancel_after_ns": cancel_after_ns,
         "slot_opens_ns": slot_opens_ns,
-        "also_row": also_row,
-        "also_parent": also_parent,
+        "fan_in_row": fan_in_row,
+        "fan_in_parent": fan_in_parent,
     }
     given = {name: column for name, column in columns.items() if column is not None}
     lengths = {name: len(column) for name, column in given.items()}

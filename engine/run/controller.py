@@ -129,8 +129,8 @@ class Controller:
                     *links,
                     cancel_after_ns=None if cancel is None else np.ascontiguousarray(cancel[worker.rows]),
                     slot_opens_ns=worker.shard.load.slot_opens_ns if self._plan.load.closed else None,
-                    also_row=also and also.rows,
-                    also_parent=also and also.after,
+                    fan_in_row=also and also.rows,
+                    fan_in_parent=also and also.after,
                 )
             except (BrokenPipeError, ConnectionResetError):
                 continue  # it died at once: its silence is told below

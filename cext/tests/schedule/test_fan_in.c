@@ -14,9 +14,9 @@ static void check_step(schedule *plan, int64_t at, int64_t row, schedule_kind ki
 static const int64_t DIAMOND[] = {-1, 0, 0, 2, 3}, DIAMOND_THINK[] = {0, 0, 5, 10, 0};
 
 static void test_a_fan_in_waits_for_the_last_end(void) {
-    static const int64_t also_row[] = {3}, also_parent[] = {1};
+    static const int64_t fan_in_row[] = {3}, fan_in_parent[] = {1};
     const schedule_links links = {.parent = DIAMOND, .think_ns = DIAMOND_THINK, .ahead_ns = 100,
-                                  .also_row = also_row, .also_parent = also_parent, .also_count = 1};
+                                  .fan_in_row = fan_in_row, .fan_in_parent = fan_in_parent, .fan_in_count = 1};
     const int64_t due[5] = {0};
     int64_t wanted[4];
     for (int first = 1; first <= 2; first++) {
@@ -43,13 +43,13 @@ static void test_a_fan_in_waits_for_the_last_end(void) {
 /* 4 waits for 1, 2 and 3, which all follow 0. */
 static void test_a_fan_in_of_three_in_any_order(void) {
     static const int64_t parent[] = {-1, 0, 0, 0, 3, -1}, think[] = {0, 0, 0, 0, 7, 0};
-    static const int64_t also_row[] = {4, 4}, also_parent[] = {1, 2}, due[] = {0, 1, 2, 3, 400, 500};
+    static const int64_t fan_in_row[] = {4, 4}, fan_in_parent[] = {1, 2}, due[] = {0, 1, 2, 3, 400, 500};
     static const int orders[6][3] = {{1, 2, 3}, {1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
     for (int order = 0; order < 6; order++)
         for (int floors = 0; floors < 2; floors++) {
             schedule plan;
             const schedule_links links = {.parent = parent, .think_ns = think, .floors = floors,
-                                          .also_row = also_row, .also_parent = also_parent, .also_count = 2};
+                                          .fan_in_row = fan_in_row, .fan_in_parent = fan_in_parent, .fan_in_count = 2};
             CHECK_NUMBER(schedule_init(&plan, due, 6, &links, NULL), 0);
             schedule_begin(&plan, 0);
             schedule_pop(&plan);
@@ -67,9 +67,9 @@ static void test_a_fan_in_of_three_in_any_order(void) {
 }
 
 static void test_a_fan_in_is_given_up_once(void) {
-    static const int64_t also_row[] = {3, 4}, also_parent[] = {1, 1};
+    static const int64_t fan_in_row[] = {3, 4}, fan_in_parent[] = {1, 1};
     const schedule_links links = {.parent = DIAMOND, .think_ns = DIAMOND_THINK,
-                                  .also_row = also_row, .also_parent = also_parent, .also_count = 2};
+                                  .fan_in_row = fan_in_row, .fan_in_parent = fan_in_parent, .fan_in_count = 2};
     const int64_t opens[] = {0};
     const schedule_slots slots = {opens, 1};
     const int64_t due[5] = {0};
@@ -102,14 +102,14 @@ static void test_fan_in_refused(void) {
     static const struct { int64_t row, parent; } edges[] = {{2, 2}, {2, 3}, {2, -1}, {4, 1}, {5, 1}};
     for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
         schedule plan;
-        const schedule_links links = {.parent = TREE, .think_ns = NO_THINK, .also_row = &edges[i].row,
-                                      .also_parent = &edges[i].parent, .also_count = 1};
+        const schedule_links links = {.parent = TREE, .think_ns = NO_THINK, .fan_in_row = &edges[i].row,
+                                      .fan_in_parent = &edges[i].parent, .fan_in_count = 1};
         CHECK_NUMBER(schedule_init(&plan, NO_THINK, 5, &links, NULL), -3);
         schedule_free(&plan);
     }
-    const int64_t parent[] = {-1, -1, 1}, also_row[] = {2}, also_parent[] = {0}, opens[] = {0};
-    const schedule_links links = {.parent = parent, .think_ns = NO_THINK, .also_row = also_row, .also_parent = also_parent,
-                                  .also_count = 1};
+    const int64_t parent[] = {-1, -1, 1}, fan_in_row[] = {2}, fan_in_parent[] = {0}, opens[] = {0};
+    const schedule_links links = {.parent = parent, .think_ns = NO_THINK, .fan_in_row = fan_in_row, .fan_in_parent = fan_in_parent,
+                                  .fan_in_count = 1};
     const schedule_slots slots = {opens, 1};
     schedule plan;
     CHECK_NUMBER(schedule_init(&plan, NO_THINK, 3, &links, NULL), 0);       /* another session's end is waited for */

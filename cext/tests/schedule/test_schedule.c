@@ -181,7 +181,7 @@ static void test_a_slot_is_held_by_all_that_follows(void) {
 static void test_sessions_through_slots(void) {
     enum { COUNT = 300, SLOTS = 4 };
     static int64_t due[COUNT], parent[COUNT], think[COUNT], ends[COUNT], root[COUNT], rest[COUNT];
-    static int64_t also_row[COUNT], also_parent[COUNT], also[COUNT], last[COUNT];
+    static int64_t fan_in_row[COUNT], fan_in_parent[COUNT], also[COUNT], last[COUNT];
     static bool lost[COUNT];
     const int64_t opens[SLOTS] = {0, 10, 10, 200};
     uint32_t seed = 7;
@@ -190,7 +190,7 @@ static void test_sessions_through_slots(void) {
         schedule plan;
         schedule_slots slots = {opens, SLOTS};
         schedule_links links = {.parent = parent, .think_ns = think, .ahead_ns = DRAW(50),
-                                .also_row = also_row, .also_parent = also_parent};
+                                .fan_in_row = fan_in_row, .fan_in_parent = fan_in_parent};
         memset(rest, 0, sizeof rest);
         for (int row = 0; row < COUNT; row++) {
             parent[row] = row && DRAW(3) ? row - 1 - (int64_t)(DRAW(row < 5 ? row : 5)) : -1;
@@ -204,8 +204,8 @@ static void test_sessions_through_slots(void) {
             if (parent[row] < 0 || also[row] < 0 || root[also[row]] != root[row])
                 also[row] = -1;
             else if (round % 2) {
-                also_row[links.also_count] = row;
-                also_parent[links.also_count++] = also[row];
+                fan_in_row[links.fan_in_count] = row;
+                fan_in_parent[links.fan_in_count++] = also[row];
             }
         }
         CHECK_NUMBER(schedule_init(&plan, due, COUNT, &links, &slots), 0);
@@ -231,7 +231,7 @@ static void test_sessions_through_slots(void) {
                     given_up = schedule_give_up(&plan, first, now);
                 }
                 for (int64_t row = first + 1; row < COUNT; row++) {
-                    bool goes = (parent[row] >= 0 && lost[parent[row]]) || (links.also_count && also[row] >= 0 && lost[also[row]]);
+                    bool goes = (parent[row] >= 0 && lost[parent[row]]) || (links.fan_in_count && also[row] >= 0 && lost[also[row]]);
                     gone += goes && !lost[row];
                     lost[row] |= goes;
                 }
@@ -252,7 +252,7 @@ static void test_sessions_through_slots(void) {
             most = sessions > most ? sessions : most;
             CHECK(sessions <= SLOTS && ends[step.row] == -1 && !lost[step.row]);
             if (parent[step.row] >= 0) {
-                int64_t after = last[parent[step.row]], besides = links.also_count ? also[step.row] : -1;
+                int64_t after = last[parent[step.row]], besides = links.fan_in_count ? also[step.row] : -1;
                 if (besides >= 0 && last[besides] > after)
                     after = last[besides];
                 CHECK(besides < 0 || last[besides]);

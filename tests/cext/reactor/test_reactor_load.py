@@ -1,4 +1,4 @@
-"""Load control as the reactor's caller meets it: a closed loop, its end, and planned cancellations."""
+"""Load control by the reactor: a closed loop, its end, planned cancellations, and the order of workers."""
 
 import mmap
 import os
@@ -50,7 +50,7 @@ def make_reactor(rows: int, port: int, channel_fd: int, **load: Any) -> Reactor:
 
 
 class Run:
-    """A reactor between a controller, the test, and a server that answers when the test says so."""
+    """A reactor whose controller and server are played by the test."""
 
     def __init__(self, rows: int, **load: Any) -> None:
         self.channel, theirs = socket.socketpair()
@@ -64,11 +64,12 @@ class Run:
         self._theirs, self._frames = theirs, FrameReader(self.channel)
 
     def feed(self, *rows: int, end: bool = False) -> None:
+        """Deliver the requests of these rows, and with `end` the end of the feed."""
         frames = [FEED_HEADER.pack(row, len(REQUEST)) + REQUEST for row in rows]
         self.channel.sendall(b"".join(frames) + (FEED_END if end else b""))
 
     def turn(self) -> bool:
-        """Wait for something to happen and let it; True: the reactor has finished."""
+        """Wait for an event and handle it. Return True when the reactor has finished."""
         finished = False
         ready = self.loop.select(timeout=5)
         assert ready, f"nothing woke the loop; {self.arrived} requests had arrived"
@@ -86,11 +87,12 @@ class Run:
         return finished
 
     def until_arrived(self, requests: int) -> None:
+        """Run until `requests` requests have arrived at the server."""
         while self.arrived < requests:
             assert not self.turn()
 
     def until_finished(self) -> tuple[NDArray[Any], list[str | None], Any]:
-        """The records, their errors and the last status."""
+        """Run until the reactor has finished; return the records, their errors and the last status."""
         while not self.turn():
             pass
         self.channel.setblocking(False)
@@ -123,10 +125,10 @@ def openings(*opens_ns: int) -> memoryview:
 
 
 @pytest.mark.parametrize("run", [{"rows": 2, "slot_opens_ns": openings(0)}], indirect=True)
-def test_a_row_that_its_slot_waited_for_is_late_not_due_later(run: Run) -> None:
-    """The request came after the slot was free: that counts as starved, and its due time stays the slot's."""
+def test_a_request_delivered_after_its_slot_was_free_is_late(run: Run) -> None:
+    """It counts as starved, and its due time is the time when its slot became free."""
     run.feed(0)
-    run.turn()  # it reads ahead before the start
+    run.turn()  # the reactor reads requests before the start
     run.reactor.begin(time.monotonic_ns())
     run.until_arrived(1)
     run.server[0].sendall(ANSWER)
@@ -145,7 +147,7 @@ def test_a_row_that_its_slot_waited_for_is_late_not_due_later(run: Run) -> None:
 
 
 @pytest.mark.parametrize("run", [{"rows": 3, "slot_opens_ns": openings(0), "stop_ns": 30 * MS}], indirect=True)
-def test_what_is_left_at_the_end_is_counted_and_what_is_under_way_goes_on(run: Run) -> None:
+def test_at_stop_ns_requests_in_flight_go_on_and_the_rest_is_counted(run: Run) -> None:
     run.feed(0, 1, 2, end=True)
     begin_ns = time.monotonic_ns()
     run.reactor.begin(begin_ns)
@@ -160,8 +162,8 @@ def test_what_is_left_at_the_end_is_counted_and_what_is_under_way_goes_on(run: R
 
 
 @pytest.mark.parametrize("run", [{"rows": 2, "cancel_after_ns": memoryview(array("q", [25 * MS, -1]))}], indirect=True)
-def test_a_planned_cancellation_closes_the_connection_by_itself(run: Run) -> None:
-    """The server says nothing, so that only the reactor's own timer can wake it."""
+def test_a_planned_cancellation_closes_the_connection_on_time(run: Run) -> None:
+    """The server sends nothing, so only the reactor's own timer can wake it."""
     run.feed(0, 1, end=True)
     run.reactor.begin(time.monotonic_ns())
     run.until_arrived(2)
@@ -185,8 +187,8 @@ def page() -> Iterator[int]:
     os.close(fd)
 
 
-def test_a_worker_waits_for_what_another_has_before_it(page: int) -> None:
-    """The other one never begins, so that the first request leaves when patience ends, 5 ms after its due time."""
+def test_a_worker_waits_5_ms_for_an_earlier_request_of_another_worker(page: int) -> None:
+    """The other worker never sends its request, so the first request is sent 5 ms after its due time."""
     run = Run(2, send_order_fd=page, send_order_worker=1, send_order_workers=2)
     lines = memoryview(mmap.mmap(page, send_order_page_size(2))).cast("q")
     own = len(lines) // 2
@@ -213,16 +215,22 @@ LINKED = {"parent": places(-1, 0), "think_ns": places(0, 0)}
 @pytest.mark.parametrize(
     ("load", "message"),
     [
-        ({"slot_opens_ns": openings(5, 4)}, "slots' openings must be ascending"),
-        ({"cancel_after_ns": memoryview(array("q", [0, -2]))}, "a time of cancellation must be -1 or more"),
-        ({"cancel_after_ns": memoryview(array("q", [0]))}, "1 times of cancellation for 2 requests"),
-        ({"also_row": places(1), "also_parent": places(0)}, "1 rows wait for 1 further ones; each needs a parent too"),
-        (LINKED | {"also_row": places(1, 1), "also_parent": places(0)}, "2 rows wait for 1 further ones"),
-        (LINKED | {"also_row": places(1), "also_parent": places(1)}, "what a row waits for must stand above it"),
-        (LINKED | {"also_row": places(0), "also_parent": places(-1)}, "what a row waits for must stand above it"),
+        ({"slot_opens_ns": openings(5, 4)}, "slot_opens_ns must be ascending"),
+        ({"cancel_after_ns": memoryview(array("q", [0, -2]))}, "cancel_after_ns must be -1 or more"),
+        ({"cancel_after_ns": memoryview(array("q", [0]))}, "cancel_after_ns has 1 elements for 2 requests"),
+        (
+            {"fan_in_row": places(1), "fan_in_parent": places(0)},
+            "fan_in_row has 1 elements and fan_in_parent 1; .* needs a parent too",
+        ),
+        (
+            LINKED | {"fan_in_row": places(1, 1), "fan_in_parent": places(0)},
+            "fan_in_row has 2 elements and fan_in_parent 1",
+        ),
+        (LINKED | {"fan_in_row": places(1), "fan_in_parent": places(1)}, "a row can wait only for rows above it"),
+        (LINKED | {"fan_in_row": places(0), "fan_in_parent": places(-1)}, "a row can wait only for rows above it"),
     ],
 )
-def test_a_load_that_cannot_be_is_refused(load: dict[str, Any], message: str) -> None:
+def test_an_inconsistent_load_is_refused(load: dict[str, Any], message: str) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(ValueError, match=message):
         make_reactor(2, 1, theirs.fileno(), **load)

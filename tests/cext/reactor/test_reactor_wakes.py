@@ -1,4 +1,4 @@
-"""The reactor's descriptor wakes the loop around it for every due request, however short each turn is."""
+"""The reactor's descriptor wakes the outer loop for every due request, even if each call of run() is short."""
 
 import selectors
 import socket
@@ -36,10 +36,10 @@ def make_reactor(port: int, channel_fd: int) -> Reactor:
     )
 
 
-def test_every_due_request_leaves_though_turns_end_at_once() -> None:
-    """A turn without a budget sees one wake-up, and must leave the timer armed for the next.
+def test_every_due_request_is_sent_although_each_run_has_no_budget() -> None:
+    """A call of run() without a budget handles one wake-up, and must leave the timer set for the next.
 
-    The server never answers, so that nothing but the reactor's own timer wakes it.
+    The server never answers, so only the reactor's own timer wakes the loop.
     """
     ours, theirs = socket.socketpair()
     accepted: list[socket.socket] = []

@@ -35,7 +35,7 @@ SETUP = Setup(
 
 @pytest.mark.parametrize("rows", [0, 1, 100_000])
 @pytest.mark.parametrize(
-    "also", [(), ("parent", "think_ns"), ("cancel_after_ns", "slot_opens_ns"), ("also_row", "also_parent")]
+    "also", [(), ("parent", "think_ns"), ("cancel_after_ns", "slot_opens_ns"), ("fan_in_row", "fan_in_parent")]
 )
 def test_a_setup_arrives_as_it_was_sent(rows: int, also: tuple[str, ...]) -> None:
     ours, theirs = socket.socketpair()
