@@ -175,9 +175,9 @@ def profile(
         insecure: Trust any certificate. The verdict says so.
         proxy: Go through the proxy that http_proxy or https_proxy names.
         reuse: Keep connections for further requests. False: one connection for each request.
-        connect_timeout: Time for a connection to be made.
-        read_timeout: Time without any byte after which a response has failed.
-        grace: Time for open streams to end after `duration` or Ctrl-C; then they are cancelled.
+        connect_timeout: Longest time for opening a connection.
+        read_timeout: Longest silence of a server; after it the request has failed.
+        grace: Longest time for open streams to end after `duration` or Ctrl-C; then they are cancelled.
         preopen: Open connections this long before they are needed.
         spin: Poll for this long before each due time. Lowers lateness, costs CPU.
         realtime: Send at real-time priority, with all cores kept awake. Needs root.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,13 +24,14 @@ _COUNTER_AGE_NS = 100_000_000
 class Recording:
     """A recording proxy that is running. Stop it with `stop`, or use it as a context manager.
 
-    Until then its threads keep the program from ending.
+    The end of the program stops it too, without waiting for open requests.
     """
 
     def __init__(self, recorder: Recorder, grace_ns: int) -> None:
         self._recorder, self._grace_ns = recorder, grace_ns
         self._tapes: list[Tape] | None = None
         recorder.start()
+        atexit.register(self._stop, 0)
 
     def __repr__(self) -> str:
         state = "running" if self._tapes is None else "stopped"
@@ -87,6 +89,7 @@ class Recording:
         if self._tapes is None:
             from tokentape.tape import measured
 
+            atexit.unregister(self._stop)
             try:
                 self._drain(grace_ns)
             finally:  # also on Ctrl-C while requests end
@@ -147,9 +150,9 @@ def record(
         anonymize: Store salted hashes of the prompts' blocks, so that shared prefixes can be replayed, and no text.
         rotate_every: Begin another tape after this time.
         rotate_size: Begin another tape when the journal has this size: a text as in "1GB", or bytes.
-        grace: Time for open requests to end when the recording is stopped.
-        connect_timeout: Time for a connection to the server to be made.
-        half_closed: Time that a client which has ended its side of a connection waits for a silent server.
+        grace: Longest time for open requests to end when the recording is stopped.
+        connect_timeout: Longest time for opening a connection to the server.
+        half_closed: Longest silence of a server after the client has closed its side of the connection.
         on_note: Called, from any thread, with each note for the user. None: the logger "tokentape", at level INFO.
 
     Returns:

@@ -91,7 +91,7 @@ def replay(
         endpoint: The API: "chat", "completions", "responses", "messages", "template", … (docs/endpoints.md).
         model: Model to name in requests. None asks the server and takes the first model that it lists.
         speed: Divide all times of the trace by this number.
-        start: Begin at this time of the trace.
+        start: Begin at this time of the trace, as in "60s".
         end: Leave out requests that arrive at this time of the trace or later.
         limit: Number of requests to send at most. None: all.
         sessions: When later turns of a conversation leave: "open" at their recorded times, "closed" a think time after
@@ -127,9 +127,9 @@ def replay(
         insecure: Trust any certificate. The verdict says so.
         proxy: Go through the proxy that http_proxy or https_proxy names.
         reuse: Keep connections for further requests. False: one connection for each request.
-        connect_timeout: Time for a connection to be made.
-        read_timeout: Time without any byte after which a response has failed.
-        grace: Time for open streams to end after Ctrl-C.
+        connect_timeout: Longest time for opening a connection.
+        read_timeout: Longest silence of a server; after it the request has failed.
+        grace: Longest time for open streams to end after Ctrl-C.
         preopen: Open connections this long before they are needed.
         spin: Poll for this long before each due time. Lowers lateness, costs CPU.
         realtime: Send at real-time priority, with all cores kept awake. Needs root.

@@ -132,7 +132,8 @@ class Recorder:
         self._sealed = _Sealed()
         self._sealer = ThreadPoolExecutor(1, "sealer")
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recorder")
+        # A daemon: a program that ends without stop() must not wait for it.
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     # ---- life ----
 
@@ -176,8 +177,9 @@ class Recorder:
         try:
             if self.failure is None:
                 self._take()
-                for reel in self._reels:
-                    self._seal(reel)
+                self._gather()
+                for reel in self._reels:  # not by the sealer's thread: at the end of a program no thread takes work
+                    self._sealed.tapes.append(reel.writer.seal(**self._facts_at_end(reel)))
             self._sealer.shutdown(wait=True)
             self._gather()
             if self.failure is not None:
@@ -258,12 +260,15 @@ class Recorder:
         self._reels.append(following)
 
     def _seal(self, reel: _Reel) -> None:
-        updates: dict[str, Any] = {
+        self._sealed.pending.append(self._sealer.submit(reel.writer.seal, **self._facts_at_end(reel)))
+
+    def _facts_at_end(self, reel: _Reel) -> dict[str, Any]:
+        """Return the facts for a tape's manifest that are known when it is sealed."""
+        return {
             "stats": self.stats()._asdict(),
             "clocks": [reel.pair, clock_pair()],
             "finished_unix_ns": time.time_ns(),
         }
-        self._sealed.pending.append(self._sealer.submit(reel.writer.seal, **updates))
 
     def _gather(self, *, done_alone: bool = False) -> None:
         pending = self._sealed.pending

@@ -1,6 +1,8 @@
 """The simulated server and the recorder within a Python program."""
 
 import json
+import subprocess
+import sys
 import threading
 import urllib.request
 from datetime import timedelta
@@ -104,6 +106,21 @@ def test_an_exception_stops_a_recording_without_waiting(raw_server: Any, tmp_pat
     client.join(60)
     slow.release.set()
     assert recording.tape.requests["outcome"].to_pylist() == ["cancelled"]
+
+
+def test_the_end_of_a_program_stops_what_it_has_started(tmp_path: Path) -> None:
+    program = (
+        "import tokentape\n"
+        "server = tokentape.serve()\n"
+        "recording = tokentape.record('prod.tape', url=server.url)\n"
+        "from urllib.request import urlopen\n"
+        'urlopen(recording.url + \'/v1/completions\', b\'{"prompt": "hi", "max_tokens": 2}\').read()\n'
+    )
+    env = {"PYTHONPATH": str(Path(tokentape.__file__).parents[1])}
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert tokentape.open(tmp_path / "prod.tape").requests["outcome"].to_pylist() == ["ok"]
 
 
 def test_parameters_of_a_recording_that_cannot_be_used(tmp_path: Path) -> None:
