@@ -66,7 +66,11 @@ class Heads:
         return head
 
     def _made(self, path: str | None, stream: bool, told: str | None) -> bytes:
-        target = self._target if path is None else replace(self._target, path=join_path(self._base_path, path))
+        target = (
+            self._target
+            if path is None
+            else replace(self._target, path=join_path(self._base_path, path, below_v1=self._target.below_v1))
+        )
         theirs = [(name, value) for name, value in headers_of(told or "{}").items() if name.lower() not in self._taken]
         api = None if path is None else endpoint_of(path)
         return request_head(target, [*theirs, *self._headers], stream, None if api is None else api.headers)

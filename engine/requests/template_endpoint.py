@@ -1,4 +1,4 @@
-"""An API of the user's own: a Jinja2 template of its body, and where the parts of its answers stand.
+"""An API that the user describes: a Jinja2 template of the request body, and where the parts of a response are.
 
 A template may use ``text``, ``texts``, ``messages``, ``model``, ``output_tokens``, ``stream`` and ``images``;
 ``|tojson`` writes a value as JSON, quotes and all::
@@ -16,10 +16,9 @@ from ...traces.content import Content
 from ..errors import UserError
 from .body_template import Body, BodyOptions, merged
 from .endpoint import Endpoint, Framing
+from .template_renderer import TemplateRenderer
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from ...cext.parsers import Role
 
 VARIABLES = ("text", "texts", "messages", "model", "output_tokens", "stream", "images")
@@ -29,7 +28,7 @@ VARIABLES = ("text", "texts", "messages", "model", "output_tokens", "stream", "i
 class TemplateBody(Body):
     """A body that a template writes anew for every request."""
 
-    template: "Template"
+    template: TemplateRenderer
     options: BodyOptions
 
     def render(self, prompt: bytes, output_tokens: int | None) -> bytes:
@@ -43,19 +42,16 @@ class TemplateBody(Body):
         Raises:
             UserError: The template uses what the row does not have, or writes no JSON object.
         """
-        from jinja2 import TemplateError
-
         values = {"model": self.options.model, "output_tokens": output_tokens, "stream": self.options.stream}
         own = dict(given)
         payload = own.pop("payload", None) or {}
         try:
             text = self.template.render(values | _variables(own))
-        except TemplateError as error:
-            known = ", ".join(VARIABLES)
-            raise UserError(f"{self.template.filename}: {error.message}; a template knows {known}") from None
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{self.template.filename}: {error}") from None
-        return merged(merged(_object(text, str(self.template.filename)), self.options.extra), payload)
+        except UserError as error:
+            if "is undefined" in str(error):
+                raise UserError(f"{error}; a template knows {', '.join(VARIABLES)}") from None
+            raise
+        return merged(merged(_object(text, self.template.name), self.options.extra), payload)
 
 
 def _variables(own: dict[str, Any]) -> dict[str, Any]:
@@ -139,18 +135,7 @@ def template_endpoint(
     Raises:
         UserError: The template is not one, or what it writes is no JSON object.
     """
-    from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, Undefined
-
-    def tojson(value: Any) -> str:
-        return json.dumps(str(value) if isinstance(value, Undefined) else value)  # the former raises
-
-    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-    environment.filters["tojson"] = tojson
-    try:
-        template = environment.from_string(jinja_text)
-    except TemplateSyntaxError as error:
-        raise UserError(f"{name}, line {error.lineno}: {error.message}") from None
-    template.filename = name
+    template = TemplateRenderer(jinja_text, name)
 
     def body(options: BodyOptions) -> Body:
         return TemplateBody(b"", b"", takes_length=True, template=template, options=options)

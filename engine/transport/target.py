@@ -32,6 +32,7 @@ class Target:
         port: TCP port.
         path: Of every request, with the URL's query.
         models_path: Where the server lists its models.
+        other_path: The path to try where `path` is not found; None where the URL leaves no doubt (`join_path`).
         dialled: Where connections go: the server's address, or the proxy's.
         scheme: ``http`` or ``https``.
         unix: The path of the Unix socket that it listens at; None: it listens at host and port.
@@ -49,6 +50,7 @@ class Target:
     proxy: Proxy | None = None
     cacert: str | None = None
     insecure: bool = False
+    other_path: str | None = None
 
     @property
     def sockaddr(self) -> bytes:
@@ -67,6 +69,11 @@ class Target:
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
+    def below_v1(self) -> bool:
+        """Whether the API's path keeps its ``/v1`` below the base of the URL."""
+        return "/v1/" in self.path
+
+    @property
     def root(self) -> str:
         """The URL as far as the path."""
         return f"{self.scheme}://{self.authority}" if self.unix is None else f"unix:{self.unix}:"
@@ -78,7 +85,8 @@ class Target:
 
     def of_model(self, model: str) -> "Target":
         """The target with the model's name where the API's path holds one."""
-        return replace(self, path=with_model(self.path, model))
+        other = self.other_path
+        return replace(self, path=with_model(self.path, model), other_path=other and with_model(other, model))
 
     def request_target(self, path: str) -> str:
         """What a request line says: the path, or to a proxy the whole URL (RFC 9112, 3.2.2)."""
@@ -179,19 +187,27 @@ def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT
     host = _ascii(parts.hostname or "")
     proxy = find_proxy(parts.scheme, host, os.environ) if options.proxy and unix is None else None
     path = join_path(parts.path, endpoint_path)
-    shortened = endpoint_path.startswith("/v1/") and not path.endswith(endpoint_path)  # as Azure's deployments are
+    other = join_path(parts.path, endpoint_path, below_v1=True)
+    query = f"?{parts.query}" if parts.query else ""
     return Target(
         host=host,
         port=port,
-        path=f"{path}?{parts.query}" if parts.query else path,
-        models_path=base_path(path, endpoint_path) + ("/models" if shortened else "/v1/models"),
+        path=path + query,
+        models_path=models_path(path, endpoint_path),
         dialled=candidates(unix, proxy, host, port)[0],
         scheme=parts.scheme,
         unix=unix,
         proxy=proxy,
         cacert=options.cacert,
         insecure=options.insecure,
+        other_path=None if other == path else other + query,
     )
+
+
+def models_path(path: str, endpoint_path: str) -> str:
+    """Return where a server lists its models, beside the path of one of its APIs."""
+    has_v1 = not endpoint_path.startswith("/v1/") or path.endswith(endpoint_path)  # Azure's deployments have none
+    return base_path(path, endpoint_path) + ("/v1/models" if has_v1 else "/models")
 
 
 def _take_apart(url: str) -> tuple[str | None, SplitResult]:

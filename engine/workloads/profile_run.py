@@ -21,6 +21,7 @@ from ..run.run_status import Status
 from ..tape import Tape
 from ..transport.connection_check import reachable
 from ..transport.models import served_model
+from ..transport.path_choice import settle_path
 from ..transport.request_head import request_head, request_headers, secrets
 from ..transport.target import Target, find_target
 from .endpoint_choice import api_of
@@ -88,7 +89,7 @@ def profile(
     stream = options.stream and endpoint.streams
     with _servers_of(options) as urls:
         timeout_s = options.connect_timeout_ns / 1e9
-        models, targets = _models_and_targets(endpoint, options, urls, headers, stream, timeout_s)
+        models, targets = _models_and_targets(endpoint, options, urls, headers, stream, timeout_s, on_note)
         if options.probe:
             options, targets = probed(prepared, endpoint, options, models, targets, headers, stream, on_note)
         composer = _composer(plan, prepared, endpoint, models, targets, headers, stream, options)
@@ -166,13 +167,20 @@ def _models_and_targets(
     headers: list[tuple[str, str]],
     stream: bool,
     timeout_s: float,
+    on_note: Callable[[str], None],
 ) -> tuple[Sequence[str], list[Target]]:
-    how, models = options.transport(), options.models
+    def find(url: str, path: str) -> tuple[Target, str | None]:
+        target = reachable(find_target(url, path, options.transport()), timeout_s)
+        return settle_path(target, path, headers, timeout_s)
+
+    models = options.models
     if not models:
-        first = reachable(find_target(urls[0], endpoint.path, how), timeout_s)
-        models = (served_model(first, headers, timeout_s),)
+        models = (served_model(find(urls[0], endpoint.path)[0], headers, timeout_s),)
     path = endpoint.path_for(models[0], stream)
-    return models, [reachable(find_target(url, path, how), timeout_s) for url in urls]
+    found = [find(url, path) for url in urls]
+    for note in dict.fromkeys(note for _, note in found if note is not None):
+        on_note(note)
+    return models, [target for target, _ in found]
 
 
 def _by_row(which: Any, names: Sequence[str]) -> pa.DictionaryArray | None:

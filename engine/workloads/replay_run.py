@@ -28,6 +28,7 @@ from ..tokenizer import load_tokenizer, template_overhead
 from ..transport.api_paths import base_path, join_path
 from ..transport.connection_check import reachable
 from ..transport.models import served_model
+from ..transport.path_choice import settle_path
 from ..transport.request_head import request_headers, secrets
 from ..transport.target import Target, find_target
 from .endpoint_choice import api_of
@@ -106,6 +107,9 @@ def replay(
         stream = options.stream and endpoint.streams
         path = endpoint.path_for(options.model, stream)
         target = reachable(find_target(url, path, options.transport()), timeout_s)
+        target, chosen = settle_path(target, path, headers, timeout_s)
+        if chosen is not None:
+            on_note(chosen)
         for note in target.notes():
             on_note(note)
         whole = has_paths(plan.trace) and not plan.trace.table["body"].null_count
@@ -169,7 +173,9 @@ def _of_recorded(constants: Constants, recorded: Recorded, target: Target, base:
         constants,
         endpoints=pa.array(recorded.endpoints).dictionary_encode(),
         models=pa.array(recorded.models).dictionary_encode(),
-        urls=pa.array([root + join_path(base, path) for path in recorded.paths]).dictionary_encode(),
+        urls=pa.array(
+            [root + join_path(base, path, below_v1=target.below_v1) for path in recorded.paths]
+        ).dictionary_encode(),
     )
 
 

@@ -1,16 +1,21 @@
 """An API that a template describes: its bodies, its answers, and what is wrong with a template."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tokentape.cext.parsers import Dialect, parse_response
 from tokentape.engine.errors import UserError
 from tokentape.engine.requests.endpoints import BodyOptions, Completion, Endpoint, response_fields, template_endpoint
+from tokentape.engine.requests.template_renderer import TemplateRenderer
 from tokentape.traces.content import Content
 
 WIRE = Path(__file__).parents[2] / "wire"
 NATIVE = '{"prompt": {{ text|tojson }}, "n_predict": {{ output_tokens }}, "stream": {{ stream|tojson }}}'
+LONG = "range(100000)"
+SLOW = "more than 1 s of processor time"
 FIELDS = [
     "text=content",
     "end=stop",
@@ -55,10 +60,26 @@ def test_llama_cpps_own_api_by_a_template() -> None:
     ("text", "message"),
     [
         ("{{ text", "body.j2, line 1: "),
-        ('{"p": {{ promt|tojson }}}', "body.j2: 'promt' is undefined; a template knows text, texts"),
+        ('{"p": {{ promt|tojson }}}', "body.j2, line 1: 'promt' is undefined; a template knows text, texts"),
         ('{"p": "{{ text }}" "q"}', r"body.j2 writes no JSON .*near .*text\|tojson"),
         ("[1]", "body.j2 writes a list; a JSON object"),
-        ('{"p": {{ (text + 1)|tojson }}}', "body.j2: "),
+        ('{"p": {{ (text + 1)|tojson }}}', "body.j2, line 1: TypeError: "),
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "body.j2, line 1: the template is not safe.*'__class__'"),
+        ('{"p":\n{{ text.__init__.__globals__ }}}', "body.j2, line 2: the template is not safe"),
+        ("{{ [].append(1) }}", "body.j2, line 1: the template is not safe"),
+        ("{% for a in range(10**8) %}{% endfor %}", "body.j2, line 1: .*Range too big"),
+        (
+            f"{{% for a in {LONG} %}}{{% for b in {LONG} %}}x{{% endfor %}}{{% endfor %}}",
+            "more than 1 s of processor time",
+        ),
+        (
+            f"{{% for a in {LONG} %}}{{% for b in {LONG} %}}{{% endfor %}}{{% endfor %}}",
+            "more than 1 s of processor time",
+        ),
+        ("{{ 'x' * 10**10 }}", "more than 1 GiB of memory"),
+        ("{{ 'x'|center(10**10) }}", "more than 1 GiB of memory"),
+        ("{{ 'x' * 10**8 }}", "more than 64 MiB"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "RecursionError"),
     ],
 )
 def test_bad_templates(text: str, message: str) -> None:
@@ -80,3 +101,18 @@ def test_bad_response_fields(word: str, message: str) -> None:
         response_fields([word])
     with pytest.raises(UserError, match="plays the part 'text' already"):
         response_fields(["text=a", "end=a"])
+
+
+def test_a_template_that_was_stopped_leaves_no_process_behind() -> None:
+    renderer = TemplateRenderer(NATIVE, "body.j2")
+    pid = renderer._process.pid
+    renderer.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_many_bodies_come_from_one_process_in_any_thread() -> None:
+    body = endpoint().body(BodyOptions("m"))
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda n: json.loads(body.render(b"w%d" % n, n)), range(200)))
+    assert [(one["prompt"], one["n_predict"]) for one in made] == [(f"w{n}", n) for n in range(200)]

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 from tokentape.engine.errors import UserError
 from tokentape.engine.record.recorder import find_server
@@ -27,22 +28,55 @@ CHAT = "/v1/chat/completions"
         ("/v1/chat", CHAT),
         (CHAT, CHAT),
         (CHAT + "/", CHAT),
-        ("/proxy", "/proxy" + CHAT),
+        ("/proxy", "/proxy/chat/completions"),
+        ("/v1beta/openai/", "/v1beta/openai/chat/completions"),
+        ("/api/v3", "/api/v3/chat/completions"),
+        ("/compatible-mode/v1", "/compatible-mode/v1/chat/completions"),
+        ("/api/paas/v4/", "/api/paas/v4/chat/completions"),
         ("/proxy/v1", "/proxy" + CHAT),
         ("/openai/v1", "/openai" + CHAT),
         ("/api/v1/chat/completions", "/api/v1/chat/completions"),
         ("/openai/deployments/gpt/chat/completions", "/openai/deployments/gpt/chat/completions"),
-        ("/av1", "/av1" + CHAT),
-        ("/v12", "/v12" + CHAT),
+        ("/av1", "/av1/chat/completions"),
+        ("/v12", "/v12/chat/completions"),
     ],
 )
 def test_a_base_may_hold_a_part_of_the_path(base: str, path: str) -> None:
     assert join_path(base, CHAT) == path
 
 
-def test_the_embeddings_path_is_joined_likewise() -> None:
+def test_the_embeddings_path_is_joined_in_the_same_way() -> None:
     assert join_path("/v1", "/v1/embeddings") == "/v1/embeddings"
     assert join_path("/x/embeddings", "/v1/embeddings") == "/x/embeddings"
+
+
+def test_only_openai_s_apis_leave_v1_out_below_a_base() -> None:
+    """Anthropic's client libraries write /v1/messages below any base URL."""
+    assert join_path("/anthropic", "/v1/messages") == "/anthropic/v1/messages"
+    assert join_path("/team-a", CHAT, below_v1=True) == "/team-a" + CHAT
+
+
+def test_where_a_server_lists_its_models() -> None:
+    for base, path in (("", "/v1/models"), ("/v1", "/v1/models"), ("/api/v3", "/api/v3/models")):
+        assert find_target(f"http://127.0.0.1:1{base}", CHAT).models_path == path
+
+
+SDK_BASES = ["/v1", "/v1beta/openai/", "/api/v3", "/openai/v1", "/compatible-mode/v1", "/api/paas/v4"]
+
+
+@pytest.mark.parametrize("base", SDK_BASES)
+def test_a_base_url_leads_where_openai_s_own_client_goes(raw_server: Any, base: str) -> None:
+    asked: list[str] = []
+
+    def handler(exchange: Any) -> None:
+        while (request := exchange.request()) is not None:
+            asked.append(request.split()[1].decode())
+            exchange.respond(b"{}", "400 Bad Request")
+
+    url = raw_server(handler).url + base
+    with openai.OpenAI(base_url=url, api_key="k", max_retries=0) as client, pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
+    assert asked == [find_target(url, CHAT).path]
 
 
 def test_a_url_without_a_scheme_is_http() -> None:
