@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
 from .errors import TraceError
 from .multi_file import files_of, read_many
+from .nearest_format import unknown_format
 from .readers import (
     aibrix,
     aiperf_inputs,
@@ -17,6 +19,7 @@ from .readers import (
     bailian,
     baseten,
     burstgpt,
+    chat,
     genai_perf_export,
     genai_perf_inputs,
     lmcache,
@@ -33,9 +36,9 @@ from .readers import (
     weka,
     weka_parquet,
 )
-from .reading.csv_rows import split_header
 from .reading.field_checks import shown
 from .reading.files import read_head
+from .reading.surrogates import counted, note
 from .table import Trace
 
 # Those whose records may hold whole requests, with any keys in them, come first.
@@ -52,6 +55,7 @@ READERS: tuple[ModuleType, ...] = (
     aibrix,
     mooncake,
     lmcache,
+    chat,
     azure,
     burstgpt,
     tracelab,
@@ -63,7 +67,6 @@ READERS: tuple[ModuleType, ...] = (
 )
 
 _SERVEGEN = re.compile(r"chunk-\d+-(trace\.csv|dataset\.json)")
-_KEY = re.compile(r'"(\w{1,40})"\s*:', re.ASCII)
 
 
 def read_trace(
@@ -86,6 +89,11 @@ def read_trace(
         assert isinstance(trace, Trace)
         return trace
 
+    def read_counted(one: Path) -> Trace:
+        with counted() as replaced:
+            trace = read_one(one)
+        return replace(trace, notes=(*trace.notes, note(replaced.count))) if replaced.count else trace
+
     if tape.is_tape(file) and format in (None, tape.NAME):
         return tape.read(file)
     files = files_of(file)
@@ -95,7 +103,7 @@ def read_trace(
             "holds ServeGen's clients, a model of traces; make one with "
             f"tokentape trace generate {path} --duration 1h --rate 20 -o out.parquet",
         )
-    return read_one(file) if files is None else read_many(str(path), files, read_one)
+    return read_counted(file) if files is None else read_many(str(path), files, read_counted)
 
 
 def detect(path: Path) -> ModuleType:
@@ -108,38 +116,13 @@ def detect(path: Path) -> ModuleType:
     for reader in READERS:
         if reader.matches(head, path):
             return reader
-    raise TraceError(
-        str(path),
-        f"is of an unknown format: {_seen(head)}. Known formats: {_known()}; "
-        "any other can be read by naming its columns with --map",
-    )
+    raise TraceError(str(path), unknown_format(head, path))
 
 
 def _named(source: str, name: str) -> ModuleType:
     for reader in READERS:
         if name == reader.NAME:
             return reader
-    raise TraceError(source, f"there is no format {shown(name)}; known formats: {_known()}")
-
-
-def _known() -> str:
-    return "; ".join(f"{reader.NAME} ({reader.LOOKS})" for reader in READERS)
-
-
-def _seen(head: bytes) -> str:
-    """What the beginning of an unknown file looks like."""
-    line = next((line for line in head.splitlines() if line.strip()), b"").strip()
-    text = line.decode(errors="replace")
-    if text.startswith("["):
-        return "it begins with a JSON array, where one JSON object per line is expected"
-    if text.startswith("{"):
-        try:
-            record = json.loads(text)
-            keys = list(record) if isinstance(record, dict) else []
-        except (ValueError, RecursionError):
-            keys = list(dict.fromkeys(_KEY.findall(text)))
-        return f"its first record has the keys {shown(', '.join(map(str, keys[:12])) or 'none')}"
-    names, _ = split_header(head)
-    if len(names) > 1:
-        return f"its first line has the columns {shown(', '.join(names[:12]))}"
-    return f"it begins with {shown(text)}"
+    near = get_close_matches(name, [reader.NAME for reader in READERS], n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise TraceError(source, f"there is no format {shown(name)}; {hint}`tokentape trace formats` lists them")

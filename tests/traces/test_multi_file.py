@@ -100,7 +100,7 @@ def test_folders_that_are_no_trace(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"b.csv: is of the format azure, and .*a.jsonl is mooncake; read"):
         read(tmp_path)
     (tmp_path / "b.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(TraceError, match=r"b.csv: is of an unknown format"):
+    with pytest.raises(TraceError, match=r"b.csv: is not a known trace format"):
         read(tmp_path)
 
 

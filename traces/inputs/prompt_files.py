@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..reading.field_checks import BadField, csv_number, shown
 from ..reading.files import PARQUET, read_whole
 from ..reading.parquet_columns import first_line
+from ..reading.surrogates import counted, note, without_halves
 from .prompt_rows import KEYS, OUTPUTS, content_of
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".txt", ".csv", ".parquet")
@@ -104,7 +105,10 @@ def _file(
     contents: list[Content] = []
     ignored: set[str] = set()
     known = {*KEYS, column}
-    rows = _rows(source, kind, data)
+    with counted() as replaced:
+        rows = list(_rows(source, kind, data))
+    if replaced.count and on_note is not None:
+        on_note(f"{source}: {note(replaced.count)}")
     for place, row in rows:
         try:
             content = content_of(row, column=column, folder=path.parent)
@@ -154,7 +158,7 @@ def _lines(source: str, data: bytes) -> Iterator[Row]:
     for line, text in enumerate(data.split(b"\n"), 1):
         if text.strip():
             try:
-                row = msgspec.json.decode(text)
+                row = msgspec.json.decode(without_halves(text))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise InputError(source, f"is not JSON: {shown(str(error))}", line=line) from None
             yield {"line": line}, _object(source, row, line=line)
@@ -163,7 +167,7 @@ def _lines(source: str, data: bytes) -> Iterator[Row]:
 def _document(source: str, data: bytes) -> Iterator[Row]:
     """A list of objects, or GenAI-Perf's ``{"data": [...]}``."""
     try:
-        document = msgspec.json.decode(data)
+        document = msgspec.json.decode(without_halves(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(source, f"is not JSON: {shown(str(error))}") from None
     if isinstance(document, dict):

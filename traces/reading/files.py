@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import TraceError
+from .json_arrays import head_as_lines
 
 HEAD_BYTES = 1 << 16
 BOM = b"\xef\xbb\xbf"
@@ -23,13 +24,15 @@ _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip"}
 
 
 def read_head(path: Path) -> bytes:
-    """The first 64 KiB of what the file holds, without a byte order mark, once it is clear that it can be a trace.
+    """Return the first 64 KiB of a file's content, without a byte order mark, after checking that it can be a trace.
+
+    The elements of a JSON array come on lines of their own, as JSON Lines would have them.
 
     Raises:
         TraceError: There is no such file, or it is no regular file, empty, damaged or binary.
     """
     with opened(path) as file:
-        return checked_head(path, file.read(HEAD_BYTES)).removeprefix(BOM)
+        return head_as_lines(checked_head(path, file.read(HEAD_BYTES)).removeprefix(BOM))
 
 
 def read_whole(path: Path) -> tuple[bytes, str]:

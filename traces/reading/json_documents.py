@@ -10,13 +10,15 @@ import msgspec
 
 from ..errors import TraceError
 from .field_checks import BadField, BadRows, shown
+from .json_arrays import is_array, lines_of_array
+from .surrogates import without_halves
 
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidOperation, OverflowError)
 _ANY: Any = msgspec.json.Decoder(Any, float_hook=Decimal)
 
 
 def each_line(data: bytes, bad: BadRows, take: Callable[[int, bytes], None], notes: list[str]) -> None:
-    """Take in the records of JSONL one by one.
+    """Take in the records of JSON Lines, or of a JSON array, one by one.
 
     A last line that is cut off where the file ends is left out, and said.
 
@@ -29,6 +31,14 @@ def each_line(data: bytes, bad: BadRows, take: Callable[[int, bytes], None], not
     Raises:
         TraceError: A bad row is not to be skipped.
     """
+    if is_array(data):
+        for number, line in enumerate(lines_of_array(bad.source, data), 1):
+            try:
+                take(number, line)
+            except BadField as error:
+                bad.add(number, error)
+        return
+    data = without_halves(data)
     start = number = 0
     while start < len(data):
         end = data.find(b"\n", start)
@@ -59,7 +69,7 @@ def decode(text: bytes | str | msgspec.Raw, field: str | None = None) -> Any:
         BadField: It is not JSON.
     """
     try:
-        return _ANY.decode(text)
+        return _ANY.decode(without_halves(text.encode() if isinstance(text, str) else bytes(text)))
     except _BROKEN as error:
         raise BadField(field, _why(error)) from None
 
@@ -75,7 +85,7 @@ def struct(decoder: Any, line: bytes | msgspec.Raw) -> Any:
         BadField: It is no JSON object.
     """
     try:
-        return decoder.decode(line)
+        return decoder.decode(without_halves(bytes(line)))
     except msgspec.ValidationError:
         raise BadField(None, f"{shown(bytes(line)[:80].decode(errors='replace'))} is not a JSON object") from None
     except _BROKEN as error:
@@ -95,7 +105,7 @@ def document(source: str, decoder: Any, data: bytes, wanted: str) -> Any:
         TraceError: It is not such a document.
     """
     try:
-        return decoder.decode(data)
+        return decoder.decode(without_halves(data))
     except msgspec.ValidationError as error:
         raise TraceError(source, f"is not {wanted}: {error}") from None
     except _BROKEN as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,9 @@ import msgspec
 
 from ..errors import TraceError
 from .field_checks import BadField, BadRows, shown
-from .files import BOM, checked_head, opened
+from .files import BOM, TraceFile, checked_head, opened
+from .json_arrays import is_array, lines_of_array
+from .surrogates import without_halves
 
 _BATCH = 8 << 20
 _BEGUN = re.compile(r"[-+\w.]*")  # what a literal or a number looks like before its end
@@ -29,9 +31,10 @@ def read_lines(
     plain: Callable[[int, bytes], int | None],
     careful: Callable[[int, dict[str, Any]], None],
 ) -> tuple[str, list[str]]:
-    """Read a JSONL file batch by batch, so that no more than a few megabytes of it are Python objects at once.
+    """Read a JSON Lines file batch by batch, so that at most a few megabytes of it are Python objects at once.
 
-    A last line that is cut off where the file ends is left out, and said.
+    A JSON array of records is read in the same way. A last line that is cut off where the file ends is left out, with
+    a note. Half surrogate pairs are replaced (`surrogates`).
 
     Args:
         path: The file.
@@ -49,11 +52,7 @@ def read_lines(
     notes: list[str] = []
     number = 0
     with opened(path) as file:
-        data = checked_head(path, file.read(_BATCH)).removeprefix(BOM)
-        while data:
-            more = file.read(_BATCH)
-            end = data.rfind(b"\n") + 1 if more else len(data)
-            batch, data = data[:end], data[end:] + more
+        for batch, more in _batches(path, file):
             taken = plain(number + 1, batch) if batch else 0
             if taken is not None:
                 number += taken
@@ -79,6 +78,27 @@ def read_lines(
     if not number:
         raise TraceError(str(path), _NO_RECORDS)
     return digest, notes
+
+
+def _batches(path: Path, file: TraceFile) -> Iterator[tuple[bytes, bool]]:
+    """Yield batches of whole lines, and whether more of them follow."""
+    data = checked_head(path, file.read(_BATCH)).removeprefix(BOM)
+    if is_array(data):
+        lines: list[bytes] = []
+        size = 0
+        for line in lines_of_array(str(path), data + file.read()):
+            if size > _BATCH:
+                yield b"\n".join(lines) + b"\n", True
+                lines, size = [], 0
+            lines.append(line)
+            size += len(line)
+        yield b"\n".join(lines) + b"\n", False
+        return
+    while data:
+        more = file.read(_BATCH)
+        end = data.rfind(b"\n") + 1 if more else len(data)
+        batch, data = data[:end], data[end:] + more
+        yield without_halves(batch), bool(more)
 
 
 def decoded(decoder: msgspec.json.Decoder[Row], batch: bytes) -> list[Row] | None:

@@ -35,7 +35,7 @@ def test_a_missing_file_through_the_command_line(run_cli: Any, tmp_path: Path) -
         (b"\x00\x01\x02binary", "is a binary file"),
         (b"\x1f\x8bwhatever", "has damaged or cut-off gzip data"),
         (b'{"timestamp": 0, "input_length": 5, "output_length": 2}\n{"timestamp": 10, "inp\n', "row 2"),
-        (b"hello world\n", "is of an unknown format"),
+        (b"hello world\n", "is not a known trace format"),
     ],
 )
 def test_a_file_that_is_no_trace(tmp_path: Path, replayed: Any, data: bytes, problem: str) -> None:
@@ -97,8 +97,9 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
         (["--read-timeout", "0ms"], "--read-timeout is 0ms; it must be above 0"),
         (["--endpoint", "images"], "--endpoint 'images' is not known; it is one of chat, completions, responses"),
         (["--prompt-form", "token-ids"], "--endpoint chat takes no prompts of token ids; use --endpoint completions"),
-        (["--trace-format", "csv"], "there is no format 'csv'; known formats: "),
+        (["--trace-format", "csv"], "there is no format 'csv'; `tokentape trace formats` lists them"),
         (["--slo", "fast"], "fast"),
+        (["--slo", "ttft:p99:300"], "SLO 'ttft:p99:300': the limit 300 has no unit; write 300ms or 300s"),
         (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY holds no key"),
         (["--header", "sk-123"], "--header number 1 is not a header; write 'Name: value'"),
         (["--simulate"], "say where to: either --url URL, or --simulate"),

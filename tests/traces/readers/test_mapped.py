@@ -126,7 +126,7 @@ def test_vllm_style_names(write: Write, text: str) -> None:
 
 def test_vllm_style_lengths_with_a_timestamp_of_no_known_unit(write: Write) -> None:
     path = write("timestamp,prompt_len,output_len\n1,7,8\n")
-    with pytest.raises(TraceError, match=r"unknown format: .* with --map"):
+    with pytest.raises(TraceError, match=r"Nearest: vllm, but its column arrival_time is missing .* with --map"):
         read(path)
     with pytest.raises(TraceError, match="has no column arrival_time or arrived_at or start_time; name another"):
         read(path, format="vllm")

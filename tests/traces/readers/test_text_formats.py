@@ -94,7 +94,6 @@ def test_lmcache(write: Write) -> None:
             "over 100 years in microseconds, .* in nanoseconds it would",
         ),
         ({"input": None}, "field 'input': None is not a text"),
-        ({"input": "\ud800"}, "half a character"),
         ({"session_id": 1.5}, "field 'session_id': .*1.5.* is not a name"),
     ],
 )
