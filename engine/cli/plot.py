@@ -27,15 +27,14 @@ def plot(
     """
     from ..errors import UserError
     from ..measure.slo import parse_slo
-    from ..report.plots import FORMATS, draw_plots, require_matplotlib
+    from ..report.plots import FORMATS, draw_plots
     from ..tape.read import open_tape
 
-    require_matplotlib()
     objectives = [parse_slo(slo) for slo in slos]
     for slo in objectives:
         if slo.statistic is not None:
             text = f"{slo.metric}:{slo.limit_ns / 1e6:g}ms"
-            raise UserError(f"--slo {slo.text}: only an objective of each request can be drawn, as {text}")
+            raise UserError(f"--slo {slo.text}: a plot shows only objectives of each request; write {text}")
     files = draw_plots(
         [open_tape(tape) for tape in tapes],
         directory or (tapes[0] / "plots" if len(tapes) == 1 else Path("plots")),

@@ -22,10 +22,8 @@ def report(tape: Path, file: Path | None, slos: tuple[str, ...], max_failures: f
     """
     from ..measure.slo import parse_slo
     from ..report.html import write_report
-    from ..report.plots import require_matplotlib
     from ..tape.read import open_tape
 
-    require_matplotlib()
     target = file or tape / "report.html"
     summary = write_report(
         open_tape(tape),

@@ -5,6 +5,7 @@ from typing import Final
 VERBS: Final = {
     "stats": "tokentape.engine.cli.trace.stats",
     "diff": "tokentape.engine.cli.trace.diff",
+    "formats": "tokentape.engine.cli.trace.formats",
     "validate": "tokentape.engine.cli.trace.validate",
     "convert": "tokentape.engine.cli.trace.convert",
     "scale": "tokentape.engine.cli.trace.scale",

@@ -15,7 +15,7 @@ from ..measure.statistic import COLUMNS
 from ..measure.summary import Summary, summarize
 from ..measure.verdict import DEFAULT_MAX_FAILURES
 from ..tape.read import Tape
-from .plots import draw_plots, require_matplotlib
+from .plots import draw_plots
 from .plots.captions import CAPTIONS
 from .summary_table import LABELS, cell, number
 
@@ -64,9 +64,8 @@ def write_report(
         The summary that it shows.
 
     Raises:
-        UserError: matplotlib is missing, or the file cannot be written.
+        UserError: The file cannot be written.
     """
-    require_matplotlib()
     summary = summarize(tape, slos, max_failures=max_failures)
     with TemporaryDirectory() as folder:
         plots = {
@@ -82,7 +81,7 @@ def write_report(
 
 def facts(tape: Tape) -> list[str]:
     """What ran, a line each: model, endpoint, address and time; the command."""
-    from .plots.plotted_tape import common  # matplotlib comes with it: who lacks it is told so by write_report
+    from .plots.plotted_tape import common  # here: it imports matplotlib
 
     requests, manifest = tape.requests, tape.manifest
     first = [common(requests[name]) for name in ("model", "endpoint", "url")] if len(requests) else []

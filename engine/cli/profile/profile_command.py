@@ -42,10 +42,6 @@ def run_profile(given: dict[str, Any]) -> int:
     for slo in slos:
         if slo.metric in ("ttft", "tpot", "itl") and not given["streaming"]:
             raise UserError(f"{slo.text}: answers that come as a whole have no token times; add --streaming")
-    if given["generate_plots"]:
-        from ...report.plots.draw import require_matplotlib
-
-        require_matplotlib()
     from ...workloads.profile_run import profile
     from ..common.watched_run import EXIT_INTERRUPTED, note, watched
 

@@ -1,4 +1,4 @@
-"""GenAI-Perf's words for goodput (``-g time_to_first_token:300 inter_token_latency:30``) as objectives of ours."""
+"""GenAI-Perf's goodput option (``-g time_to_first_token:300 inter_token_latency:30``) as our objectives."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
-from ..slo import Slo
+from ..slo import PER_REQUEST, Slo
 from .dialect_run import Floats
 
 _NS_PER_MS: Final = 1e6
@@ -16,38 +16,48 @@ _PER_USER: Final = "output_token_throughput_per_user"
 
 
 def parse_goodput(text: str) -> Slo:
-    """Reads KEY:VALUE: a latency in ms that a request may have at most, or tokens/s that it must reach.
+    """Parse KEY:NUMBER: the longest allowed latency of a request in ms, or its lowest allowed throughput in tokens/s.
 
-    GenAI-Perf's inter token latency is our TPOT, and its throughput per user is one over that, so that a least
-    throughput is a longest TPOT (goodput_calculator/llm_goodput_calculator.py, genai-perf 0.0.16dev).
+    GenAI-Perf defines the units, so a number stands without one. Its inter token latency is our TPOT. Its throughput
+    per user is 1 / that latency, so a lowest throughput is a longest TPOT
+    (goodput_calculator/llm_goodput_calculator.py, genai-perf 0.0.16dev).
 
     Raises:
-        UserError: The key is unknown, or the value is no number that makes sense; it says what would be right.
+        UserError: The key is unknown or the value is not a number; the message says what to write.
     """
     key, colon, value = text.partition(":")
+    if key in PER_REQUEST:
+        known = next(word for word, metric in _TIMES.items() if metric == key)
+        raise UserError(
+            f"goodput {text!r}: GenAI-Perf has no objective {key!r}; write {known}:300 (ms), or --slo {key}:300ms"
+        )
+    if key == "time_to_second_token":
+        raise UserError(f"goodput {text!r}: time_to_second_token is not supported; use time_to_first_token")
+    if key not in (*_TIMES, _PER_USER):
+        raise UserError(f"goodput {text!r}: unknown key {key!r}; write one of {', '.join((*_TIMES, _PER_USER))}")
+    unit = "tokens/s" if key == _PER_USER else "ms"
     try:
         number = float(value)
     except ValueError:
         number = -1.0
     if not colon or not np.isfinite(number) or number < 0:
-        raise UserError(f"goodput {text!r}: write KEY:NUMBER, as request_latency:500 (ms) or {_PER_USER}:20 (tokens/s)")
+        raise UserError(
+            f"goodput {text!r}: write {key}:NUMBER, the number in {unit} and without a unit, such as {key}:"
+            + ("20" if key == _PER_USER else "500")
+        )
     if key in _TIMES:
         return Slo(_TIMES[key], None, round(number * _NS_PER_MS))
-    if key == _PER_USER:
-        if not number:
-            raise UserError(f"goodput {text!r}: a least throughput must be above 0 tokens/s")
-        return Slo("tpot", None, round(1e9 / number))
-    if key == "time_to_second_token":
-        raise UserError(f"goodput {text!r}: there is no such objective here; use time_to_first_token")
-    raise UserError(f"goodput {text!r}: {key!r} is none of {', '.join((*_TIMES, _PER_USER))}")
+    if not number:
+        raise UserError(f"goodput {text!r}: the lowest allowed throughput must be above 0 tokens/s")
+    return Slo("tpot", None, round(1e9 / number))
 
 
 def good_requests(values_ns: Mapping[str, Floats], slos: Sequence[Slo]) -> NDArray[np.bool_]:
-    """Which requests meet every objective of each request; what does not apply (NaN) is met.
+    """Return a mask of the requests that meet every per-request objective; a latency that does not apply (NaN) passes.
 
     Args:
-        values_ns: ttft, tpot and e2e of each request.
-        slos: Those of the whole run are left aside.
+        values_ns: ttft, tpot and e2e of each request, in ns.
+        slos: The objectives. Those of the whole run are ignored.
     """
     good = np.ones(len(values_ns["e2e"]), np.bool_)
     for slo in slos:

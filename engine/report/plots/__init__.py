@@ -1,5 +1,5 @@
 """Pictures of tapes: what is drawn, and the one function that draws it. Importing this loads nothing heavy."""
 
-from .draw import FORMATS, MOST_TAPES, PLOTS, draw_plots, require_matplotlib
+from .draw import FORMATS, MOST_TAPES, PLOTS, draw_plots
 
-__all__ = ["FORMATS", "MOST_TAPES", "PLOTS", "draw_plots", "require_matplotlib"]
+__all__ = ["FORMATS", "MOST_TAPES", "PLOTS", "draw_plots"]

@@ -6,7 +6,6 @@ the arrays to be drawn; and `draw`, which puts them into a figure and says what 
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,16 +34,6 @@ FORMATS: Final = ("png", "svg")
 
 MOST_TAPES: Final = 6
 """In one plot: as many colours as can be told apart by everyone."""
-
-
-def require_matplotlib() -> None:
-    """Call this before long work whose result is to be drawn.
-
-    Raises:
-        UserError: matplotlib is not installed; the message has the command that installs it.
-    """
-    if find_spec("matplotlib") is None:
-        raise UserError("plots need matplotlib, which is not installed; run: pip install 'tokentape[plots]'")
 
 
 def draw_plots(
@@ -76,7 +65,6 @@ def draw_plots(
         UserError: matplotlib is missing, a name or format is unknown, there are too many tapes, or the folder
             cannot be written.
     """
-    require_matplotlib()
     wanted = PLOTS if only is None else tuple(only)
     for name in wanted:
         if name not in PLOTS:

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import tokentape
 from click.testing import CliRunner
+from tokentape.engine.cli.plot import plot
 from tokentape.engine.cli.recover import recover
+from tokentape.engine.cli.report import report
 from tokentape.engine.cli.summarize import summarize
 from tokentape.engine.errors import UserError
 from tokentape.engine.tape.read import Tape, open_tape
@@ -70,6 +74,22 @@ def test_mistakes_are_users_errors(make_tape: MakeTape, tmp_path: Path) -> None:
     for arguments in ([str(tmp_path / "none")], [path, "--slo", "ttft:soon"]):
         assert isinstance(CliRunner().invoke(summarize, arguments).exception, UserError)
     assert CliRunner().invoke(summarize, []).exit_code == 2
+
+
+@pytest.mark.parametrize("verb", [summarize, plot, report])
+@pytest.mark.parametrize("objective", ["ttft:p99:300", "ttft:300"])
+def test_a_limit_without_a_unit_is_refused(make_tape: MakeTape, verb: click.Command, objective: str) -> None:
+    result = CliRunner().invoke(verb, [str(make_tape(rows(50, 50)).path), "--slo", objective])
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == f"SLO {objective!r}: the limit 300 has no unit; write 300ms or 300s"
+
+
+def test_the_python_api_refuses_a_limit_without_a_unit(make_tape: MakeTape) -> None:
+    tape = tokentape.open(make_tape(rows(50, 50)).path)
+    for compute in (tape.summary, lambda slos: tape.summary_in("vllm", slos)):
+        with pytest.raises(UserError, match="SLO 'ttft:p99:300': the limit 300 has no unit; write 300ms or 300s"):
+            compute(["ttft:p99:300"])
+    assert [result.limit_ms for result in tape.summary(["ttft:p99:300ms"]).slos] == [300.0, 300.0]
 
 
 def test_recover_tells_what_it_found(tmp_path: Path, batches: tuple[Callable[..., Any], Callable[..., Any]]) -> None:

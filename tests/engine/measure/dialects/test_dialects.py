@@ -291,28 +291,32 @@ def test_an_unknown_dialect_is_told(tape: Tape) -> None:
     ("text", "slo"),
     [
         ("request_latency:500", Slo("e2e", None, 500 * MS)),
+        ("time_to_first_token:300", Slo("ttft", None, 300 * MS)),
         ("time_to_first_token:75.5", Slo("ttft", None, 75_500_000)),
         ("inter_token_latency:0", Slo("tpot", None, 0)),
         ("output_token_throughput_per_user:20", Slo("tpot", None, 50 * MS)),
     ],
 )
-def test_goodput_in_genai_perfs_words(text: str, slo: Slo) -> None:
+def test_goodput_numbers_are_in_genai_perfs_units(text: str, slo: Slo) -> None:
     assert parse_goodput(text) == slo
 
 
 @pytest.mark.parametrize(
     ("text", "right"),
     [
-        ("request_latency", "write KEY:NUMBER"),
-        ("request_latency:soon", "write KEY:NUMBER"),
-        ("request_latency:-1", "write KEY:NUMBER"),
-        ("request_latency:nan", "write KEY:NUMBER"),
-        ("latency:5", "none of time_to_first_token, inter_token_latency, request_latency"),
+        ("request_latency", "write request_latency:NUMBER, the number in ms"),
+        ("request_latency:soon", "write request_latency:NUMBER, the number in ms"),
+        ("request_latency:-1", "the number in ms and without a unit, such as request_latency:500"),
+        ("request_latency:nan", "the number in ms and without a unit, such as request_latency:500"),
+        ("request_latency:500ms", "the number in ms and without a unit, such as request_latency:500"),
+        ("output_token_throughput_per_user:20/s", "the number in tokens/s and without a unit, such as .*_per_user:20"),
+        ("ttft:300", "write time_to_first_token:300 .ms., or --slo ttft:300ms"),
+        ("latency:5", "one of time_to_first_token, inter_token_latency, request_latency"),
         ("time_to_second_token:5", "use time_to_first_token"),
         ("output_token_throughput_per_user:0", "above 0"),
     ],
 )
-def test_bad_goodput_says_what_would_be_right(text: str, right: str) -> None:
+def test_a_malformed_goodput_is_refused_with_what_to_write(text: str, right: str) -> None:
     with pytest.raises(UserError, match=right):
         parse_goodput(text)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tokentape.engine.errors import UserError
 from tokentape.engine.measure.slo import parse_slo
-from tokentape.engine.report.plots import FORMATS, MOST_TAPES, PLOTS, draw, draw_plots, require_matplotlib
+from tokentape.engine.report.plots import FORMATS, MOST_TAPES, PLOTS, draw_plots
 from tokentape.engine.tape.read import Tape
 
 MS = 1_000_000
@@ -168,10 +168,3 @@ def test_what_cannot_be_drawn_is_said(make_tape: MakeTape, tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file: cannot be made \(File exists\); choose another folder"):
         draw_plots([tape], tmp_path / "file")
-
-
-def test_without_matplotlib_the_command_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_matplotlib()
-    monkeypatch.setattr(draw, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"run: pip install 'tokentape\[plots\]'"):
-        require_matplotlib()
