@@ -9,13 +9,13 @@ export PYTHONDONTWRITEBYTECODE = 1
 # make test REAL_SERVER=1 also runs the tests against llama.cpp's own server (127 MB, installed under build once).
 export REAL_SERVER
 
-.PHONY: demo test lint types build ctest pytest wheel fuzz bench clean
+.PHONY: demo test lint types build ctest pytest docs wheel fuzz bench clean
 
 demo: $(VENV)/.installed
 	@rm -rf build/demo.tape
 	$(BIN)/tokentape replay --sample --simulate --speed 2 --out build/demo.tape
 
-test: lint types ctest pytest wheel
+test: lint types ctest pytest docs wheel
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .
@@ -34,6 +34,11 @@ ctest:
 pytest: build
 	PYTHONPATH=build/names $(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/real
 	PYTHONPATH=build/names $(BIN)/python -m pytest -q tests/real  # they share one server
+
+# The documentation site, below build/site; a link that leads nowhere is an error.
+docs: build
+	PYTHONPATH=build/names $(BIN)/python docs/site/stage.py build
+	cd build && ../$(BIN)/zensical build --strict --clean
 
 # The wheel, in an environment of its own, away from the tree.
 wheel: $(VENV)/.developing

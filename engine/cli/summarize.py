@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ..measure.dialects import OURS
-from .common.summary_output import dialect_option, print_in, summary_options
+from .common.summary_output import dialect_option, print_in, print_legend, summary_options
 
 
 @click.command(short_help="Compute the metrics of tapes, and the verdict on each.")
@@ -14,8 +14,15 @@ from .common.summary_output import dialect_option, print_in, summary_options
 @dialect_option
 @click.option("--merge", is_flag=True, help="With a dialect: take all tapes for one run on several machines.")
 @summary_options
+@click.option("--explain", is_flag=True, help="After each table, print what each row means.")
 def summarize(
-    tapes: tuple[Path, ...], dialect: str, merge: bool, format_: str, slos: tuple[str, ...], max_failures: float
+    tapes: tuple[Path, ...],
+    dialect: str,
+    merge: bool,
+    format_: str,
+    slos: tuple[str, ...],
+    max_failures: float,
+    explain: bool,
 ) -> None:
     """Compute the metrics of tapes from their raw stamps, and the verdict on each.
 
@@ -33,5 +40,9 @@ def summarize(
     objectives = [parse_slo(slo) for slo in slos]
     opened = [open_tape(tape) for tape in tapes]
     summaries = [summarize_tape(tape, objectives, max_failures=max_failures) for tape in opened]
+    if explain and (dialect != OURS or format_ != "table"):
+        raise UserError("--explain describes the rows of tokentape's own table; leave out --dialect and --format")
     print_in(dialect, [opened] if merge else [[tape] for tape in opened], summaries, format_, objectives)
+    if explain:
+        print_legend(summaries[0])
     sys.exit(max(summary.verdict.exit_code for summary in summaries))

@@ -283,9 +283,8 @@ def draw(
     Raises:
         UserError: As for ``tokentape.plot``.
     """
-    from tokentape.engine.report.plots import FORMATS, draw_plots, require_matplotlib
+    from tokentape.engine.report.plots import FORMATS, draw_plots
 
-    require_matplotlib()
     one_of("format", format, (*FORMATS, "both"))
     if not tapes:
         raise UserError("there is no tape to plot; give at least one")

@@ -11,7 +11,7 @@ from ..errors import UserError
 from .models import served_models
 from .server_error import error_text
 from .single_request import Answer, exchange
-from .target import PORTS, Target
+from .target import PORTS, Target, models_path
 
 MOST_REDIRECTS = 5
 OPTIONAL_FIELDS = ("ignore_eos", "min_tokens", "stream_options")
@@ -23,6 +23,9 @@ ADVICE = {
     "stream_options": "token counts come from a tokenizer or from the events",
 }
 MOST_MODELS = 10
+
+NOT_FOUND = (404, 405)
+"""Statuses of a path that the server does not have."""
 
 
 @dataclass(frozen=True)
@@ -171,3 +174,42 @@ def _models(target: Target, headers: list[tuple[str, str]], timeout_s: float) ->
         return "name one that it serves with --model"
     shown = ", ".join(models[:MOST_MODELS]) + (", …" if len(models) > MOST_MODELS else "")
     return f"it serves {shown}"
+
+
+def settle_path(
+    target: Target, endpoint_path: str, headers: Iterable[tuple[str, str]], timeout_s: float
+) -> tuple[Target, str | None]:
+    """Return the target with the path that the server knows, and a note for the user where there was a choice.
+
+    A base URL with a path, such as ``https://host/api/v3``, may be meant as OpenAI's client libraries mean it
+    (``/api/v3/chat/completions``) or as a root (``/api/v3/v1/chat/completions``). An empty JSON object is posted to the
+    first; where the server answers 404 or 405, it is posted to the second. No server generates anything for it. Where
+    neither is known, the first stays: the check before the run explains what is wrong.
+
+    Args:
+        target: A reachable target.
+        endpoint_path: The API's path below the root.
+        headers: Headers of every request, with the key.
+        timeout_s: For each answer.
+
+    Raises:
+        UserError: The proxy or the server's certificate will not do.
+    """
+    if target.other_path is None:
+        return target, None
+    given = [("Content-Type", "application/json"), *headers]
+    if _known(target, target.path, given, timeout_s):
+        return replace(target, other_path=None), f"requests go to {target.url}"
+    if not _known(target, target.other_path, given, timeout_s):
+        return replace(target, other_path=None), None
+    path = target.other_path.partition("?")[0]
+    found = replace(target, path=target.other_path, models_path=models_path(path, endpoint_path), other_path=None)
+    return found, f"requests go to {found.url}: the server does not know {target.path}"
+
+
+def _known(target: Target, path: str, headers: list[tuple[str, str]], timeout_s: float) -> bool:
+    try:
+        return exchange(target, "POST", path, headers, b"{}", timeout_s).status not in NOT_FOUND
+    except (OSError, http.client.HTTPException) as error:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{target.address} does not answer POST {path}: {words}") from None

@@ -21,7 +21,7 @@ from ..run.run_status import Status
 from ..tape import Tape
 from ..transport.connection_check import reachable
 from ..transport.models import served_model
-from ..transport.path_choice import settle_path
+from ..transport.preflight import settle_path
 from ..transport.request_head import request_head, request_headers, secrets
 from ..transport.target import Target, find_target
 from .endpoint_choice import api_of

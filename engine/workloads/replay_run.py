@@ -28,7 +28,7 @@ from ..tokenizer import load_tokenizer, template_overhead
 from ..transport.api_paths import base_path, join_path
 from ..transport.connection_check import reachable
 from ..transport.models import served_model
-from ..transport.path_choice import settle_path
+from ..transport.preflight import settle_path
 from ..transport.request_head import request_headers, secrets
 from ..transport.target import Target, find_target
 from .endpoint_choice import api_of

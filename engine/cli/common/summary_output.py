@@ -65,6 +65,25 @@ def print_summaries(summaries: Sequence["Summary"], format_: str) -> None:
             print_summary(summary, sys.stdout)
 
 
+def print_legend(summary: "Summary") -> None:
+    """Print what each row of a summary's table means, on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ...report.legend import FAILED, FIDELITY, PAGE, ZERO_POINTS, legend
+
+    console = Console(highlight=False, markup=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for label, sentence in (*legend(summary), ("fidelity", FIDELITY)):
+        table.add_row(label, sentence)
+    console.print()
+    console.print(table)
+    for line in ("", ZERO_POINTS, FAILED, f"All definitions: {PAGE}"):
+        console.print(line)
+
+
 dialect_option = click.option(
     "--dialect",
     type=click.Choice([OURS, *DIALECTS]),

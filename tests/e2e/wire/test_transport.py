@@ -379,25 +379,3 @@ def test_no_secret_is_in_tape_output_or_process_list(
     for secret in (KEY, PASSWORD, encoded):
         assert secret not in said
         assert not [path for path in files if secret.encode() in path.read_bytes()]
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (None, "No such file or directory"),
-        ("", "one line with the key is expected, and nothing else"),
-        ("sk-1\nsk-2\n", "one line with the key is expected, and nothing else"),
-        ("sk-ü\n", "holds characters that HTTP does not allow"),
-    ],
-)
-def test_a_key_file_that_will_not_do(
-    small_trace: Any, replayed: Any, tmp_path: Path, content: str | None, problem: str
-) -> None:
-    path = tmp_path / "key"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(UserError) as caught:
-        replayed(small_trace(), "http://127.0.0.1:1", api_key_file=str(path))
-    assert str(path) in str(caught.value)
-    assert problem in str(caught.value)
-    assert "sk-" not in str(caught.value).replace(str(path), "")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tokentape.engine.tape import Tape
-from tokentape.engine.transport.path_choice import settle_path
+from tokentape.engine.transport.preflight import settle_path
 from tokentape.engine.transport.target import find_target
 
 CHAT = "/v1/chat/completions"

@@ -15,7 +15,7 @@ from tokentape.traces.model import generate, read_model
 
 Write = Callable[[bytes | str], Path]
 
-FOLDER = Path(__file__).parents[3] / "docs" / "formats"
+FOLDER = Path(__file__).parents[2] / "docs" / "formats"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 COMMAND = re.compile(r"^    tokentape replay (.*)$", re.MULTILINE)
 EXAMPLE = re.compile(r"^```(?:jsonl?|csv)\n(.*?)^```", re.MULTILINE | re.DOTALL)
