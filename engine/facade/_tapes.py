@@ -195,7 +195,7 @@ def plot(
         The paths of the files, in the order of the plots.
 
     Raises:
-        UserError: matplotlib is not installed, a name is unknown, a path is not a tape, or the folder cannot be
+        UserError: A name is unknown, a path is not a tape, or the folder cannot be
             written.
     """
     from tokentape.tape import draw, measured

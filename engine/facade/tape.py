@@ -181,7 +181,7 @@ class Tape(SealedTape):
             on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
 
         Raises:
-            UserError: matplotlib is not installed, a name is unknown, or the folder cannot be written.
+            UserError: A name is unknown, or the folder cannot be written.
         """
         return draw([self], directory, format=format, only=only, slos=slos, on_note=on_note)
 
@@ -202,7 +202,7 @@ class Tape(SealedTape):
             on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
 
         Raises:
-            UserError: matplotlib is not installed, or the file cannot be written.
+            UserError: The file cannot be written.
         """
         from tokentape.engine.report.html import write_report
 
