@@ -30,7 +30,7 @@ int listener_open(const char *host, uint16_t *port, const char **error) {
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     *error = "cannot listen";
     if (fd >= 0) {
-        /* Accepted sockets inherit all of these. Some hosts pick BBR, which would pace our tiny writes. */
+        /* Accepted sockets inherit these options. The default of some hosts, BBR, would pace our small writes. */
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
@@ -50,7 +50,8 @@ int listener_open(const char *host, uint16_t *port, const char **error) {
     return fd;
 }
 
-/* Is there a socket's file at which nobody listens any more? Connecting to a file of another kind is refused as well. */
+/* Returns true when the path is a socket file at which no server listens. The type is checked because connecting to another kind of
+ * file is refused as well. */
 static bool is_left_over(const struct sockaddr_un *address) {
     struct stat file;
     if (lstat(address->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))

@@ -22,7 +22,7 @@ int socket_connect(const struct sockaddr *address, socklen_t length, bool stamps
     if (fd < 0)
         return -errno;
     int on = 1;
-    /* Each of these is a refinement: a socket without them still works, and the tape says which clock it had. */
+    /* Failures are ignored: a socket works without these options too, and the tape says which clock was used. */
     if (address->sa_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (is_loopback(address))

@@ -8,29 +8,29 @@
 
 #include "net/tls_library.h"
 
-#define OUT_KEPT 4096          /* a larger buffer of what waits is given back when it is empty */
+#define OUT_KEPT 4096          /* a larger buffer of outgoing ciphertext is freed when it is empty */
 
 struct tls_context {
     SSL_CTX *context;
     bool is_client;
     char *server_name;         /* for SNI; NULL when the host is an address */
-    SSL_SESSION *session;      /* the last that the server gave, or NULL; owned */
+    SSL_SESSION *session;      /* owned: the last one that the server gave, or NULL */
 };
 
-/* OpenSSL reads and writes through one BIO of our own, whose data this is. */
+/* One connection; the data of the BIO through which OpenSSL reads and writes. */
 struct tls {
     SSL *ssl;
     const tls_context *context;
     tls_state state;
     bool closing;
-    const char *in, *in_end;   /* ciphertext of the read in hand, the caller's */
-    char *out;                 /* ciphertext that waits: out_start to out_end */
+    const char *in, *in_end;   /* ciphertext of the current tls_receive; not owned */
+    char *out;                 /* owned: ciphertext to send lies from out_start to out_end */
     size_t out_start, out_end, out_room;
     char error[TLS_ERROR_BYTES];
 };
 
 static const tls_library *openssl;
-static BIO_METHOD *spans;      /* of all connections; lives as long as the library */
+static BIO_METHOD *spans;      /* shared by all connections, never freed */
 
 /* ---- the BIO --------------------------------------------------------------------- */
 
@@ -71,7 +71,7 @@ static int span_write(BIO *bio, const char *bytes, int length) {
 
 static long span_control(BIO *bio, int command, long number, void *pointer) {
     (void)bio, (void)number, (void)pointer;
-    return command == TLS_BIO_FLUSH;   /* what OpenSSL asks of every BIO; of anything else this one knows nothing */
+    return command == TLS_BIO_FLUSH;   /* the one command that every BIO must support; no other is supported */
 }
 
 /* ---- life ------------------------------------------------------------------------ */
@@ -97,16 +97,16 @@ static const char *reason(void) {
     const char *words = openssl->ERR_reason_error_string(error);
     if (!words && error & TLS_SYSTEM_ERROR)
         return strerror((int)(error & (TLS_SYSTEM_ERROR - 1)));
-    return words ? words : "no reason is known";
+    return words ? words : "unknown reason";
 }
 
-/* The session that a new connection will try to resume: the newest, since servers forget old ones. */
+/* OpenSSL calls this with each new session. A new connection tries to resume the newest one, since servers forget old ones. */
 static int keep_session(SSL *ssl, SSL_SESSION *session) {
     tls_context *c = openssl->SSL_CTX_get_ex_data(openssl->SSL_get_SSL_CTX(ssl), 0);
     if (c->session)
         openssl->SSL_SESSION_free(c->session);
     c->session = session;
-    return 1;                  /* it is ours now */
+    return 1;                  /* we own it now */
 }
 
 static tls_context *context_new(bool is_client, char *why) {
@@ -117,7 +117,7 @@ static tls_context *context_new(bool is_client, char *why) {
     if (c)
         c->context = openssl->SSL_CTX_new(is_client ? openssl->TLS_client_method() : openssl->TLS_server_method());
     if (!c || !c->context) {
-        snprintf(why, TLS_ERROR_BYTES, "OpenSSL does not start: %s", c ? reason() : "out of memory");
+        snprintf(why, TLS_ERROR_BYTES, "OpenSSL cannot be initialized: %s", c ? reason() : "out of memory");
         free(c);
         return NULL;
     }
@@ -132,7 +132,7 @@ static bool is_address(const char *host) {
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* Whom to trust. */
+/* Loads the certificates to trust. Returns false with `why`. */
 static bool load_store(SSL_CTX *context, const tls_client_options *options, char *why) {
     if (options->ca_file) {
         if (openssl->SSL_CTX_load_verify_locations(context, options->ca_file, NULL))
@@ -140,7 +140,7 @@ static bool load_store(SSL_CTX *context, const tls_client_options *options, char
         snprintf(why, TLS_ERROR_BYTES, "%.120s holds no certificates in PEM form: %.60s", options->ca_file, reason());
         return false;
     }
-    /* Each of these may be absent: without any, every certificate is refused, and the handshake says so. */
+    /* Each of these may be missing. Without any, every certificate is refused, and the handshake's error says so. */
     openssl->SSL_CTX_set_default_verify_paths(context);
     if (options->store_file)
         openssl->SSL_CTX_load_verify_locations(context, options->store_file, NULL);
@@ -150,18 +150,18 @@ static bool load_store(SSL_CTX *context, const tls_client_options *options, char
     return true;
 }
 
-/* The certificate must be for this name or address. */
+/* Requires a certificate for this name or address. Returns false when OpenSSL refuses the name. */
 static bool expect_host(tls_context *c, const char *host) {
     X509_VERIFY_PARAM *param = openssl->SSL_CTX_get0_param(c->context);
     openssl->X509_VERIFY_PARAM_set_hostflags(param, TLS_NO_PARTIAL_WILDCARDS);
-    openssl->X509_VERIFY_PARAM_set_flags(param, TLS_PARTIAL_CHAIN);   /* an intermediate of --cacert is trusted, as by curl */
+    openssl->X509_VERIFY_PARAM_set_flags(param, TLS_PARTIAL_CHAIN);   /* trust an intermediate certificate of --cacert, as curl does */
     if (is_address(host))
         return openssl->X509_VERIFY_PARAM_set1_ip_asc(param, host);
     return (c->server_name = strdup(host)) && openssl->X509_VERIFY_PARAM_set1_host(param, host, 0);
 }
 
 tls_context *tls_client(const tls_client_options *options, char why[TLS_ERROR_BYTES]) {
-    static const unsigned char http_1_1[] = "\x08http/1.1";   /* RFC 7301: a length before each name */
+    static const unsigned char http_1_1[] = "\x08http/1.1";   /* RFC 7301: a length byte before each name */
     tls_context *c = context_new(true, why);
     if (!c)
         return NULL;
@@ -173,8 +173,8 @@ tls_context *tls_client(const tls_client_options *options, char why[TLS_ERROR_BY
         return NULL;
     }
     if (!openssl->SSL_CTX_set_ex_data(c->context, 0, c) || !expect_host(c, options->host) ||
-        openssl->SSL_CTX_set_alpn_protos(c->context, http_1_1, sizeof http_1_1 - 1) != 0) {   /* 0 is its success */
-        snprintf(why, TLS_ERROR_BYTES, "the host name %.100s will not do for TLS", options->host);
+        openssl->SSL_CTX_set_alpn_protos(c->context, http_1_1, sizeof http_1_1 - 1) != 0) {   /* this one returns 0 on success */
+        snprintf(why, TLS_ERROR_BYTES, "the host name %.100s cannot be used for TLS", options->host);
         tls_context_free(c);
         return NULL;
     }
@@ -190,7 +190,7 @@ tls_context *tls_server(const char *certificate_file, const char *key_file, char
     else if (!openssl->SSL_CTX_use_PrivateKey_file(c->context, key_file, TLS_FILE_PEM))
         snprintf(why, TLS_ERROR_BYTES, "%.120s holds no key in PEM form for this certificate: %.60s", key_file, reason());
     else if (!openssl->SSL_CTX_check_private_key(c->context))
-        snprintf(why, TLS_ERROR_BYTES, "the key does not go with the certificate: %s", reason());
+        snprintf(why, TLS_ERROR_BYTES, "the key does not belong to the certificate: %s", reason());
     else
         return c;
     tls_context_free(c);
@@ -220,7 +220,7 @@ tls *tls_new(tls_context *context) {
     }
     openssl->BIO_set_data(bio, t);
     openssl->BIO_set_init(bio, 1);
-    openssl->SSL_set_bio(t->ssl, bio, bio);   /* owns it from here on */
+    openssl->SSL_set_bio(t->ssl, bio, bio);   /* takes ownership of the BIO */
     if (!context->is_client) {
         openssl->SSL_set_accept_state(t->ssl);
         return t;
@@ -265,7 +265,7 @@ static void fail(tls *t) {
     openssl->ERR_clear_error();
 }
 
-/* What a call that did not succeed means. */
+/* Sets the state after a call of OpenSSL that did not succeed. */
 static void settle(tls *t, int result) {
     int error = openssl->SSL_get_error(t->ssl, result);
     if (error == TLS_ERROR_WANT_READ)
@@ -282,7 +282,7 @@ tls_state tls_receive(tls *t, const void *bytes, size_t length, char *plain, siz
         return t->state;
     t->in = bytes;
     t->in_end = t->in + length;
-    openssl->ERR_clear_error();   /* SSL_get_error looks at the thread's queue */
+    openssl->ERR_clear_error();   /* SSL_get_error reads the thread's error queue */
     int result;
     if (t->state == TLS_HANDSHAKE) {
         result = openssl->SSL_do_handshake(t->ssl);
@@ -300,7 +300,7 @@ tls_state tls_receive(tls *t, const void *bytes, size_t length, char *plain, siz
         }
         *got += n;
         if (t->in == t->in_end)
-            break;             /* OpenSSL takes a record at a time from the BIO: nothing is left within it either */
+            break;             /* OpenSSL reads one record at a time from the BIO, so it holds no more plaintext either */
     }
     t->in = t->in_end = NULL;
     return t->state;
@@ -309,7 +309,7 @@ tls_state tls_receive(tls *t, const void *bytes, size_t length, char *plain, siz
 tls_state tls_state_of(const tls *t) { return t->state; }
 
 bool tls_write(tls *t, const void *plain, size_t length) {
-    if (t->state != TLS_OPEN && t->state != TLS_CLOSED)   /* the peer may have closed its direction alone */
+    if (t->state != TLS_OPEN && t->state != TLS_CLOSED)   /* the peer may have closed only its direction */
         return false;
     size_t written = 0;
     openssl->ERR_clear_error();
@@ -325,7 +325,7 @@ void tls_close(tls *t) {
         return;
     t->closing = true;
     openssl->ERR_clear_error();
-    openssl->SSL_shutdown(t->ssl);   /* 0: sent, and the peer's is not waited for */
+    openssl->SSL_shutdown(t->ssl);   /* 0: ours is sent; the peer's is not waited for */
 }
 
 size_t tls_out(const tls *t, const char **bytes) {

@@ -5,14 +5,14 @@
 
 #define OLDEST 0x10101000ul   /* 1.1.1: TLS 1.3, and the functions that take a size_t */
 
-/* Of one version both: a libssl works with its own libcrypto alone. */
+/* Both must be of one version: a libssl works only with its own libcrypto. */
 static const char *const NAMES[][2] = {{"libcrypto.so.3", "libssl.so.3"}, {"libcrypto.so.1.1", "libssl.so.1.1"}};
 
 static const char PACKAGES[] = "install it (Debian and Ubuntu: apt install libssl3; Fedora and RHEL: dnf install openssl-libs; "
                                "Alpine: apk add libssl3), or use the server's http port";
 
 static bool load_functions(tls_library *library, void *crypto, void *ssl, const char **missing) {
-    /* dlsym answers an object pointer; POSIX has it hold a function's address, which ISO C cannot say but through memory. */
+    /* dlsym returns an object pointer. POSIX allows a function's address in it; ISO C allows the conversion only through memory. */
 #define F(from, result, name, parameters)                             \
     if (!(*(void **)(void *)&library->name = dlsym(from, #name))) {   \
         *missing = #name;                                             \
@@ -41,7 +41,7 @@ const tls_library *tls_library_load(char *why, size_t room) {
         return NULL;
     }
     if (!load_functions(&library, crypto, ssl, &missing) || library.OpenSSL_version_num() < OLDEST) {
-        snprintf(why, room, "https needs OpenSSL 1.1.1 or later, and the libssl found here is none%s%s%s", missing ? " (it has no " : "",
+        snprintf(why, room, "https needs OpenSSL 1.1.1 or later, and the libssl of this system is not%s%s%s", missing ? " (it has no " : "",
                  missing ? missing : "", missing ? ")" : "");
         dlclose(ssl);
         dlclose(crypto);

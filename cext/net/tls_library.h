@@ -1,7 +1,7 @@
-/* tls_library.h: the functions of OpenSSL that tls.c calls, as OpenSSL 1.1.1 and 3 declare them, and loading them.
+/* tls_library.h: loads OpenSSL and declares the functions that tls.c calls, as OpenSSL 1.1.1 and 3 declare them.
  *
- * Only functions are here that are functions in both (what their headers make with macros is done through SSL_ctrl and
- * SSL_CTX_ctrl, with the numbers below). test_tls.c compares all of it with OpenSSL's own headers where it finds them. */
+ * It lists only functions that are functions in both versions. What is a macro in OpenSSL's headers is done through SSL_ctrl and
+ * SSL_CTX_ctrl with the numbers below. test_tls_library.c compares all of it with OpenSSL's own headers where they are installed. */
 #ifndef TT_TLS_LIBRARY_H
 #define TT_TLS_LIBRARY_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifndef OPENSSL_VERSION_NUMBER      /* test_tls.c has the real ones */
+#ifndef OPENSSL_VERSION_NUMBER      /* test_tls_library.c includes the real ones */
 typedef struct ssl_st SSL;
 typedef struct ssl_ctx_st SSL_CTX;
 typedef struct ssl_method_st SSL_METHOD;
@@ -43,7 +43,7 @@ enum {
     TLS_PARTIAL_CHAIN = 0x80000,            /* X509_V_FLAG_PARTIAL_CHAIN */
     TLS_VERIFY_OK = 0                       /* X509_V_OK */
 };
-#define TLS_SYSTEM_ERROR 0x80000000ul      /* ERR_SYSTEM_FLAG of OpenSSL 3: the rest is an errno */
+#define TLS_SYSTEM_ERROR 0x80000000ul      /* ERR_SYSTEM_FLAG of OpenSSL 3: the other bits are an errno */
 
 /* F(library, result, name, parameters) */
 #define TLS_FUNCTIONS(F)                                                                                  \
@@ -106,7 +106,7 @@ typedef struct {
 #undef F
 } tls_library;
 
-/* The functions, or NULL with `why`. Loaded once, never unloaded: OpenSSL's own cleaning up at exit needs its code. */
+/* Returns the functions, or NULL with `why`. They are loaded once and never unloaded: OpenSSL's exit handlers need its code. */
 const tls_library *tls_library_load(char *why, size_t room);
 
 #endif

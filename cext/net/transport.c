@@ -9,14 +9,14 @@
 #include "base/clock.h"
 #include "net/socket.h"
 
-#define MOST_WAITING (1u << 20)   /* bytes of TLS's own that the peer has not taken */
+#define MOST_WAITING (1u << 20)   /* upper limit of ciphertext that the peer does not read */
 
 int transport_open(transport *t, const transport_route *route) {
     *t = (transport){.fd = socket_connect((const struct sockaddr *)&route->address, route->address_length, route->stamps)};
     return t->fd < 0 ? t->fd : 0;
 }
 
-/* Sends what TLS has to say. 0: all of it, else -errno. */
+/* Sends the ciphertext that TLS holds. Returns 0 when all of it is sent, else -errno. */
 static int flush(transport *t) {
     const char *out;
     size_t waiting;
@@ -38,7 +38,8 @@ static bool fail(char *text, const char *reason) {
 
 static bool is_waiting(int64_t result) { return result == -EAGAIN || result == -EWOULDBLOCK; }
 
-/* The proxy has answered, or is still at it. The bytes after its head would be the server's, who does not speak first. */
+/* Parses bytes of the proxy's response to CONNECT. Returns true when the tunnel is open; false: the response is incomplete, or `text`
+ * says what is wrong. No bytes may follow its head, since the server does not send first. */
 static bool take_answer(transport *t, const char *bytes, size_t length, char *text) {
     const char *p = bytes;
     http1_span body;
@@ -46,19 +47,19 @@ static bool take_answer(transport *t, const char *bytes, size_t length, char *te
     case HTTP1_MORE:
         return false;
     case HTTP1_ERROR:
-        snprintf(text, TRANSPORT_TEXT, "the proxy answers CONNECT with something that is not HTTP: %s", t->answer->error);
+        snprintf(text, TRANSPORT_TEXT, "the proxy's response to CONNECT is not HTTP: %s", t->answer->error);
         return false;
     default:
         break;
     }
-    /* RFC 9110, 9.3.6: any 2xx opens the tunnel, and has no body whatever its head says. */
+    /* RFC 9110, 9.3.6: any 2xx opens the tunnel and has no body, even if its head announces one. */
     if (t->answer->status < 200 || t->answer->status > 299) {
-        const char *advice = t->answer->status == 407 ? ": it wants a user and a password in the proxy's URL" : "";
+        const char *advice = t->answer->status == 407 ? ": put a user and a password into the proxy's URL" : "";
         snprintf(text, TRANSPORT_TEXT, "the proxy refuses the tunnel with status %u%s", t->answer->status, advice);
         return false;
     }
     if (p < bytes + length)
-        return fail(text, "the proxy sent bytes of its own into the tunnel");
+        return fail(text, "the proxy sent further bytes after its response to CONNECT");
     return true;
 }
 
@@ -74,7 +75,7 @@ static bool tunnel(transport *t, const transport_route *route, transport_buffers
     }
     while (!is_waiting(n = socket_receive(t->fd, buffers->read, TRANSPORT_READ, &stamp))) {
         if (n <= 0)
-            return fail(text, n ? strerror((int)-n) : "the proxy closed the connection before the tunnel was there");
+            return fail(text, n ? strerror((int)-n) : "the proxy closed the connection before it opened the tunnel");
         if (take_answer(t, buffers->read, (size_t)n, text))
             return true;
         if (text[0])
@@ -89,13 +90,13 @@ static bool handshake(transport *t, transport_buffers *buffers, char *text) {
     tls_state state;
     do {
         state = tls_receive(t->tls, buffers->read, (size_t)n, buffers->plain, sizeof buffers->plain, &got);
-        int error = flush(t);          /* also the alert that says why we refuse */
+        int error = flush(t);          /* also sends the alert that tells the server why we refuse */
         if (state == TLS_FAILED)
             return fail(text, tls_error(t->tls));
         if (error && !is_waiting(error))
             return fail(text, strerror(-error));
         if (got || state == TLS_CLOSED)
-            return fail(text, "the server speaks before it is asked: is it an HTTP server?");
+            return fail(text, "the server sent data before it got a request: is it an HTTP server?");
         if (state == TLS_OPEN) {
             t->tls_ns = clock_mono_ns();
             return true;
@@ -146,7 +147,7 @@ bool transport_advance(transport *t, const transport_route *route, transport_buf
 }
 
 const char *transport_lack(const transport *t) {
-    static const char *const lacks[] = {"no connection", "no answer of the proxy", "no TLS handshake", "no request"};
+    static const char *const lacks[] = {"no connection", "no response of the proxy", "no TLS handshake", "no request"};
     return lacks[t->step];
 }
 
@@ -166,8 +167,8 @@ int64_t transport_receive(transport *t, transport_buffers *buffers, transport_re
             return n;
         size_t got;
         tls_state state = tls_receive(t->tls, buffers->read, (size_t)n, buffers->plain, sizeof buffers->plain, &got);
-        /* An answer to a new key, or an alert; what does not go now goes with the next write. A peer that asks for answers and takes
-         * none is not served for ever. */
+        /* Sends a response to a key update, or an alert. What the kernel does not take now is sent with the next write. A peer that
+         * keeps asking for responses and reads none is given up. */
         const char *out;
         if (is_waiting(flush(t)) && tls_out(t->tls, &out) > MOST_WAITING)
             return -ENOBUFS;
@@ -206,7 +207,7 @@ const char *transport_reason(const transport *t) { return t->tls ? tls_error(t->
 void transport_close(transport *t) {
     if (t->tls) {
         tls_close(t->tls);
-        flush(t);                      /* as far as it goes: nobody waits for it */
+        flush(t);                      /* as much as the kernel takes; the rest is lost */
         tls_free(t->tls);
     }
     if (t->answer) {

@@ -1,13 +1,11 @@
-/* transport.h: one connection to the server: TCP or a Unix socket, through a proxy's tunnel where there is one, under TLS where
- * that is asked for.
+/* transport.h: one connection to the server over TCP or a Unix socket, optionally through a proxy's tunnel and under TLS.
  *
  *     transport_open      the kernel begins to connect
- *     transport_advance   whenever epoll reports it, until it is open: connected, the tunnel is there, the handshake is done
+ *     transport_advance   call it on every epoll event until the connection is open: it connects, tunnels, does the handshake
  *     transport_receive, transport_seal and transport_write     bytes of the application
- *     transport_close     says goodbye (close_notify) and closes
+ *     transport_close     sends close_notify under TLS, and closes
  *
- * Reading is one recvmsg with the kernel's stamp, whatever lies above: all that one read decrypts to has the stamp of its
- * ciphertext. */
+ * Reading is always one recvmsg with the kernel's stamp: all bytes that one read decrypts to have the stamp of its ciphertext. */
 #ifndef TT_TRANSPORT_H
 #define TT_TRANSPORT_H
 
@@ -16,13 +14,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "parse/http1.h"
 #include "net/tls.h"
+#include "parse/http1.h"
 
 #define TRANSPORT_READ 65536
-#define TRANSPORT_TEXT 320     /* bytes of a reason, with its NUL */
+#define TRANSPORT_TEXT 320     /* bytes of an error text, with its NUL */
 
-/* Where connections go; outlives them. */
+/* Where connections go. It must outlive them. */
 typedef struct {
     struct sockaddr_storage address;   /* of the server, or of the proxy before it */
     socklen_t address_length;
@@ -32,7 +30,7 @@ typedef struct {
     tls_context *tls;                  /* NULL: no TLS */
 } transport_route;
 
-/* What connections of one thread read into. */
+/* Buffers that all connections of a thread read into. */
 typedef struct {
     char read[TRANSPORT_READ];
     char plain[TRANSPORT_READ + TLS_HELD];
@@ -43,47 +41,48 @@ typedef enum { TRANSPORT_CONNECTING, TRANSPORT_TUNNEL, TRANSPORT_HANDSHAKE, TRAN
 typedef struct {
     int fd;
     uint8_t step;                      /* transport_step */
-    int64_t connected_ns, tls_ns;      /* the kernel's connection; the end of the handshake (0: no TLS) */
-    http1 *answer;                     /* the proxy's, while tunnelling; owned */
+    int64_t connected_ns, tls_ns;      /* when the kernel's connection was made; the end of the handshake (0: no TLS) */
+    http1 *answer;                     /* owned: parser of the proxy's response to CONNECT; NULL otherwise */
     size_t tunnel_sent;
-    tls *tls;                          /* NULL: none, or not yet; owned */
-    size_t sealed;                     /* bytes of the last write that are encrypted and not wholly sent */
+    tls *tls;                          /* owned; NULL: no TLS, or not yet */
+    size_t sealed;                     /* bytes of the last write that are encrypted and not completely sent */
 } transport;
 
-/* 0 or -errno. A full backlog of a Unix socket is -EAGAIN. */
+/* Begins to connect. Returns 0 or -errno; -EAGAIN: the backlog of a Unix socket is full. */
 int transport_open(transport *t, const transport_route *route);
 
-/* The kernel's connection may be there: if it is, since now. For those who advance it later. */
+/* Sets connected_ns if the connection is new. For callers that call transport_advance later than epoll reported the connection. */
 void transport_connected(transport *t, int64_t now_ns);
 
-/* The descriptor is ready for something: goes on. true when it is open; false with text[0] == 0: not yet, else it failed and
- * `text` says why. */
+/* Continues after an epoll event. Returns true when the connection is open. Otherwise text[0] == 0: it is not open yet; else it
+ * failed, and `text` says why. */
 bool transport_advance(transport *t, const transport_route *route, transport_buffers *buffers, char text[TRANSPORT_TEXT]);
 
-/* What it does not have yet, for a message: "no connection", "no TLS handshake". */
+/* Returns what is missing until the connection is open, for a message: "no connection", "no TLS handshake". */
 const char *transport_lack(const transport *t);
 
-/* What transport_receive has to say beside its bytes. */
+/* Results of transport_receive besides its return value. */
 typedef struct {
-    const char *bytes;       /* in the buffers, until the next call */
-    int64_t stamp_ns;        /* as socket_receive: the kernel's stamp, CLOCK_REALTIME, or 0 */
+    const char *bytes;       /* in the buffers, valid until the next call */
+    int64_t stamp_ns;        /* the kernel's stamp as from socket_receive: CLOCK_REALTIME in ns, or 0 */
     bool more;               /* the socket may hold more: call again */
 } transport_read;
 
-/* Bytes of the application, 0 at the end of the stream, -EAGAIN when there are none now, or -errno: -EPROTO when TLS broke. */
+/* Reads bytes of the application. Returns their number, 0 at the end of the stream, -EAGAIN if there are none now, or another
+ * -errno; -EPROTO: TLS failed. */
 int64_t transport_receive(transport *t, transport_buffers *buffers, transport_read *read);
 
-/* Makes the next bytes ready to be written: TLS encrypts as many of them as one record takes. 0 or -errno. */
+/* Prepares the next bytes for transport_write: TLS encrypts as many as one record holds. Returns 0 or -errno. */
 int transport_seal(transport *t, const char *bytes, size_t length);
 
-/* Hands them to the kernel, and does nothing besides. Bytes that it has taken wholly, or -errno; after -EAGAIN the same bytes are
- * sealed and written again. */
+/* Hands the prepared bytes to the kernel, and does nothing else. Returns the bytes that were taken completely, or -errno. After
+ * -EAGAIN call transport_seal and transport_write again with the same bytes. */
 int64_t transport_write(transport *t, const char *bytes, size_t length);
 
-/* After an end of the stream: was it cut off under TLS, without close_notify? */
+/* After the end of the stream: returns true when TLS was used and the server closed without close_notify. */
 bool transport_was_cut(const transport *t);
 
-/* In words, after -EPROTO. */
+/* After -EPROTO: returns the error as text. */
 const char *transport_reason(const transport *t);
 
 void transport_close(transport *t);

@@ -4,16 +4,16 @@
 #include "server/server_internal.h"
 #include "server/pieces.h"
 
-#define GROUP_EVENTS 32       /* pieces of one write, at most */
+#define GROUP_EVENTS 32       /* upper limit of the pieces of one write */
 
-/* The pieces that are due and belong in one write. */
+/* Composes the pieces that are due and belong in one write. Returns its length. */
 static size_t compose(server *s, conn *c, piece *pieces, int *count) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     answer_cursor start = answer->at;
     size_t length = 0, room = wire_event_room(&answer->wire);
     *count = 0;
-    if (pieces_due_ns(answer, config) > s->now_ns) {   /* so it is the keepalive that is due */
+    if (pieces_due_ns(answer, config) > s->now_ns) {   /* then the keepalive is due */
         piece *ping = &pieces[(*count)++];
         *ping = (piece){.kind = KIND_COMMENT, .after = answer->at};
         length = wire_event_write(&answer->wire, EVENT_PING, 0, 0, s->scratch, &ping->bytes);
@@ -30,7 +30,7 @@ static size_t compose(server *s, conn *c, piece *pieces, int *count) {
             break;
     } while (answer->at.stage != STAGE_OVER && !(answer->at.stage == STAGE_FAULT && answer->fault != FAULT_ERROR) &&
              *count < GROUP_EVENTS && length + room <= s->scratch_bytes && pieces_due_ns(answer, config) <= s->now_ns);
-    answer->at = start;   /* moved again by what the kernel takes */
+    answer->at = start;   /* account() moves it by the pieces that the kernel took */
     return length;
 }
 
@@ -67,7 +67,7 @@ static void record(server *s, server_answer *answer, const piece *made, int64_t 
     s->metrics.output_tokens += (uint64_t)made->tokens;
 }
 
-/* The kernel took `sent` bytes of the write. A piece of which it took a part counts as handed over and its rest is
+/* Records that the kernel took `sent` bytes of the write. A piece that it took in part counts as handed over and its rest is
  * kept; later pieces are composed anew. false: memory out. */
 static bool account(server *s, conn *c, const piece *pieces, int count, size_t sent, int64_t handed_ns) {
     server_answer *answer = &c->answer;
@@ -111,7 +111,7 @@ static void finish(server *s, conn *c) {
     conn_answered(s, c);
 }
 
-/* A fault that is an act, not bytes. */
+/* Carries out a fault that sends no bytes: closes, resets or stops sending. */
 static void break_off(server *s, conn *c) {
     metrics_count(&s->metrics, c->answer.row.endpoint, c->answer.row.status);
     heap_set(&s->heap, c, NEVER);
@@ -129,7 +129,7 @@ static void break_off(server *s, conn *c) {
         conn_linger(s, c);
 }
 
-/* An answer that is no stream, whole. */
+/* Sends an answer without a stream. */
 static void send_full(server *s, conn *c) {
     server_answer *answer = &c->answer;
     if (answer->fault == FAULT_ERROR) {
@@ -139,7 +139,7 @@ static void send_full(server *s, conn *c) {
         return;
     }
     size_t length;
-    char *body = answer->wire.dialect->whole(&answer->wire, &answer->ask, answer->dimensions, &length);
+    char *body = answer->wire.dialect->whole(&answer->wire, &answer->request, answer->dimensions, &length);
     if (!body) {
         conn_close(s, c, false);
         return;
@@ -162,7 +162,7 @@ static void send_full(server *s, conn *c) {
     answer->row.status = 200;
     answer->row.bytes_sent = (int64_t)(head_length + length);
     answer->at.stage = breaks ? STAGE_FAULT : STAGE_OVER;
-    answer->at.token = 1;   /* a fault comes at once */
+    answer->at.token = 1;   /* a fault happens at once */
     if (!breaks && answer->wire.dialect->generates) {
         answer->row.output_tokens = answer->wire.tokens;
         s->stats.tokens += (uint64_t)answer->wire.tokens;
@@ -206,7 +206,7 @@ void answer_advance(server *s, conn *c) {
         size_t length = compose(s, c, pieces, &count);
         if (pieces[0].kind == KIND_ERROR)
             answer->row.outcome = OUTCOME_STREAM_ERROR;
-        s->now_ns = clock_mono_ns();   /* under TLS conn_send reads it again, once it has encrypted */
+        s->now_ns = clock_mono_ns();   /* under TLS conn_send reads it again after encrypting */
         ssize_t sent = length ? conn_send(s, c, s->scratch, length) : 0;
         if (sent < 0 || !account(s, c, pieces, count, (size_t)sent, s->now_ns)) {
             conn_close(s, c, false);
@@ -217,7 +217,7 @@ void answer_advance(server *s, conn *c) {
 
 /* ---- the start ------------------------------------------------------------------- */
 
-/* Looks the prompts of the request up, and enters them. Their cached tokens. */
+/* Looks up the prompts of the request in the cache, and enters them. Returns how many of their tokens were cached. */
 static int32_t visit_cache(server *s) {
     const prompt_blocks *blocks = &s->reader.blocks;
     server_metrics *metrics = &s->metrics;
@@ -227,7 +227,7 @@ static int32_t visit_cache(server *s) {
         const block_prompt *prompt = &blocks->prompts[i];
         size_t hits = cache_visit(&s->cache, blocks->keys + first, prompt->blocks - first);
         int64_t tokens = (int64_t)hits * blocks->block_tokens;
-        cached += tokens < prompt->tokens ? tokens : prompt->tokens;   /* the last block may be part-filled */
+        cached += tokens < prompt->tokens ? tokens : prompt->tokens;   /* the last block may be filled in part */
         metrics->queried_blocks += prompt->blocks - first;
         metrics->hit_blocks += hits;
         first = prompt->blocks;
@@ -243,7 +243,7 @@ static double uncached_share(int32_t prompt_tokens, int32_t cached_tokens) {
     return cached_tokens > 0 ? (double)(left > 1 ? left : 1) / prompt_tokens : 1;
 }
 
-/* Room for the largest event of an answer. false: memory out. */
+/* Grows the scratch buffer for the largest event of an answer. Returns false when memory is out. */
 static bool reserve_scratch(server *s, const wire_answer *answer) {
     size_t room = wire_event_room(answer);
     if (room <= s->scratch_bytes)
@@ -256,57 +256,57 @@ static bool reserve_scratch(server *s, const wire_answer *answer) {
     return true;
 }
 
-void answer_start(server *s, conn *c, const api_request *ask) {
+void answer_start(server *s, conn *c, const api_request *request) {
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     server_request_row *row = &answer->row;
-    bool generates = api_generates(ask->kind);
-    int32_t tokens = generates ? (ask->max_tokens > 0 ? ask->max_tokens : config->default_tokens) : 0;
-    const char *model = ask->model ? ask->model : config->model;
-    size_t model_length = ask->model ? ask->model_length : strlen(config->model);
-    wire_framing framing = generates && ask->stream ? config->wire.framing : FRAME_LENGTH;
+    bool generates = api_generates(request->kind);
+    int32_t tokens = generates ? (request->max_tokens > 0 ? request->max_tokens : config->default_tokens) : 0;
+    const char *model = request->model ? request->model : config->model;
+    size_t model_length = request->model ? request->model_length : strlen(config->model);
+    wire_framing framing = generates && request->stream ? config->wire.framing : FRAME_LENGTH;
     if (framing == FRAME_CHUNKED && c->request.http_1_0)
         framing = FRAME_CLOSE;
     if (answer->fault == FAULT_LENGTH)
         framing = FRAME_LENGTH;
     if (framing == FRAME_CLOSE || answer->fault == FAULT_LENGTH)
         answer->keep_alive = false;
-    if (!wire_answer_init(&answer->wire, &config->wire, ask, tokens, framing, model, model_length, s->nonce,
+    if (!wire_answer_init(&answer->wire, &config->wire, request, tokens, framing, model, model_length, s->nonce,
                           (uint64_t)row->request, clock_unix_ns() / TT_NS_PER_S) ||
         !reserve_scratch(s, &answer->wire)) {
         conn_close(s, c, false);
         return;
     }
-    answer->ask = *ask;
-    answer->ask.model = NULL;
-    answer->ask.stream = generates && ask->stream;
-    answer->dimensions = ask->dimensions > 0 ? ask->dimensions : config->dimensions;
-    row->prompt_tokens = ask->prompt_tokens;
+    answer->request = *request;
+    answer->request.model = NULL;
+    answer->request.stream = generates && request->stream;
+    answer->dimensions = request->dimensions > 0 ? request->dimensions : config->dimensions;
+    row->prompt_tokens = request->prompt_tokens;
     double uncached = 1;
     if (config->cache_blocks && generates) {
         answer->wire.cached_tokens = row->cached_tokens = visit_cache(s);
-        uncached = uncached_share(ask->prompt_tokens, row->cached_tokens);
+        uncached = uncached_share(request->prompt_tokens, row->cached_tokens);
     }
     row->asked_tokens = tokens;
-    row->stream = answer->ask.stream;
+    row->stream = answer->request.stream;
     memcpy(row->id, answer->wire.id, sizeof row->id);
     size_t copied = model_length < SERVER_MODEL_BYTES - 1 ? model_length : SERVER_MODEL_BYTES - 1;
     memcpy(row->model, model, copied);
-    s->metrics.prompt_tokens += (uint64_t)ask->prompt_tokens;
+    s->metrics.prompt_tokens += (uint64_t)request->prompt_tokens;
     if (++s->stats.open_streams > s->stats.peak_streams)
         s->stats.peak_streams = s->stats.open_streams;
 
     c->phase = CONN_ANSWERING;
-    free(c->request.body);   /* not while 10,000 streams run */
+    free(c->request.body);   /* 10,000 streams must not keep their requests' bodies */
     c->request.body = NULL;
     if (answer->fault == FAULT_SILENT) {
         c->phase = CONN_STALLED;
         return;
     }
-    /* A pipelined request is begun when the answer before it has left. */
+    /* A pipelined request begins when the answer before it has been sent. */
     int64_t base_ns = row->received_ns > answer->handed_ns ? row->received_ns : answer->handed_ns;
     answer->at.due_ns = base_ns + (int64_t)((double)draw_ns(&config->ttft, draw_mix(answer->key), 0) * uncached);
-    if (!answer->ask.stream) {
+    if (!answer->request.stream) {
         answer->at.stage = STAGE_FULL;
         if (tokens > 1)
             answer->at.due_ns += pieces_gaps_ns(config, answer->key, 1, tokens - 1);

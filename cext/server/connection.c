@@ -53,7 +53,7 @@ void conn_close(server *s, conn *c, bool reset) {
     heap_set(&s->heap, c, NEVER);
     if (reset)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
-    close(c->fd);   /* also takes it out of the epoll set */
+    close(c->fd);   /* also removes it from the epoll set */
     request_reset(&c->request);
     free(c->held);
     free(c->out);
@@ -67,17 +67,16 @@ void conn_close(server *s, conn *c, bool reset) {
         s->connections = c->next;
     if (c->next)
         c->next->previous = c->previous;
-    /* Events of this batch may still point to it: it is freed after them. */
+    /* Events of the current batch may still point to it, so it is freed after them. */
     c->next = s->dead;
     s->dead = c;
     s->stats.open_connections--;
     s->accept_again_ns = 0;
 }
 
-/* Ends our direction and discards what the peer still sends: closing with unread bytes would be a reset, which
- * can overtake the answer. */
+/* Closing with unread bytes would send a reset, which can overtake the answer. So the connection is half-closed first. */
 void conn_linger(server *s, conn *c) {
-    if (c->tls && c->answer.fault != FAULT_CUT) {   /* a cut says no goodbye */
+    if (c->tls && c->answer.fault != FAULT_CUT) {   /* a cut sends no close_notify */
         tls_close(c->tls);
         conn_flush(s, c);
     }
@@ -92,7 +91,7 @@ void conn_linger(server *s, conn *c) {
 
 void conn_watch(server *s, conn *c, uint32_t events) {
     if (c->peer_closed)
-        events &= ~(uint32_t)EPOLLIN;   /* the end of the stream stays readable for ever */
+        events &= ~(uint32_t)EPOLLIN;   /* the end of the stream would stay readable */
     if (events == c->watched)
         return;
     c->watched = events;
@@ -101,7 +100,7 @@ void conn_watch(server *s, conn *c, uint32_t events) {
 
 /* ---- writing -------------------------------------------------------------------- */
 
-/* As much as the kernel takes now; what is left waits for conn_writable. -1: broken. */
+/* Sends as much as the kernel takes now; if some is left, waits for EPOLLOUT. Returns the bytes taken, or -1 if the connection is broken. */
 static ssize_t send_raw(server *s, conn *c, const char *bytes, size_t length) {
     size_t sent = 0;
     size_t piece = s->config.split_bytes ? s->config.split_bytes : length;
@@ -127,7 +126,6 @@ static ssize_t send_raw(server *s, conn *c, const char *bytes, size_t length) {
     return (ssize_t)sent;
 }
 
-/* Sends what TLS has encrypted. false: broken. */
 bool conn_flush(server *s, conn *c) {
     const char *out;
     size_t waiting = tls_out(c->tls, &out);

@@ -12,7 +12,7 @@ static bool broken_at(const server_answer *answer, const server_config *config, 
     return pieces_break(answer->fault) && token == config->fault_after;
 }
 
-/* Tokens of the chunk that starts at `token`. */
+/* Returns the number of tokens in the chunk that starts at `token`. */
 static int32_t chunk_tokens(const server_answer *answer, const server_config *config, int32_t token) {
     int32_t end = token + (token && !answer->wire.dialect->one_token_events ? config->wire.tokens_per_chunk : 1);
     if (end > answer->wire.tokens)
@@ -24,7 +24,6 @@ static int32_t chunk_tokens(const server_answer *answer, const server_config *co
     return end - token;
 }
 
-/* The itl draws of tokens first .. first+count-1; token 0 has none. */
 int64_t pieces_gaps_ns(const server_config *config, uint64_t key, int32_t first, int32_t count) {
     if (config->itl.shape == DRAW_CONSTANT)
         return (int64_t)config->itl.a_ns * count;
@@ -34,13 +33,13 @@ int64_t pieces_gaps_ns(const server_config *config, uint64_t key, int32_t first,
     return sum;
 }
 
-/* The steps of a stage, or NULL. */
+/* Returns the events of a stage, or NULL. */
 static const uint8_t *steps_of(const server_answer *answer, uint8_t stage) {
     const wire_dialect *dialect = answer->wire.dialect;
     return stage == STAGE_BEFORE ? dialect->before : stage == STAGE_BETWEEN ? dialect->between : stage == STAGE_AFTER ? dialect->after : NULL;
 }
 
-/* Moves the cursor to a step of a stage, or to the next one after it that this answer has, or to what follows the stage. */
+/* Moves the cursor to a step of a stage. If this answer does not have its event, moves to the next step, or to the next stage. */
 static void enter(const server_answer *answer, const server_config *config, answer_cursor *at, uint8_t stage, uint8_t step) {
     const uint8_t *steps = steps_of(answer, stage);
     for (; steps[step]; step++)
@@ -53,7 +52,7 @@ static void enter(const server_answer *answer, const server_config *config, answ
     at->stage = stage == STAGE_AFTER ? STAGE_END : broken_at(answer, config, at->token) ? STAGE_FAULT : STAGE_TOKENS;
 }
 
-/* The cursor behind a chunk of tokens. */
+/* Moves the cursor past a chunk of tokens. */
 static void pass_tokens(const server_answer *answer, const server_config *config, answer_cursor *at) {
     if (broken_at(answer, config, at->token)) {
         at->stage = STAGE_FAULT;
@@ -66,7 +65,6 @@ static void pass_tokens(const server_answer *answer, const server_config *config
     }
 }
 
-/* When the piece at the cursor may leave, in ns; 0: at once. */
 int64_t pieces_due_ns(const server_answer *answer, const server_config *config) {
     switch (answer->at.stage) {
     case STAGE_HEAD: return answer->head_due_ns;
@@ -79,7 +77,7 @@ int64_t pieces_due_ns(const server_answer *answer, const server_config *config) 
     }
 }
 
-/* Silence for so long makes a keepalive. A body whose length was told can have none, nor can lines of JSON. */
+/* A body with a Content-Length and lines of JSON cannot have keepalives. */
 int64_t pieces_ping_due_ns(const server_answer *answer, const server_config *config) {
     bool possible = config->keepalive_ns && answer->wire.framing != FRAME_LENGTH && !answer->wire.dialect->lines &&
                     answer->at.stage > STAGE_HEAD && answer->at.stage <= STAGE_BETWEEN;
@@ -97,12 +95,12 @@ size_t pieces_write_head(const server_answer *answer, const server_config *confi
     wire_head head = {.status = 200, .framing = answer->wire.framing, .length = answer->content_length, .http_1_0 = http_1_0,
                       .keep_alive = answer->keep_alive, .retry_after_s = -1,
                       .trailers = config->wire.trailers && answer->wire.framing == FRAME_CHUNKED,
-                      .type = !answer->ask.stream ? "application/json"
+                      .type = !answer->request.stream ? "application/json"
                               : answer->wire.dialect->lines ? "application/x-ndjson" : "text/event-stream; charset=utf-8"};
     return length + wire_head_write(&head, out + length);
 }
 
-/* Where [DONE] stands among the last steps, or their end. */
+/* Returns the step of [DONE] in STAGE_AFTER, or the end of its steps. */
 static uint8_t done_step(const server_answer *answer) {
     uint8_t step = 0;
     while (answer->wire.dialect->after[step] && answer->wire.dialect->after[step] != EVENT_DONE)
@@ -110,7 +108,6 @@ static uint8_t done_step(const server_answer *answer) {
     return step;
 }
 
-/* Writes the piece at *at (not STAGE_FULL, nor a STAGE_FAULT that is no event) and moves *at behind it. */
 size_t pieces_next(const server_answer *answer, const server_config *config, bool http_1_0, answer_cursor *at, char *out,
                    piece *made) {
     const wire_dialect *dialect = answer->wire.dialect;
@@ -152,15 +149,14 @@ size_t pieces_next(const server_answer *answer, const server_config *config, boo
     return length;
 }
 
-/* Whether the write ends after this piece although more is due: the head, a role chunk (or what opens a stream elsewhere) that
- * is not to share its segment, and the last token each leave alone, as they do from servers that write what they have. */
+/* Real servers send these pieces in a write of their own: the head; the role chunk (or the events that open a stream of another
+ * API), unless it shares the first token's write; the last token. */
 bool pieces_end_write(const server_config *config, uint8_t stage_before, const piece *made) {
     bool opened = stage_before == STAGE_BEFORE && made->after.stage != STAGE_BEFORE && made->event != EVENT_EMPTY_CHOICE;
     return made->head || (opened && config->wire.role != PLACE_WITH) ||
            (stage_before == STAGE_TOKENS && made->after.stage != STAGE_TOKENS && made->after.stage != STAGE_BETWEEN);
 }
 
-/* The bytes of a stream's body. Cuts come later and are not in it. */
 int64_t pieces_body_length(const server_answer *answer, const server_config *config, char *scratch) {
     server_answer whole = *answer;
     if (whole.fault != FAULT_ERROR)

@@ -1,12 +1,13 @@
-/* pieces.h: an answer as pieces: which comes next, when it may leave, and its bytes. Included by server_*.c alone.
+/* pieces.h: an answer as a sequence of pieces: which is next, when it may be sent, and its bytes.
  *
- * A cursor stands at a piece. Pieces are composed without any of it being moved, and the cursor follows what the kernel took. */
+ * A cursor points at a piece. Pieces are composed with a copy of the cursor; the answer's own cursor moves when the kernel has taken
+ * them. */
 #ifndef TT_SERVER_PIECES_H
 #define TT_SERVER_PIECES_H
 
 #include "server/server_internal.h"
 
-/* A piece of a write: where the cursor stands after it, and what the tape says of it. */
+/* A piece of a write: the cursor after it, and what is recorded of it. */
 typedef struct {
     answer_cursor after;
     uint32_t end;             /* offset in the write */
@@ -17,22 +18,23 @@ typedef struct {
     bool head;
 } piece;
 
-/* Whether a fault ends an answer in its midst. */
+/* Returns true when a fault ends an answer before its end. */
 bool pieces_break(server_fault fault);
-/* The itl draws of tokens first .. first+count-1; token 0 has none. */
+/* Returns the sum of the itl draws of tokens first .. first+count-1; token 0 has none. */
 int64_t pieces_gaps_ns(const server_config *config, uint64_t key, int32_t first, int32_t count);
-/* When the piece at the cursor may leave, in ns; 0: at once. */
+/* Returns when the piece at the cursor may be sent, in ns; 0: at once. */
 int64_t pieces_due_ns(const server_answer *answer, const server_config *config);
-/* When a silence will have been so long that it makes a keepalive, or NEVER. */
+/* Returns when the next keepalive is due if nothing is sent before, or NEVER. */
 int64_t pieces_ping_due_ns(const server_answer *answer, const server_config *config);
-/* The response's head, with 100 Continue before it where that is asked for. */
+/* Writes the response's head, after 100 Continue if config->interim. Returns the bytes written. */
 size_t pieces_write_head(const server_answer *answer, const server_config *config, bool http_1_0, char *out);
-/* Writes the piece at *at (not STAGE_FULL, nor a STAGE_FAULT that is no event) and moves *at behind it. */
+/* Writes the piece at *at and moves *at past it. Not for STAGE_FULL, nor for a STAGE_FAULT without an event. Returns the bytes
+ * written. */
 size_t pieces_next(const server_answer *answer, const server_config *config, bool http_1_0, answer_cursor *at, char *out,
                    piece *made);
-/* Whether a write ends after this piece although more is due. */
+/* Returns true when a write ends after this piece although more is due. */
 bool pieces_end_write(const server_config *config, uint8_t stage_before, const piece *made);
-/* The bytes of a stream's body, composed in scratch. Cuts come later and are not in it. */
+/* Returns the length of a stream's whole body; composes it in scratch. A fault that cuts the body does not change its length. */
 int64_t pieces_body_length(const server_answer *answer, const server_config *config, char *scratch);
 
 #endif

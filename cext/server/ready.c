@@ -8,7 +8,7 @@
 
 /* ---- reading -------------------------------------------------------------------- */
 
-/* One read of the socket, with the kernel's stamp of its last byte where there is one. */
+/* Reads the socket once and sets read_ns: the kernel's stamp of the last byte if there is one, else the time of the read. */
 static ssize_t receive_raw(server *s, conn *c, char *buffer, size_t room) {
     union { char bytes[CMSG_SPACE(sizeof(struct timespec))]; struct cmsghdr align; } control;
     struct iovec part = {.iov_base = buffer, .iov_len = room};
@@ -23,7 +23,7 @@ static ssize_t receive_raw(server *s, conn *c, char *buffer, size_t room) {
             struct timespec stamp;
             memcpy(&stamp, CMSG_DATA(part_of), sizeof stamp);
             int64_t stamp_ns = (int64_t)stamp.tv_sec * TT_NS_PER_S + stamp.tv_nsec - clock_offset_ns();
-            /* A step of the wall clock can put the stamp anywhere. */
+            /* The stamp can be any value if the wall clock was set. */
             if (stamp_ns <= c->read_ns && stamp_ns > c->read_ns - 60 * TT_NS_PER_S) {
                 c->read_ns = stamp_ns;
                 c->read_kernel_clock = true;
@@ -32,7 +32,7 @@ static ssize_t receive_raw(server *s, conn *c, char *buffer, size_t room) {
     return got;
 }
 
-/* One read into read_buffer. -1 with EAGAIN: nothing for the application came with it. */
+/* Reads the socket once into read_buffer. Returns like recv(); -1 with EAGAIN: the read held no bytes of the application. */
 static ssize_t receive(server *s, conn *c) {
     if (!c->tls)
         return receive_raw(s, c, s->read_buffer, READ_BYTES);
@@ -100,10 +100,10 @@ void ready_to_read(server *s, conn *c) {
         if (errno != EAGAIN && errno != EINTR)
             conn_close(s, c, false);
         else if (c->tls && c->phase == CONN_READING && c->request.wire_bytes == 0)
-            conn_wait_idle(s, c);   /* a handshake is no idleness */
+            conn_wait_idle(s, c);   /* a connection in its handshake is not idle */
     } else if (got == 0) {
-        /* An answer in progress goes on: the peer may have closed its direction alone. If it is gone, the next
-         * write but one says so. */
+        /* An answer in progress goes on: the peer may have closed only its direction. If it is gone, the second write from now
+         * fails. */
         c->peer_closed = true;
         if (c->phase == CONN_ANSWERING)
             conn_watch(s, c, c->watched);
@@ -151,7 +151,7 @@ void ready_to_write(server *s, conn *c) {
 }
 
 void ready_due(server *s, conn *c) {
-    if (c->phase != CONN_ANSWERING) {   /* idle or lingering for long enough */
+    if (c->phase != CONN_ANSWERING) {   /* it was idle or lingering until its deadline */
         conn_close(s, c, false);
         return;
     }

@@ -46,7 +46,7 @@ void respond_refusal(server *s, conn *c, server_endpoint endpoint, uint16_t stat
     if (!c->request.keep_alive)
         c->answer.keep_alive = false;
     if (endpoint == ENDPOINT_OTHER)
-        c->answer.row.request = -1;   /* what is no request for an answer has no row */
+        c->answer.row.request = -1;   /* only requests for answers have a row */
     bool overloaded = status == 429 || status == 503;
     wire_head head = {.status = status, .retry_after_s = overloaded ? s->config.retry_after_s : -1};
     respond_error(s, c, endpoint, head, shape, message, param);

@@ -6,10 +6,10 @@
 
 static const char REDIRECTED[] = "/redirected";
 
-/* Whether an answer is a stream: the body says so, or the path does. */
+/* What decides whether an answer is a stream: the body or the path. */
 typedef enum { STREAM_AS_ASKED, STREAM_ALWAYS, STREAM_NEVER } stream_rule;
 
-/* A path; with a '*' in it, any name of a model may stand there. */
+/* A path; a '*' in it stands for any model name. */
 typedef struct { const char *path; int endpoint; request_method method; stream_rule stream; } route;
 
 static const route ROUTES[] = {
@@ -21,7 +21,7 @@ static const route ROUTES[] = {
     {"/api/chat", API_OLLAMA_CHAT, METHOD_POST, STREAM_AS_ASKED},
     {"/api/generate", API_OLLAMA_GENERATE, METHOD_POST, STREAM_AS_ASKED},
     {"/generate_stream", API_TGI, METHOD_POST, STREAM_ALWAYS},
-    {"/generate", API_SGLANG, METHOD_POST, STREAM_AS_ASKED},   /* or TGI's: their bodies differ */
+    {"/generate", API_SGLANG, METHOD_POST, STREAM_AS_ASKED},   /* also TGI's path; the body tells which API is meant */
     {"/v2/models/*/generate_stream", API_TRITON, METHOD_POST, STREAM_ALWAYS},
     {"/v2/models/*/generate", API_TRITON, METHOD_POST, STREAM_NEVER},
     {"/v2/models/*/infer", API_KSERVE, METHOD_POST, STREAM_NEVER},
@@ -39,14 +39,14 @@ static const route ROUTES[] = {
 
 _Static_assert(ENDPOINT_COUNT == METRICS_ENDPOINTS, "every endpoint is counted");
 
-/* The name of a model in a path ends here. It stands in JSON as it is, so it may hold nothing that JSON would escape. */
+/* Returns the end of a model's name in a path. The name is copied into JSON, so it ends before any character that JSON escapes. */
 static const char *name_end(const char *name) {
     while (*name && *name != '/' && *name != '"' && *name != '\\' && (unsigned char)*name > ' ')
         name++;
     return name;
 }
 
-/* Whether a path is that of a route, and the name of the model in it. */
+/* Returns true when a path matches a route; sets *model to the model's name in it, or to NULL. */
 static bool fits(const route *route, const char *path, const char **model, size_t *model_length) {
     const char *star = strchr(route->path, '*');
     *model = NULL;
@@ -112,15 +112,16 @@ static bool faulty(const server_config *config, uint64_t key) {
     return config->fault != FAULT_NONE && draw_unit(key ^ UINT64_C(0xfa017), 0) < config->fault_share;
 }
 
-/* What a request asks for; NULL or why it is refused. SGLang and TGI share a path, and tell by their bodies which is meant. */
-static const char *read_ask(server *s, conn *c, const route *route, api_request *ask, const char **param) {
+/* Reads a request's body. Returns NULL, or why it is refused. SGLang and TGI share a path: a body that is not SGLang's is tried as
+ * TGI's. */
+static const char *read_body(server *s, conn *c, const route *route, api_request *parsed, const char **param) {
     request_parser *request = &c->request;
-    const char *refusal = body_read(&s->reader, (api_kind)route->endpoint, request->body, request->body_length, ask, param);
+    const char *refusal = body_read(&s->reader, (api_kind)route->endpoint, request->body, request->body_length, parsed, param);
     if (refusal && route->endpoint == API_SGLANG) {
         api_request other;
         const char *other_param;
         if (!body_read(&s->reader, API_TGI, request->body, request->body_length, &other, &other_param)) {
-            *ask = other;
+            *parsed = other;
             c->answer.row.endpoint = API_TGI;
             return NULL;
         }
@@ -132,19 +133,19 @@ static void serve_answer(server *s, conn *c, const route *route, const char *mod
     server_answer *answer = &c->answer;
     const server_config *config = &s->config;
     truth_begin_row(s, c, (server_endpoint)route->endpoint);
-    api_request ask;
+    api_request parsed;
     const char *param;
-    const char *refusal = read_ask(s, c, route, &ask, &param);
+    const char *refusal = read_body(s, c, route, &parsed, &param);
     server_endpoint endpoint = (server_endpoint)answer->row.endpoint;
     if (refusal) {
         respond_refusal(s, c, endpoint, 400, SHAPE_API, refusal, param);
         return;
     }
     if (route->stream != STREAM_AS_ASKED)
-        ask.stream = route->stream == STREAM_ALWAYS;
+        parsed.stream = route->stream == STREAM_ALWAYS;
     if (model) {
-        ask.model = model;
-        ask.model_length = model_length;
+        parsed.model = model;
+        parsed.model_length = model_length;
     }
     answer->key = draw_key(config->seed, (uint64_t)answer->row.request);
     answer->fault = faulty(config, answer->key) ? config->fault : FAULT_NONE;
@@ -155,7 +156,7 @@ static void serve_answer(server *s, conn *c, const route *route, const char *mod
         snprintf(location, sizeof location, "%s%s", REDIRECTED, c->request.path);
         respond_error(s, c, endpoint, (wire_head){.status = 307, .retry_after_s = -1, .location = location}, SHAPE_OPENAI, "look elsewhere", NULL);
     } else {
-        answer_start(s, c, &ask);
+        answer_start(s, c, &parsed);
     }
 }
 
@@ -173,7 +174,7 @@ void route_request(server *s, conn *c) {
         respond_refusal(s, c, ENDPOINT_OTHER, 404, SHAPE_OPENAI, "there is nothing at this path", NULL);
     } else if (request->method != found->method && !(request->method == METHOD_HEAD && found->method == METHOD_GET)) {
         wire_head head = {.status = 405, .retry_after_s = -1, .allow = found->method == METHOD_POST ? "POST" : "GET, HEAD"};
-        respond_error(s, c, ENDPOINT_OTHER, head, SHAPE_OPENAI, "this path does not know the method", NULL);
+        respond_error(s, c, ENDPOINT_OTHER, head, SHAPE_OPENAI, "this path does not support the method", NULL);
     } else if (found->method == METHOD_GET) {
         serve_page(s, c, (server_endpoint)found->endpoint);
     } else {

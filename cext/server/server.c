@@ -20,7 +20,7 @@
 #include "base/time_slice.h"
 
 #define READY_EVENTS 512
-#define DUE_PER_TURN 512        /* streams advanced before sockets are looked at again */
+#define DUE_PER_TURN 512        /* upper limit of streams that are continued before sockets are checked again */
 #define ACCEPTS_PER_TURN 256
 #define ACCEPT_PAUSE_NS (100 * TT_NS_PER_MS)
 
@@ -64,7 +64,7 @@ static void accept_all(server *s) {
         if (fd >= 0) {
             conn_open(s, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* The queue stays readable: wait for a connection to close. */
+            /* The listening socket stays readable: stop watching it until a connection closes. */
             s->accept_again_ns = s->now_ns + ACCEPT_PAUSE_NS;
             set_accepting(s, false);
             return;
@@ -74,8 +74,8 @@ static void accept_all(server *s) {
     }
 }
 
-/* Waits until something is ready or `until_ns` has come, never shorter. The thread's timer slack, 50 us unless set, stays:
- * it gathers neighbouring tokens into one wake, and the truth has the time at which each left. */
+/* Waits until a descriptor is ready, or until `until_ns` and not less. The thread's timer slack, 50 us by default, is kept: it
+ * combines neighbouring tokens into one wake-up, and the rows have the time at which each was really sent. */
 static int wait_ready(server *s, struct epoll_event *ready, int64_t until_ns) {
     int64_t rest_ns = until_ns > s->now_ns ? until_ns - s->now_ns : 0;
     struct timespec timeout = {.tv_sec = rest_ns / TT_NS_PER_S, .tv_nsec = rest_ns % TT_NS_PER_S};
@@ -86,7 +86,7 @@ static int wait_ready(server *s, struct epoll_event *ready, int64_t until_ns) {
             return count;
         no_pwait2 = true;
     }
-    struct pollfd watched = {.fd = s->epoll_fd, .events = POLLIN};   /* ppoll counts in ns where epoll_wait cannot */
+    struct pollfd watched = {.fd = s->epoll_fd, .events = POLLIN};   /* ppoll takes ns, epoll_wait only ms */
     int count = ppoll(&watched, 1, &timeout, NULL);
     return count > 0 ? epoll_wait(s->epoll_fd, ready, READY_EVENTS, 0) : count;
 }
@@ -162,7 +162,7 @@ static void *run(void *argument) {
 
 /* ---- life ------------------------------------------------------------------------ */
 
-/* What TLS needs, where it is wanted. */
+/* Prepares TLS if it is configured. Returns false with errno, and *error for a bad certificate. */
 static bool prepare_tls(server *s, const char **error) {
     static char why[TLS_ERROR_BYTES];
     if (!s->config.certificate_file)
@@ -229,7 +229,7 @@ server *server_new(const server_config *config, const char **error) {
 uint16_t server_port(const server *s) { return s->port; }
 
 bool server_start(server *s) {
-    sigset_t all, before;   /* signals are for the program's other threads */
+    sigset_t all, before;   /* other threads of the program handle signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     s->started = pthread_create(&s->thread, NULL, run, s) == 0;
@@ -251,7 +251,7 @@ void server_stop(server *s) {
         return;
     atomic_store(&s->stopping, true);
     if (write(s->wake_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0 && errno != EAGAIN)
-        perror("tokentape: eventfd");   /* the loop looks by itself every 100 ms */
+        perror("tokentape: eventfd");   /* the loop checks `stopping` every 100 ms anyway */
     pthread_join(s->thread, NULL);
     s->started = false;
     stop_listening(s);

@@ -36,32 +36,32 @@
 
 #define NEVER INT64_MAX
 #define READ_BYTES (256u << 10)
-#define HELD_BYTES (64u << 10)      /* of pipelined requests; more stay in the kernel */
+#define HELD_BYTES (64u << 10)      /* upper limit of buffered pipelined requests; further bytes stay in the kernel */
 #define SCRATCH_BYTES (64u << 10)
 #define LINGER_NS TT_NS_PER_S
 #define FLUSH_NS (100 * TT_NS_PER_MS)
 
-/* reading --complete request--> answering --last byte--> reading, or lingering when the connection is to end
- *                                   '--a fault of silence--> stalled        lingering --peer's close, 1 s--> dead */
+/* reading --complete request--> answering --last byte--> reading, or lingering if the connection ends
+ *                                   '--STALL or SILENT--> stalled           lingering --peer closes, or 1 s--> dead */
 typedef enum { CONN_READING, CONN_ANSWERING, CONN_STALLED, CONN_LINGERING, CONN_DEAD } conn_phase;
 
-/* An answer's pieces in their order, the events around the tokens being those of its dialect; STAGE_FULL is an answer that is no stream. */
+/* Stages of an answer, in order. The events of BEFORE, BETWEEN and AFTER are those of its dialect. FULL: an answer without a stream. */
 typedef enum {
     STAGE_HEAD, STAGE_BEFORE, STAGE_TOKENS, STAGE_BETWEEN, STAGE_FAULT, STAGE_AFTER, STAGE_END, STAGE_OVER, STAGE_FULL
 } answer_stage;
 
 typedef struct {
-    int64_t due_ns;                 /* of the next chunk of tokens */
-    int32_t token, event;           /* the next ones */
-    uint8_t stage, step;            /* step: of STAGE_BEFORE, STAGE_BETWEEN and STAGE_AFTER */
+    int64_t due_ns;                 /* due time of the next chunk of tokens */
+    int32_t token, event;           /* number of the next token and the next event */
+    uint8_t stage, step;            /* step: place in the events of STAGE_BEFORE, STAGE_BETWEEN or STAGE_AFTER */
 } answer_cursor;
 
 typedef struct {
     wire_answer wire;
     answer_cursor at;
-    api_request ask;                 /* its model is not valid any more */
+    api_request request;            /* without its model, whose memory was freed */
     uint64_t key;
-    int64_t head_due_ns, handed_ns; /* handed_ns: the last write */
+    int64_t head_due_ns, handed_ns; /* handed_ns: when the last write was handed to the kernel */
     int64_t content_length;
     server_fault fault;
     int32_t dimensions;
@@ -73,21 +73,21 @@ typedef struct conn {
     int fd;
     uint32_t watched;               /* epoll events */
     uint8_t phase;
-    bool peer_closed;               /* or half-closed: nothing more to read */
-    bool blocked;                   /* the socket's buffer is full */
+    bool peer_closed;               /* the peer has closed at least its direction: there is nothing more to read */
+    bool blocked;                   /* the socket's send buffer is full */
     uint32_t served;
     int32_t number;
     uint32_t heap_index;            /* UINT32_MAX: not due */
     bool read_kernel_clock;
     int64_t read_ns;                /* when the last bytes arrived */
     request_parser request;
-    char *held;                     /* bytes of the next requests, owned */
+    char *held;                     /* owned: bytes of the next requests */
     size_t held_length;
-    char *out;                      /* what the kernel did not take yet, owned */
+    char *out;                      /* owned: bytes that the kernel has not taken yet */
     size_t out_length, out_sent;
-    tls *tls;                       /* NULL: none */
+    tls *tls;                       /* owned; NULL: no TLS */
     server_answer answer;
-    struct conn *previous, *next;   /* of all connections; next alone: of the dead */
+    struct conn *previous, *next;   /* in the list of all connections; `next` also links the dead ones */
 } conn;
 
 typedef struct { int64_t due_ns; conn *conn; } heap_entry;
@@ -109,13 +109,13 @@ struct server {
     body_reader reader;
     prefix_cache cache;
     server_metrics metrics;
-    server_stats stats;             /* the loop's own; copied to `shared` under the lock */
+    server_stats stats;             /* used by the loop alone; copied to `shared` under the lock */
     char *read_buffer, *scratch;
     size_t scratch_bytes;
-    tls_context *tls;               /* NULL: plain */
-    char *cipher_buffer;            /* with it: what is read, before read_buffer */
+    tls_context *tls;               /* NULL: no TLS */
+    char *cipher_buffer;            /* with TLS: ciphertext is read here, and decrypted into read_buffer */
 
-    pthread_mutex_t lock;           /* guards what follows, and columns but for its open block */
+    pthread_mutex_t lock;           /* guards the fields below, except the open block of `columns` */
     event_columns columns;
     server_request_row *rows;       /* a ring */
     size_t rows_capacity, rows_first, rows_count;

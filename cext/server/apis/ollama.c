@@ -53,8 +53,8 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
     return PUT(put_said(p, answer, first, count), ",\"done\":false}");
 }
 
-static char *whole(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
-    (void)ask, (void)dimensions;
+static char *whole(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
+    (void)request, (void)dimensions;
     char *body = malloc(WIRE_MAX_EVENT + (size_t)answer->tokens * 5);
     if (!body)
         return NULL;

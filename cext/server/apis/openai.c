@@ -111,8 +111,8 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
 
 /* ---- whole bodies --------------------------------------------------------------- */
 
-static char *completion_body(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
-    (void)ask, (void)dimensions;
+static char *completion_body(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
+    (void)request, (void)dimensions;
     bool chat = answer->kind == API_CHAT;
     int32_t reasoning = answer->reasoning;
     char *body = malloc(answer->prefix_length + 1024 + (size_t)answer->tokens * 6);
@@ -153,12 +153,12 @@ static size_t put_base64(const unsigned char *bytes, size_t length, char *out) {
     return (size_t)(p - out);
 }
 
-static char *embeddings_body(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
+static char *embeddings_body(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
     /* One vector of length 1 stands for every text: its components are k/scale for small integers k. */
     size_t vector_room = (size_t)dimensions * 16 + 8;
     float *vector = malloc((size_t)dimensions * sizeof *vector);
     char *rendered = malloc(vector_room);
-    char *body = vector && rendered ? malloc(answer->prefix_length + 512 + (size_t)ask->inputs * (vector_room + 64)) : NULL;
+    char *body = vector && rendered ? malloc(answer->prefix_length + 512 + (size_t)request->inputs * (vector_room + 64)) : NULL;
     if (body) {
         double squares = 0;
         for (int32_t i = 0; i < dimensions; i++)
@@ -166,7 +166,7 @@ static char *embeddings_body(const wire_answer *answer, const api_request *ask, 
         for (int32_t i = 0; i < dimensions; i++)
             vector[i] = (float)((i & 1 ? -1.0 : 1.0) * (i % 7 + 1) / __builtin_sqrt(squares));
         char *p = rendered;
-        if (ask->base64) {
+        if (request->base64) {
             p = PUT(p, "\"");
             p += put_base64((const unsigned char *)vector, (size_t)dimensions * sizeof *vector, p);
             p = PUT(p, "\"");
@@ -180,7 +180,7 @@ static char *embeddings_body(const wire_answer *answer, const api_request *ask, 
         const char *rest = strstr(answer->prefix, ",\"object\":");
         p = put(p, rest, answer->prefix_length - (size_t)(rest - answer->prefix) - strlen(",\"choices\":["));
         p = PUT(p, ",\"data\":[");
-        for (int32_t i = 0; i < ask->inputs; i++) {
+        for (int32_t i = 0; i < request->inputs; i++) {
             p = put_format(p, "%s{\"object\":\"embedding\",\"index\":%d,\"embedding\":", i ? "," : "", i);
             p = put(p, rendered, vector_length);
             p = PUT(p, "}");

@@ -1,4 +1,4 @@
-/* put.h: writing text into a buffer that is known to be large enough. Each answers where the text ends. */
+/* put.h: functions that write text into a buffer that is large enough. Each returns the end of the text. */
 #ifndef TT_SERVER_PUT_H
 #define TT_SERVER_PUT_H
 
@@ -18,7 +18,7 @@ static inline char *put(char *out, const char *bytes, size_t length) {
 
 static inline char *put_text(char *out, const char *text) { return put(out, text, strlen(text)); }
 
-/* At most WIRE_MAX_HEAD bytes. */
+/* Writes formatted text, at most WIRE_MAX_HEAD bytes. */
 __attribute__((format(printf, 2, 3)))
 static inline char *put_format(char *out, const char *format, ...) {
     va_list arguments;
@@ -28,7 +28,7 @@ static inline char *put_format(char *out, const char *format, ...) {
     return out + (length < WIRE_MAX_HEAD ? length : WIRE_MAX_HEAD - 1);
 }
 
-/* The words of tokens first .. first+count-1. */
+/* Writes the words of tokens first .. first+count-1. */
 static inline char *put_words(char *out, int32_t first, int32_t count) {
     for (int32_t token = first; token < first + count; token++) {
         size_t length;
@@ -38,12 +38,12 @@ static inline char *put_words(char *out, int32_t first, int32_t count) {
     return out;
 }
 
-/* The words that are no reasoning, up to token `end`. */
+/* Writes the words after the reasoning, up to token `end`. */
 static inline char *put_visible(char *out, const wire_answer *answer, int32_t end) {
     return put_words(out, answer->reasoning, end > answer->reasoning ? end - answer->reasoning : 0);
 }
 
-/* What stands before an event's data; name may be NULL. */
+/* Writes "event: name" and a line end unless name is NULL, then "data: ". */
 static inline char *put_lead(char *out, const wire_answer *answer, const char *name) {
     const wire_options *options = answer->options;
     if (name) {

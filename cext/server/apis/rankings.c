@@ -12,22 +12,22 @@ static char *put_scores(char *p, int32_t passages, const char *score) {
     return p;
 }
 
-static char *scores_body(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
+static char *scores_body(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
     (void)dimensions;
-    char *body = malloc(1024 + (size_t)ask->inputs * ENTRY_BYTES);
+    char *body = malloc(1024 + (size_t)request->inputs * ENTRY_BYTES);
     if (!body)
         return NULL;
     char *p = body;
     if (answer->kind == API_NIM_RANKING) {
-        p = put_scores(PUT(p, "{\"rankings\":["), ask->inputs, "logit");
+        p = put_scores(PUT(p, "{\"rankings\":["), request->inputs, "logit");
         p = put_format(p, "],\"usage\":{\"prompt_tokens\":%d,\"total_tokens\":%d}}", answer->prompt_tokens, answer->prompt_tokens);
     } else if (answer->kind == API_COHERE_RANKING) {
         p = put_format(p, "{\"id\":\"%s\",\"results\":[", answer->id);
-        p = put_scores(p, ask->inputs, "relevance_score");
+        p = put_scores(p, request->inputs, "relevance_score");
         p = put_format(p, "],\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"search_units\":1},\"tokens\":{\"input_tokens\":%d}}}",
                        answer->prompt_tokens);
     } else {
-        p = PUT(put_scores(PUT(p, "["), ask->inputs, "score"), "]");
+        p = PUT(put_scores(PUT(p, "["), request->inputs, "score"), "]");
     }
     *length = (size_t)(p - body);
     return body;

@@ -148,8 +148,8 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
     return PUT(p, "}");
 }
 
-static char *whole(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
-    (void)ask, (void)dimensions;
+static char *whole(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
+    (void)request, (void)dimensions;
     char *body = malloc(wire_event_room(answer));
     if (body)
         *length = (size_t)(put_response(body, answer, answer->tokens, true) - body);

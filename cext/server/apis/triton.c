@@ -29,16 +29,16 @@ static char *put_event(char *p, const wire_answer *answer, wire_event event, int
     return event == EVENT_ERROR ? PUT(p, "{\"error\":\"" STREAM_ERROR_MESSAGE "\"}") : put_output(p, answer, first, count);
 }
 
-static char *generated(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
-    (void)ask, (void)dimensions;
+static char *generated(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
+    (void)request, (void)dimensions;
     char *body = malloc(WIRE_MAX_EVENT + (size_t)answer->tokens * 5);
     if (body)
         *length = (size_t)(put_output(body, answer, 0, answer->tokens) - body);
     return body;
 }
 
-static char *inferred(const wire_answer *answer, const api_request *ask, int32_t dimensions, size_t *length) {
-    (void)ask, (void)dimensions;
+static char *inferred(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
+    (void)request, (void)dimensions;
     char *body = malloc(WIRE_MAX_EVENT + (size_t)answer->tokens * 5);
     if (!body)
         return NULL;

@@ -33,14 +33,14 @@ const wire_dialect *dialect_of(api_kind kind) {
     return DIALECTS[kind];
 }
 
-bool wire_answer_init(wire_answer *answer, const wire_options *options, const api_request *ask, int32_t tokens,
+bool wire_answer_init(wire_answer *answer, const wire_options *options, const api_request *request, int32_t tokens,
                       wire_framing framing, const char *model, size_t model_length, uint64_t nonce, uint64_t number,
                       int64_t created_s) {
-    const wire_dialect *dialect = dialect_of(ask->kind);
-    *answer = (wire_answer){.options = options, .dialect = dialect, .kind = ask->kind, .framing = framing, .tokens = tokens,
-                            .include_usage = ask->include_usage || options->continuous_usage || ask->continuous_usage,
-                            .continuous_usage = ask->continuous_usage || options->continuous_usage,
-                            .prompt_tokens = ask->prompt_tokens, .cached_tokens = -1};
+    const wire_dialect *dialect = dialect_of(request->kind);
+    *answer = (wire_answer){.options = options, .dialect = dialect, .kind = request->kind, .framing = framing, .tokens = tokens,
+                            .include_usage = request->include_usage || options->continuous_usage || request->continuous_usage,
+                            .continuous_usage = request->continuous_usage || options->continuous_usage,
+                            .prompt_tokens = request->prompt_tokens, .cached_tokens = -1};
     if (dialect->reasons)
         answer->reasoning = options->reasoning_tokens < tokens ? options->reasoning_tokens : tokens;
     if (dialect->id_prefix)

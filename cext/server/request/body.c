@@ -163,21 +163,21 @@ static void end_prompt(body_reader *reader, api_kind kind) {
 }
 
 /* A text or a list of token ids, alone. */
-static const char *count_text(body_reader *reader, const json_match *prompt, api_request *ask, int64_t *tokens) {
+static const char *count_text(body_reader *reader, const json_match *prompt, api_request *request, int64_t *tokens) {
     bool ids = prompt->type == JSON_ARRAY && prompt->count > 0;
     if (prompt->type != JSON_STRING && !ids)
         return "must be a text, or a list of token ids";
-    *tokens += count_piece(reader, ask->kind, prompt);
+    *tokens += count_piece(reader, request->kind, prompt);
     return NULL;
 }
 
 /* The tokens of a prompt or input: a text, a list of token ids, or a list of either. NULL or why not. */
 static const char *count_prompt(body_reader *reader, const json_match *prompt, const char *body, size_t length,
-                                api_request *ask, int64_t *tokens) {
-    ask->inputs = 1;
+                                api_request *request, int64_t *tokens) {
+    request->inputs = 1;
     if (prompt->type == JSON_STRING) {
-        *tokens = count_piece(reader, ask->kind, prompt);
-        end_prompt(reader, ask->kind);
+        *tokens = count_piece(reader, request->kind, prompt);
+        end_prompt(reader, request->kind);
         return NULL;
     }
     if (prompt->type != JSON_ARRAY || prompt->count == 0)
@@ -189,11 +189,11 @@ static const char *count_prompt(body_reader *reader, const json_match *prompt, c
         if (*first < '0' || *first > '9')
             return "must hold texts or token ids";
         *tokens = prompt->count;
-        count_piece(reader, ask->kind, prompt);
-        end_prompt(reader, ask->kind);
+        count_piece(reader, request->kind, prompt);
+        end_prompt(reader, request->kind);
         return NULL;
     }
-    int found = scan(reader, reader->elements[ask->kind], body, length);
+    int found = scan(reader, reader->elements[request->kind], body, length);
     if (found < 0)
         return "holds too many texts";
     *tokens = 0;
@@ -201,10 +201,10 @@ static const char *count_prompt(body_reader *reader, const json_match *prompt, c
         const json_match *element = &reader->matches[i];
         if (element->type != JSON_STRING && element->type != JSON_ARRAY)
             return "must hold texts or lists of token ids";
-        *tokens += count_piece(reader, ask->kind, element);
-        end_prompt(reader, ask->kind);
+        *tokens += count_piece(reader, request->kind, element);
+        end_prompt(reader, request->kind);
     }
-    ask->inputs = found;
+    request->inputs = found;
     return NULL;
 }
 
@@ -226,13 +226,13 @@ static const char *read_flag(const json_match *match, bool *flag) {
     return NULL;
 }
 
-static const char *read_model(const json_match *match, api_request *ask) {
+static const char *read_model(const json_match *match, api_request *request) {
     if (match->type != JSON_STRING)
         return "must be a string";
     if (match->length > API_MAX_MODEL)
         return "is over 512 bytes";
-    ask->model = match->start;
-    ask->model_length = match->length;
+    request->model = match->start;
+    request->model_length = match->length;
     return NULL;
 }
 
@@ -244,22 +244,22 @@ typedef struct {
     bool length_follows;         /* the tensor that is being read holds max_tokens */
 } body_facts;
 
-static const char *take(body_reader *reader, const json_match *match, api_request *ask, body_facts *facts, const char **param) {
+static const char *take(body_reader *reader, const json_match *match, api_request *request, body_facts *facts, const char **param) {
     static const char MAX_TOKENS[] = "max_tokens";
     switch (match->slot) {
-    case SLOT_MODEL: *param = "model"; return read_model(match, ask);
-    case SLOT_STREAM: *param = "stream"; return match->type == JSON_NULL ? NULL : read_flag(match, &ask->stream);
-    case SLOT_INCLUDE_USAGE: *param = "stream_options"; return read_flag(match, &ask->include_usage);
-    case SLOT_CONTINUOUS: *param = "stream_options"; return read_flag(match, &ask->continuous_usage);
+    case SLOT_MODEL: *param = "model"; return read_model(match, request);
+    case SLOT_STREAM: *param = "stream"; return match->type == JSON_NULL ? NULL : read_flag(match, &request->stream);
+    case SLOT_INCLUDE_USAGE: *param = "stream_options"; return read_flag(match, &request->include_usage);
+    case SLOT_CONTINUOUS: *param = "stream_options"; return read_flag(match, &request->continuous_usage);
     case SLOT_MAX_TOKENS: *param = MAX_TOKENS; return read_count(match, API_MAX_TOKENS, &facts->max_tokens);
     case SLOT_MAX_COMPLETION:
         *param = "max_completion_tokens";
         return read_count(match, API_MAX_TOKENS, &facts->max_completion);
-    case SLOT_DIMENSIONS: *param = "dimensions"; return read_count(match, API_MAX_DIMENSIONS, &ask->dimensions);
+    case SLOT_DIMENSIONS: *param = "dimensions"; return read_count(match, API_MAX_DIMENSIONS, &request->dimensions);
     case SLOT_ENCODING:
         *param = "encoding_format";
-        ask->base64 = match->type == JSON_STRING && match->length == 6 && memcmp(match->start, "base64", 6) == 0;
-        if (!ask->base64 && match->type != JSON_NULL &&
+        request->base64 = match->type == JSON_STRING && match->length == 6 && memcmp(match->start, "base64", 6) == 0;
+        if (!request->base64 && match->type != JSON_NULL &&
             (match->type != JSON_STRING || match->length != 5 || memcmp(match->start, "float", 5) != 0))
             return "must be float or base64";
         return NULL;
@@ -273,31 +273,31 @@ static const char *take(body_reader *reader, const json_match *match, api_reques
         /* fall through */
     case SLOT_TEXT:
         if (match->type == JSON_STRING)
-            facts->tokens += count_piece(reader, ask->kind, match);
+            facts->tokens += count_piece(reader, request->kind, match);
         return NULL;
     default: facts->prompt = *match; return NULL;
     }
 }
 
-static const char *count_all(body_reader *reader, const char *body, size_t length, api_request *ask, body_facts *facts) {
+static const char *count_all(body_reader *reader, const char *body, size_t length, api_request *request, body_facts *facts) {
     const json_match *prompt = &facts->prompt;
-    prompt_form form = APIS[ask->kind].form;
+    prompt_form form = APIS[request->kind].form;
     if (form == PROMPT_TOKENS)
-        return count_prompt(reader, prompt, body, length, ask, &facts->tokens);
+        return count_prompt(reader, prompt, body, length, request, &facts->tokens);
     const char *refusal = NULL;
     if (form == PROMPT_TEXT || (form == PROMPT_ANY && prompt->type == JSON_STRING))
-        refusal = count_text(reader, prompt, ask, &facts->tokens);
+        refusal = count_text(reader, prompt, request, &facts->tokens);
     else if (prompt->type != JSON_ARRAY || !prompt->count)
-        refusal = ask->kind == API_CHAT ? "must be a list of messages that is not empty" : "must be a list that is not empty";
-    else if (!api_generates(ask->kind))
-        ask->inputs = prompt->count < API_MAX_INPUTS ? (int32_t)prompt->count : API_MAX_INPUTS + 1;
-    end_prompt(reader, ask->kind);
+        refusal = request->kind == API_CHAT ? "must be a list of messages that is not empty" : "must be a list that is not empty";
+    else if (!api_generates(request->kind))
+        request->inputs = prompt->count < API_MAX_INPUTS ? (int32_t)prompt->count : API_MAX_INPUTS + 1;
+    end_prompt(reader, request->kind);
     return refusal;
 }
 
-const char *body_read(body_reader *reader, api_kind kind, const char *body, size_t length, api_request *ask,
+const char *body_read(body_reader *reader, api_kind kind, const char *body, size_t length, api_request *request,
                      const char **param) {
-    *ask = (api_request){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1, .stream = APIS[kind].streams};
+    *request = (api_request){.kind = kind, .max_tokens = -1, .dimensions = -1, .inputs = 1, .stream = APIS[kind].streams};
     *param = NULL;
     blocks_restart(&reader->blocks);
     int found = length ? scan(reader, reader->paths[kind], body, length) : JSON_MALFORMED;
@@ -312,20 +312,20 @@ const char *body_read(body_reader *reader, api_kind kind, const char *body, size
 
     body_facts facts = {.prompt.slot = -1, .max_tokens = -1, .max_completion = -1};
     for (int i = 0; i < found; i++) {
-        const char *refusal = take(reader, &reader->matches[i], ask, &facts, param);
+        const char *refusal = take(reader, &reader->matches[i], request, &facts, param);
         if (refusal)
             return refusal;
     }
     *param = APIS[kind].prompt;
     if (facts.prompt.slot < 0)
         return "is required";
-    const char *refusal = count_all(reader, body, length, ask, &facts);
+    const char *refusal = count_all(reader, body, length, request, &facts);
     if (refusal)
         return refusal;
-    if (ask->inputs > API_MAX_INPUTS && !api_generates(kind))
+    if (request->inputs > API_MAX_INPUTS && !api_generates(kind))
         return "holds more than 2048 texts";
     *param = NULL;
-    ask->max_tokens = facts.max_completion > 0 ? facts.max_completion : facts.max_tokens;
-    ask->prompt_tokens = (int32_t)facts.tokens;
+    request->max_tokens = facts.max_completion > 0 ? facts.max_completion : facts.max_tokens;
+    request->prompt_tokens = (int32_t)facts.tokens;
     return NULL;
 }

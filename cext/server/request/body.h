@@ -56,9 +56,9 @@ typedef struct {
 bool body_reader_init(body_reader *reader, uint32_t block_tokens);
 void body_reader_free(body_reader *reader);
 
-/* Fills *ask; its model points into body. NULL, or why the body is refused (static text; *param names
+/* Fills *request; its model points into body. NULL, or why the body is refused (static text; *param names
  * the field or is NULL): the server answers 400 then. */
-const char *body_read(body_reader *reader, api_kind kind, const char *body, size_t length, api_request *ask,
+const char *body_read(body_reader *reader, api_kind kind, const char *body, size_t length, api_request *request,
                      const char **param);
 
 /* Words of a JSON string's raw bytes. */

@@ -8,9 +8,9 @@ static body_reader bodies;
 
 static void read_body(const request_parser *request) {
     for (api_kind kind = 0; kind < API_COUNT; kind++) {
-        api_request ask;
-        const char *param, *refusal = body_read(&bodies, kind, request->body, request->body_length, &ask, &param);
-        if (!refusal && (ask.prompt_tokens < 0 || ask.inputs < 1 || ask.model_length > API_MAX_MODEL))
+        api_request parsed;
+        const char *param, *refusal = body_read(&bodies, kind, request->body, request->body_length, &parsed, &param);
+        if (!refusal && (parsed.prompt_tokens < 0 || parsed.inputs < 1 || parsed.model_length > API_MAX_MODEL))
             abort();
     }
 }

@@ -113,11 +113,11 @@ static void test_tunnel(void) {
         {"HTTP/1.0 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", ""},
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n", ""},
         {"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n",
-         "the proxy refuses the tunnel with status 407: it wants a user and a password in the proxy's URL"},
+         "the proxy refuses the tunnel with status 407: put a user and a password into the proxy's URL"},
         {"HTTP/1.1 502 Bad\r\n\r\n", "the proxy refuses the tunnel with status 502"},
-        {"SSH-2.0-OpenSSH_9.2\r\n", "the proxy answers CONNECT with something that is not HTTP: "},
-        {"HTTP/1.1 200 OK\r\n\r\n+", "the proxy sent bytes of its own into the tunnel"},
-        {"HTTP/1.1 200 OK\r\n", "the proxy closed the connection before the tunnel was there"},
+        {"SSH-2.0-OpenSSH_9.2\r\n", "the proxy's response to CONNECT is not HTTP: "},
+        {"HTTP/1.1 200 OK\r\n\r\n+", "the proxy sent further bytes after its response to CONNECT"},
+        {"HTTP/1.1 200 OK\r\n", "the proxy closed the connection before it opened the tunnel"},
     };
     route.tunnel = CONNECT;
     route.tunnel_length = sizeof CONNECT - 1;

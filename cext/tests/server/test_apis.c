@@ -47,13 +47,13 @@ static void check_steps(const wire_answer *answer, const uint8_t *steps, int32_t
 static void check_answer(api_kind kind, const wire_options *options, int32_t tokens, int32_t cached) {
     static char model[API_MAX_MODEL];
     memset(model, 'm', sizeof model);
-    api_request ask = {.kind = kind, .stream = true, .include_usage = true, .prompt_tokens = INT32_MAX / 2, .inputs = API_MAX_INPUTS};
+    api_request request = {.kind = kind, .stream = true, .include_usage = true, .prompt_tokens = INT32_MAX / 2, .inputs = API_MAX_INPUTS};
     wire_answer answer;
-    CHECK(wire_answer_init(&answer, options, &ask, tokens, FRAME_CHUNKED, model, sizeof model, 7, 8, INT32_MAX));
+    CHECK(wire_answer_init(&answer, options, &request, tokens, FRAME_CHUNKED, model, sizeof model, 7, 8, INT32_MAX));
     answer.cached_tokens = cached;
     const wire_dialect *dialect = answer.dialect;
     size_t length;
-    char *body = dialect->whole(&answer, &ask, 64, &length);
+    char *body = dialect->whole(&answer, &request, 64, &length);
     json_paths *paths = json_paths_new();
     CHECK(body && json_scan(paths, body, length, NULL, 0, NULL) != JSON_MALFORMED);
     json_paths_free(paths);

@@ -73,17 +73,17 @@ static const row ROWS[] = {
 static void check_flags(body_reader *reader) {
     static const char BODY[] = MESSAGES("\"a\"") ",\"model\":\"m \\\"x\",\"stream\":true,"
                                "\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}}";
-    api_request ask;
+    api_request request;
     const char *param;
-    CHECK(body_read(reader, API_CHAT, BODY, sizeof BODY - 1, &ask, &param) == NULL);
-    CHECK(ask.stream && ask.include_usage && ask.continuous_usage);
-    CHECK_TEXT(ask.model, ask.model_length, "m \\\"x");
+    CHECK(body_read(reader, API_CHAT, BODY, sizeof BODY - 1, &request, &param) == NULL);
+    CHECK(request.stream && request.include_usage && request.continuous_usage);
+    CHECK_TEXT(request.model, request.model_length, "m \\\"x");
     static const char EMBED[] = "{\"input\":\"a\",\"encoding_format\":\"base64\",\"dimensions\":7}";
-    CHECK(body_read(reader, API_EMBEDDING, EMBED, sizeof EMBED - 1, &ask, &param) == NULL);
-    CHECK(ask.base64);
-    CHECK_NUMBER(ask.dimensions, 7);
+    CHECK(body_read(reader, API_EMBEDDING, EMBED, sizeof EMBED - 1, &request, &param) == NULL);
+    CHECK(request.base64);
+    CHECK_NUMBER(request.dimensions, 7);
     static const char BAD[] = MESSAGES("\"a\"") ",\"max_tokens\":-3}";
-    CHECK(body_read(reader, API_CHAT, BAD, sizeof BAD - 1, &ask, &param) != NULL);
+    CHECK(body_read(reader, API_CHAT, BAD, sizeof BAD - 1, &request, &param) != NULL);
     CHECK_TEXT(param, strlen(param), "max_tokens");
 }
 
@@ -95,10 +95,10 @@ static void check_many(body_reader *reader) {
     for (int i = 0; i < PARTS; i++)
         p += sprintf(p, "%s{\"content\":\"one two three\"}", i ? "," : "");
     p += sprintf(p, "]}");
-    api_request ask;
+    api_request request;
     const char *param;
-    CHECK(body_read(reader, API_CHAT, body, (size_t)(p - body), &ask, &param) == NULL);
-    CHECK_NUMBER(ask.prompt_tokens, 3 * PARTS);
+    CHECK(body_read(reader, API_CHAT, body, (size_t)(p - body), &request, &param) == NULL);
+    CHECK_NUMBER(request.prompt_tokens, 3 * PARTS);
     free(body);
 }
 
@@ -110,15 +110,15 @@ static void check_rows(uint32_t block_tokens) {
         size_t length = strlen(ROWS[i].body);
         char *body = malloc(length ? length : 1);   /* of just its size: a read past the end shows */
         memcpy(body, ROWS[i].body, length);
-        api_request ask;
-        const char *param, *refusal = body_read(&reader, ROWS[i].kind, body, length, &ask, &param);
+        api_request request;
+        const char *param, *refusal = body_read(&reader, ROWS[i].kind, body, length, &request, &param);
         CHECK((refusal != NULL) == (ROWS[i].refusal != NULL));
         if (refusal && ROWS[i].refusal)
             CHECK(strstr(refusal, ROWS[i].refusal) != NULL);
         if (!refusal) {
-            CHECK_NUMBER(ask.prompt_tokens, ROWS[i].prompt_tokens);
-            CHECK_NUMBER(ask.max_tokens, ROWS[i].max_tokens);
-            CHECK_NUMBER(ask.inputs, ROWS[i].inputs);
+            CHECK_NUMBER(request.prompt_tokens, ROWS[i].prompt_tokens);
+            CHECK_NUMBER(request.max_tokens, ROWS[i].max_tokens);
+            CHECK_NUMBER(request.inputs, ROWS[i].inputs);
         }
         free(body);
     }
