@@ -13,7 +13,7 @@ static char *open_stream(char *p, const wire_answer *answer, const char *model, 
     return PUT(p, "\",");
 }
 
-/* What was read from the cache is not among the input tokens. */
+/* input_tokens does not include cached tokens. */
 static char *put_usage(char *p, const wire_answer *answer, int32_t tokens) {
     int32_t cached = answer->cached_tokens > 0 ? answer->cached_tokens : 0;
     return put_format(p, "{\"input_tokens\":%d,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":%d,\"output_tokens\":%d}",

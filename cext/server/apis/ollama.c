@@ -24,7 +24,7 @@ static int kind_of(const wire_answer *answer, wire_event step) {
     return step == EVENT_DONE ? KIND_DONE : NO_EVENT;
 }
 
-/* The words first .. first+count-1 as visible output, after those that are thought. */
+/* Writes the words first .. first+count-1: those after the reasoning as output, the others as thinking. */
 static char *put_said(char *p, const wire_answer *answer, int32_t first, int32_t count) {
     int32_t thought = first < answer->reasoning ? answer->reasoning - first : 0;
     if (thought > count)

@@ -28,7 +28,7 @@ static char *put_usage(char *out, const wire_answer *answer, int32_t tokens) {
 
 /* ---- events --------------------------------------------------------------------- */
 
-/* What carries usage and no token counts as usage, as event_scan() has it. */
+/* An event with usage and without a token is of the kind usage, as in event_scan(). */
 static int kind_of(const wire_answer *answer, wire_event step) {
     const wire_options *wire = answer->options;
     bool chat = answer->kind == API_CHAT;
@@ -154,7 +154,7 @@ static size_t put_base64(const unsigned char *bytes, size_t length, char *out) {
 }
 
 static char *embeddings_body(const wire_answer *answer, const api_request *request, int32_t dimensions, size_t *length) {
-    /* One vector of length 1 stands for every text: its components are k/scale for small integers k. */
+    /* Every text gets the same vector of length 1; its components are k/scale for small integers k. */
     size_t vector_room = (size_t)dimensions * 16 + 8;
     float *vector = malloc((size_t)dimensions * sizeof *vector);
     char *rendered = malloc(vector_room);

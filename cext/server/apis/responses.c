@@ -1,4 +1,4 @@
-/* OpenAI's responses: typed events, each with its name in the event field too; the last repeats all of the answer. */
+/* OpenAI's responses: typed events with their type in the event field too; the last event repeats the whole answer. */
 #include <stdlib.h>
 
 #include "response/event.h"
@@ -44,7 +44,7 @@ static char *put_item(char *p, const wire_answer *answer, int32_t tokens, bool d
     return PUT(p, "]}");
 }
 
-/* Every answer ends at the length that was asked for, which this API calls incomplete. */
+/* Every answer ends at its maximum length, which this API calls incomplete. */
 static char *put_response(char *p, const wire_answer *answer, int32_t tokens, bool done) {
     p = PUT(p, "{");
     p = put(p, answer->prefix, answer->prefix_length);
@@ -82,7 +82,7 @@ static char *begin(char *p, const wire_answer *answer, const char *type) {
     return put_format(p, "{\"type\":\"%s\",", type);
 }
 
-/* Where an event belongs: the item of the message, after that of the thought. */
+/* Writes the place of an event: the item of the reasoning, or that of the message after it. */
 static char *put_place(char *p, const wire_answer *answer, bool thought) {
     return put_format(p, "\"item_id\":\"%s_%s\",\"output_index\":%d,\"content_index\":0,", thought ? "rs" : "msg", answer->id,
                       !thought && answer->reasoning);

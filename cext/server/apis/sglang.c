@@ -1,4 +1,4 @@
-/* SGLang's own API: every event repeats all of the text so far. */
+/* SGLang's own API: every event repeats the text so far. */
 #include <stdlib.h>
 
 #include "response/event.h"

@@ -1,4 +1,4 @@
-/* Hugging Face's Text Generation Inference: an event a token, without a space after data:; the last repeats all of the text. */
+/* Hugging Face's Text Generation Inference: one event per token, no space after "data:"; the last event repeats the whole text. */
 #include <stdlib.h>
 
 #include "response/event.h"

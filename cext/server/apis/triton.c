@@ -1,4 +1,4 @@
-/* Triton's generate extension, which ends without a mark, and KServe's inference protocol. */
+/* Triton's generate extension, whose streams have no end marker, and KServe's inference protocol. */
 #include <stdlib.h>
 
 #include "response/event.h"

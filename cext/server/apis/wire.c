@@ -6,7 +6,7 @@
 #include "server/model/draw.h"
 #include "server/apis/put.h"
 
-/* Each is one token of SmolLM2's tokenizer and of most others, with the space before it; the first also without. */
+/* Each word is one token of SmolLM2's tokenizer and of most others, with the space before it; the first word also without. */
 #define WORD(text) {text, sizeof text - 1}
 static const struct { const char *text; size_t length; } WORDS[16] = {
     WORD(" love"), WORD(" time"), WORD(" list"), WORD(" page"), WORD(" zone"), WORD(" role"), WORD(" move"), WORD(" hero"),
@@ -60,7 +60,7 @@ void wire_answer_free(wire_answer *answer) {
 
 /* ---- framing -------------------------------------------------------------------- */
 
-/* A chunk's payload is written where it will lie if its size has three digits, and moved if not. */
+/* A chunk's payload is written where it belongs if its size has three digits; otherwise it is moved. */
 #define SIZE_ROOM 5
 
 static char *close_chunk(const wire_answer *answer, char *start, char *payload, char *end) {
@@ -76,7 +76,7 @@ static char *close_chunk(const wire_answer *answer, char *start, char *payload, 
     return PUT(start + line_length + size, "\r\n");
 }
 
-/* The longest word has five bytes. Responses repeats a text once an event, in at most three events of its end. */
+/* The longest word has five bytes. An event of the responses API repeats the text at most once. */
 size_t wire_event_room(const wire_answer *answer) {
     return WIRE_MAX_EVENT + (answer->dialect->repeats ? (size_t)answer->tokens * 5 : 0);
 }

@@ -1,7 +1,7 @@
-/* draw.h: seeded draws of durations.
+/* draw.h: seeded random draws of durations.
  *
- * A draw is a pure function of (law, key, index), and a key one of (seed, request number): neither the order of
- * requests nor what else is served changes what a request is given. */
+ * A draw is a pure function of (distribution, key, index), and the key is a pure function of (seed, request number). So neither the
+ * order of requests nor other requests change the durations of a request. */
 #ifndef TT_SERVER_DRAW_H
 #define TT_SERVER_DRAW_H
 
@@ -9,8 +9,8 @@
 
 typedef enum { DRAW_CONSTANT, DRAW_UNIFORM, DRAW_NORMAL, DRAW_LOGNORMAL } draw_shape;
 
-/* CONSTANT: a. UNIFORM: from a to b. NORMAL and LOGNORMAL: mean a and standard deviation b of the
- * value itself; a normal draw below zero is zero. In ns. */
+/* A distribution of durations in ns. CONSTANT: a. UNIFORM: from a to b. NORMAL and LOGNORMAL: a is the mean and b the standard
+ * deviation of the duration itself; a normal draw below zero becomes zero. */
 typedef struct { draw_shape shape; double a_ns, b_ns; } draw_distribution;
 
 /* The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): a
@@ -22,14 +22,15 @@ static inline uint64_t draw_mix(uint64_t z) {
     return z ^ (z >> 31);
 }
 
+/* Returns the key of a request. */
 static inline uint64_t draw_key(uint64_t seed, uint64_t request) { return draw_mix(draw_mix(seed) + request); }
 
-/* Uniform in (0, 1). */
+/* Returns a draw that is uniform in (0, 1). */
 static inline double draw_unit(uint64_t key, uint64_t index) {
     return ((double)(draw_mix(key ^ draw_mix(index)) >> 11) + 0.5) * 0x1p-53;
 }
 
-/* Not negative; at most a century. */
-int64_t draw_ns(const draw_distribution *law, uint64_t key, uint64_t index);
+/* Returns draw number `index` of a distribution in ns: not negative, at most a century. */
+int64_t draw_ns(const draw_distribution *distribution, uint64_t key, uint64_t index);
 
 #endif

@@ -109,7 +109,7 @@ static void use(prefix_cache *cache, uint64_t key) {
             leave(cache, index);
             cache->evictions++;
         } else {
-            return;   /* not even the first entries can be had */
+            return;   /* not even the first entries can be allocated */
         }
         cache->entries[index].key = key;
         enter(cache, index);

@@ -7,7 +7,7 @@
 
 #define PIECE_BYTES 128
 #define PIECE_WORDS (PIECE_BYTES / 2)
-#define TEXT_START UINT64_C(0x243f6a8885a308d3)   /* of chains: those of texts and of ids never meet */
+#define TEXT_START UINT64_C(0x243f6a8885a308d3)   /* start of a chain of keys; texts and ids have different ones */
 #define IDS_START UINT64_C(0x13198a2e03707344)
 
 void blocks_init(prompt_blocks *blocks, uint32_t block_tokens) {
@@ -34,7 +34,7 @@ void blocks_restart(prompt_blocks *blocks) {
 
 /* ---- keys ------------------------------------------------------------------------ */
 
-/* Both halves of a product, folded: every bit of it depends on every bit of the state. */
+/* Folds both halves of a product, so that every bit of the result depends on every bit of the state. */
 static inline uint64_t fold(uint64_t state) {
     unsigned __int128 product = (unsigned __int128)state * UINT64_C(0xa4093822299f31d1);
     return (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -86,8 +86,7 @@ void blocks_end_prompt(prompt_blocks *blocks) {
 
 /* ---- words ----------------------------------------------------------------------- */
 
-/* A run of at most `most` words: where the next word starts (or the text ends), how many there are, and where the last
- * of them ends. */
+/* A run of words: the start of the next word (or the end of the text), the end of the run's last word, and how many words it has. */
 typedef struct { size_t next, end; uint32_t words; } word_run;
 
 static inline int is_space(unsigned char c) { return (c == ' ') | (c == '\t') | (c == '\n') | (c == '\r'); }
@@ -96,8 +95,8 @@ static inline int starts_word(const char *text, size_t i) {
     return is_space((unsigned char)text[i - 1]) & !is_space((unsigned char)text[i]);
 }
 
-/* text[at] starts a word, and no escapes are in the text. Whole pieces are counted without a branch; only that in which
- * the next word starts is looked at byte by byte. */
+/* Finds a run of at most `most` words. text[at] must start a word, and the text must have no escapes. Whole pieces are counted
+ * without a branch; only the piece in which the next word starts is scanned byte by byte. */
 static word_run run_piecewise(const char *text, size_t length, size_t at, uint32_t most) {
     word_run run = {.next = length, .words = 1};
     for (size_t piece = at + 1; piece < length; piece += PIECE_BYTES) {
@@ -125,7 +124,7 @@ static word_run run_piecewise(const char *text, size_t length, size_t at, uint32
     return run;
 }
 
-/* The character at i is white space, escaped or not; *next is behind it. */
+/* Returns true when the character at i is white space, escaped or not; *next: the index after it. */
 static inline bool space_at(const char *text, size_t length, size_t i, size_t *next) {
     if (text[i] == '\\' && i + 1 < length) {
         *next = i + 2;
@@ -153,7 +152,7 @@ static word_run run_bytewise(const char *text, size_t length, size_t at, uint32_
 }
 
 int64_t blocks_add_text(prompt_blocks *blocks, const char *text, size_t length) {
-    /* Short runs end within the first piece or so: counting it first would be in vain. */
+    /* Short runs usually end within the first piece, so counting the whole piece first would not pay. */
     bool bytewise = blocks->block_tokens < PIECE_WORDS || (length && memchr(text, '\\', length));
     size_t at = 0, next;
     int64_t words = 0;
@@ -178,7 +177,7 @@ int64_t blocks_add_ids(prompt_blocks *blocks, const char *array, size_t length) 
     if (!blocks->tokens)
         blocks->chain = IDS_START;
     for (size_t i = 1; i + 1 < length; ids++) {
-        uint64_t id = 1;   /* so that no digits differ from a zero */
+        uint64_t id = 1;   /* so that an empty number differs from 0 */
         for (; i + 1 < length && array[i] != ','; i++)
             if (!is_space((unsigned char)array[i]))
                 id = (id << 4 | id >> 60) ^ ((unsigned char)array[i] & 15);

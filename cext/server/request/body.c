@@ -10,9 +10,9 @@ enum {
 
 typedef struct { const char *path; int slot; } path_slot;
 
-/* What a prompt may be. */
+/* What an API accepts as a prompt. */
 typedef enum {
-    PROMPT_ITEMS,      /* a list that is not empty; its texts are counted wherever they lie in it */
+    PROMPT_ITEMS,      /* a list that is not empty; all texts in it are counted */
     PROMPT_TOKENS,     /* a text, a list of texts, a list of token ids, or a list of such lists */
     PROMPT_TEXT,       /* a text, or a list of token ids */
     PROMPT_ANY,        /* a text, or a list of items */
@@ -29,7 +29,7 @@ typedef enum {
 static const struct {
     const char *prompt;          /* the name of the field */
     prompt_form form;
-    bool streams;                /* unless it is told not to */
+    bool streams;                /* the default of "stream" */
     path_slot paths[MOST_PATHS];
     const char *elements;
 } APIS[API_COUNT] = {
@@ -97,7 +97,7 @@ void body_reader_free(body_reader *reader) {
     *reader = (body_reader){0};
 }
 
-/* Scans with room for every match. Their number, JSON_MALFORMED, or -2 when there are more than API_MAX_PARTS. */
+/* Scans a text and makes room for all matches. Returns their number, JSON_MALFORMED, or -2 for more than API_MAX_PARTS. */
 static int scan(body_reader *reader, const json_paths *paths, const char *body, size_t length) {
     for (;;) {
         int found = json_scan(paths, body, length, reader->matches, reader->room, NULL);
@@ -113,13 +113,13 @@ static int scan(body_reader *reader, const json_paths *paths, const char *body, 
     }
 }
 
-/* Bits, not branches: see body_count_words. */
+/* Computed without branches: see body_count_words. */
 static inline int is_space(unsigned char c) { return (c == ' ') | (c == '\t') | (c == '\n') | (c == '\r'); }
 
 int64_t body_count_words(const char *text, size_t length) {
     int64_t words = 0;
     if (!length || !memchr(text, '\\', length)) {
-        /* No branch, and counts of a byte each within blocks that cannot overflow them: vector code comes of it. */
+        /* Without branches, and with one-byte counters in blocks too short to overflow them, the compiler makes vector code. */
         if (length)
             words = !is_space((unsigned char)text[0]);
         for (size_t at = 1; at < length; at += 128) {
@@ -148,7 +148,7 @@ static bool wants_blocks(const body_reader *reader, api_kind kind) {
     return reader->blocks.block_tokens && api_generates(kind);
 }
 
-/* The tokens of one piece of a prompt: a text or a list of ids. */
+/* Returns the number of tokens of a piece of a prompt: a text or a list of ids. */
 static int64_t count_piece(body_reader *reader, api_kind kind, const json_match *piece) {
     bool text = piece->type == JSON_STRING;
     if (!wants_blocks(reader, kind))
@@ -162,7 +162,7 @@ static void end_prompt(body_reader *reader, api_kind kind) {
         blocks_end_prompt(&reader->blocks);
 }
 
-/* A text or a list of token ids, alone. */
+/* Counts the tokens of a prompt that is one text or one list of token ids. Returns NULL or why it is refused. */
 static const char *count_text(body_reader *reader, const json_match *prompt, api_request *request, int64_t *tokens) {
     bool ids = prompt->type == JSON_ARRAY && prompt->count > 0;
     if (prompt->type != JSON_STRING && !ids)
@@ -171,7 +171,7 @@ static const char *count_text(body_reader *reader, const json_match *prompt, api
     return NULL;
 }
 
-/* The tokens of a prompt or input: a text, a list of token ids, or a list of either. NULL or why not. */
+/* Counts the tokens of a prompt or input: a text, a list of token ids, or a list of either. Returns NULL or why it is refused. */
 static const char *count_prompt(body_reader *reader, const json_match *prompt, const char *body, size_t length,
                                 api_request *request, int64_t *tokens) {
     request->inputs = 1;
@@ -208,7 +208,7 @@ static const char *count_prompt(body_reader *reader, const json_match *prompt, c
     return NULL;
 }
 
-/* A count between 1 and most; -1 for null. */
+/* Reads a whole number from 1 to `most`; null becomes -1. Returns NULL or why it is refused. */
 static const char *read_count(const json_match *match, int64_t most, int32_t *count) {
     if (match->type == JSON_NULL)
         return NULL;
@@ -236,12 +236,12 @@ static const char *read_model(const json_match *match, api_request *request) {
     return NULL;
 }
 
-/* What of a body is still to be judged when all of it was read. */
+/* What is checked after the whole body has been read. */
 typedef struct {
-    json_match prompt;           /* slot -1: there was none */
+    json_match prompt;           /* slot -1: the body has no prompt */
     int64_t tokens;
     int32_t max_tokens, max_completion;
-    bool length_follows;         /* the tensor that is being read holds max_tokens */
+    bool length_follows;         /* the current tensor holds max_tokens */
 } body_facts;
 
 static const char *take(body_reader *reader, const json_match *match, api_request *request, body_facts *facts, const char **param) {

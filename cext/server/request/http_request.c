@@ -38,8 +38,8 @@ static bool reserve(char **memory, size_t *capacity, size_t needed, size_t most)
     return true;
 }
 
-/* The next line without its end, in the caller's buffer or in request->line. false: not whole yet, or request->state
- * is AT_ERROR. */
+/* Finds the next line without its end, in the caller's buffer or in request->line. Returns false when it is incomplete or
+ * request->state is AT_ERROR. */
 static bool take_line(request_parser *request, const char **p, const char *end, const char **line, size_t *length) {
     size_t available = (size_t)(end - *p);
     const char *newline = available ? memchr(*p, '\n', available) : NULL;
@@ -186,7 +186,7 @@ static request_result end_head(request_parser *request) {
     return REQUEST_HEAD;
 }
 
-/* Copies what the buffer has of `remaining` bytes to the body. */
+/* Copies the bytes of the body that the buffer has. */
 static request_result gather(request_parser *request, const char **p, const char *end) {
     size_t taken = (size_t)(end - *p);
     if (taken > request->remaining)
@@ -216,7 +216,7 @@ static request_result read_chunk_size(request_parser *request, const char *line,
     }
     if (i == 0 || (i < length && line[i] != ';' && line[i] != ' ' && line[i] != '\t'))
         return fail(request, 400, "a chunk's size is not a hexadecimal number");
-    request->head_bytes = 0;   /* each chunk's line has the bound to itself, the body bounds their number */
+    request->head_bytes = 0;   /* the limit is per size line; the limit of the body bounds their number */
     request->remaining = size;
     request->state = size ? AT_CHUNK_DATA : AT_TRAILERS;
     return REQUEST_MORE;

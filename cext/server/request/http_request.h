@@ -1,6 +1,6 @@
-/* http_request.h: an incremental parser of HTTP/1.1 requests, as the simulated server meets them.
+/* http_request.h: an incremental parser of HTTP/1.1 requests for the simulated server.
  *
- * Bytes go in as they arrive, cut anywhere. One parser serves one connection, one request after another:
+ * It takes bytes as they arrive, split at any place. One parser serves one connection, one request after another:
  *
  *     while ((result = request_next(&request, &p, end)) != REQUEST_MORE)
  *         switch (result) {
@@ -9,11 +9,11 @@
  *         case REQUEST_ERROR:     answer request.error_status, close
  *         }
  *
- * The body (Content-Length or chunked; extensions and trailers are skipped) is gathered in one piece. A request
- * with both framings, with two lengths that differ, or with a folded header line is refused, as RFC 9112 asks.
- * An error is a state: the parser then answers REQUEST_ERROR until it is reset. It never reads past `end`.
+ * The body (Content-Length or chunked; extensions and trailers are skipped) is collected in one piece. A request with both framings,
+ * with two different lengths, or with a folded header line is refused, as RFC 9112 demands. After an error the parser returns
+ * REQUEST_ERROR until it is reset. It never reads past `end`.
  *
- * It owns at most REQUEST_MAX_HEAD + REQUEST_MAX_BODY bytes, allocated as they come in, and none between requests. */
+ * It owns at most REQUEST_MAX_HEAD + REQUEST_MAX_BODY bytes, allocated as they arrive, and no memory between requests. */
 #ifndef TT_SERVER_HTTP_H
 #define TT_SERVER_HTTP_H
 
@@ -21,9 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REQUEST_MAX_HEAD (64u << 10)   /* request line, headers and trailers together, in bytes */
+#define REQUEST_MAX_HEAD (64u << 10)   /* bytes of request line, headers and trailers together */
 #define REQUEST_MAX_BODY (64u << 20)
-#define REQUEST_PATH_BYTES 256         /* a longer path is cut here; no known path is that long */
+#define REQUEST_PATH_BYTES 256         /* a longer path is truncated; no known path is that long */
 
 typedef enum { REQUEST_MORE, REQUEST_HEAD, REQUEST_COMPLETE, REQUEST_ERROR } request_result;
 
@@ -33,13 +33,13 @@ typedef struct {
     /* known from REQUEST_HEAD on */
     request_method method;
     char path[REQUEST_PATH_BYTES];    /* NUL-terminated, without the query */
-    bool http_1_0;                    /* such a client knows no chunked bodies */
+    bool http_1_0;                    /* the client does not support chunked bodies */
     bool keep_alive;
     bool expects_continue;            /* Expect: 100-continue, and a body follows */
     /* known from REQUEST_COMPLETE on */
     char *body;                       /* owned by the parser until request_reset; NULL when empty */
     size_t body_length;
-    uint64_t wire_bytes;              /* of the whole request so far */
+    uint64_t wire_bytes;              /* bytes of the whole request so far */
     /* set with REQUEST_ERROR */
     uint16_t error_status;
     const char *error;                /* static text */
@@ -47,18 +47,18 @@ typedef struct {
     /* private */
     uint8_t state;
     bool has_length, chunked;
-    uint64_t remaining;               /* of the body or of the present chunk */
+    uint64_t remaining;               /* bytes left of the body or of the current chunk */
     uint32_t head_bytes;
     size_t body_capacity;
     uint32_t line_length, line_capacity;
-    char *line;                       /* a line cut by the end of a buffer; owned */
+    char *line;                       /* owned: a line that a buffer ended within */
 } request_parser;
 
-/* Ready for the first request. Never fails. */
+/* Prepares a parser for the first request. Never fails. */
 void request_init(request_parser *request);
-/* Frees what it held; ready for the next request. */
+/* Frees its memory and prepares it for the next request. */
 void request_reset(request_parser *request);
-/* Advances *p as far as one result needs; REQUEST_MORE means that *p == end. */
+/* Parses up to the next result and advances *p. After REQUEST_MORE *p == end. */
 request_result request_next(request_parser *request, const char **p, const char *end);
 
 #endif
