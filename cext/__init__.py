@@ -1,1 +1,1 @@
-"""The timing core: C with a thin Cython face."""
+"""The timing core: C with thin Cython interfaces."""

@@ -1,4 +1,4 @@
-"""The recording proxy's face: its settings by name, its rows as flat columns and bytes."""
+"""Python interface of the recording proxy."""
 
 from typing import Final, Literal, NamedTuple
 
@@ -7,16 +7,16 @@ from .parsers import Dialect
 Endpoint = Literal["chat", "completions", "embeddings"]
 
 ENDPOINTS: Final[tuple[Endpoint, ...]]
-"""What is recorded, in the order of the dialects."""
+"""Names of the APIs that are recorded, in the order of a proxy's dialects."""
 MAX_BODY: Final[int]
-"""Bytes of a request's body that are kept at most."""
+"""Upper limit of a recorded request body, in bytes."""
 
 class Stats(NamedTuple):
     """Counters since the start, at most 100 ms old."""
 
     connections: int
     requests: int
-    """All of them, those that are only passed on too."""
+    """All requests, including those that are only forwarded."""
     recorded: int
     events: int
     tokens: int
@@ -24,26 +24,26 @@ class Stats(NamedTuple):
     refused: int
     """Requests answered with 502."""
     unfollowed: int
-    """Connections that went through unrecorded from some point on."""
+    """Connections that are forwarded without being recorded from some point on."""
     dropped_rows: int
-    """Rows that were made faster than taken."""
+    """Rows that were dropped because they were not taken in time."""
     dropped_bodies: int
-    """Bodies that were too large, or for which there was no room."""
+    """Bodies that were not kept: too large, or too many at once."""
     open_connections: int
     open_requests: int
     oldest_open: int
-    """All rows of requests with a lower id can be taken."""
+    """The rows of all requests with a lower id can be taken."""
     next_request: int
-    """The id of the next recorded request at `at_ns`."""
+    """Id of the next recorded request at `at_ns`."""
     at_ns: int
-    """CLOCK_MONOTONIC when these were taken."""
+    """CLOCK_MONOTONIC in ns when the counters were copied."""
     cpu_user_ns: int
     cpu_system_ns: int
 
 class EventColumns(NamedTuple):
-    """A block of events, column by column.
+    """A block of events; each column is packed native numbers.
 
-    int64 request_id, arrival_ns and read_ns; int32 event, tokens (-1: unknown) and size; uint8 kind and coalesced.
+    int64: request_id, arrival_ns, read_ns. int32: event, tokens (-1: unknown), size. uint8: kind, coalesced.
     """
 
     request_id: bytes
@@ -59,32 +59,33 @@ class RecordedRequest(NamedTuple):
     """One finished request."""
 
     record: bytes
-    """``request_record`` of ``cext/base/request_record.h``; ``sent_ns`` is when its first byte arrived."""
+    """``request_record`` of ``cext/base/request_record.h``; ``sent_ns`` is the arrival of its first byte."""
     id: bytes
-    """Of the response, as between the quotes of JSON; likewise `finish` and `text`."""
+    """Id of the response. `id`, `finish` and `text` are raw bytes of JSON strings: escapes stay."""
     finish: bytes
     error: bytes
     text: bytes
     received_ns: int
-    """CLOCK_MONOTONIC when its last byte arrived; 0: it never did."""
+    """Arrival of its last byte, CLOCK_MONOTONIC in ns; 0: it did not arrive."""
     endpoint: Endpoint
     head: bytes
-    """Request line and headers as they came."""
+    """Request line and headers, unchanged."""
     body: bytes | None
-    """None: it was cut short, over MAX_BODY, or there was no room for it."""
+    """None: it was incomplete, larger than MAX_BODY, or too many bodies were held."""
 
 class Proxy:
-    """A recording reverse proxy in a native thread of this process. It listens from its making on.
+    """A recording reverse proxy in a native thread of this process. It listens once it is made.
 
     Args:
-        host: A numeric address to listen at.
-        port: 0 lets the kernel choose.
-        upstream: The server's address as the kernel's ``struct sockaddr``.
-        dialects: One for each of ENDPOINTS.
-        needs_end: Whether a stream of each must end with [DONE], a finish reason or a terminal event.
+        host: Numeric address to listen at.
+        port: Port to listen at; 0: any free port.
+        upstream: ``struct sockaddr`` of the server, as bytes.
+        dialects: One dialect for each of ENDPOINTS.
+        needs_end: For each of ENDPOINTS, whether a stream counts as truncated unless it ends with [DONE], a finish
+            reason or a terminal event.
         keep_text: Keep the output text of responses.
-        connect_timeout_ns: For a connection to the server to be made.
-        half_closed_ns: How long a client that has ended its side waits for a silent server.
+        connect_timeout_ns: Upper limit of the time to connect to the server.
+        half_closed_ns: Close the connection of a client that has half-closed when nothing moves for this long.
 
     Raises:
         OSError: It cannot listen; the errno says why.
@@ -105,25 +106,25 @@ class Proxy:
     ) -> None: ...
     @property
     def port(self) -> int:
-        """Where it listens; with port 0, what the kernel chose."""
+        """Port that it listens at; with port 0, the one that the kernel chose."""
 
     def start(self) -> None:
-        """Start the thread. Once."""
+        """Start the thread. Call it once."""
 
     def drain(self) -> None:
-        """Take no more connections, and close those that are idle or become so."""
+        """Accept no more connections, and close connections when they are idle."""
 
     def mute(self) -> None:
-        """Record nothing from now on; all goes through."""
+        """Record no further requests; all are still forwarded."""
 
     def stop(self) -> None:
-        """End the thread and all connections; what was open is cancelled. Rows can still be taken."""
+        """End the thread and all connections; open requests end as cancelled. Rows can still be taken."""
 
     def stats(self) -> Stats:
-        """The counters. What is taken after this call holds all rows of requests below `oldest_open`."""
+        """Return the counters. Rows taken after this call include all rows of the requests below `oldest_open`."""
 
     def take_events(self) -> list[EventColumns]:
-        """The events since the last call, up to 100 ms ago; all once it has stopped."""
+        """Return the events since the last call. The last 100 ms may be missing until the proxy has stopped."""
 
     def take_requests(self, most: int) -> list[RecordedRequest]:
-        """The oldest finished requests that nobody took yet, at most so many."""
+        """Return the oldest finished requests that were not taken yet, at most `most`."""

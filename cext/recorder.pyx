@@ -1,4 +1,4 @@
-"""The recording proxy's face: its settings by name, its rows as flat columns and bytes."""
+"""Python interface of the recording proxy."""
 
 import os
 from collections import namedtuple
@@ -64,7 +64,7 @@ cdef extern from "proxy/proxy.h" nogil:
     proxy_row *proxy_take_request(proxy *p)
     void proxy_row_free(proxy *p, proxy_row *row)
 
-ENDPOINTS = ("chat", "completions", "embeddings")   # in the order of the C enum
+ENDPOINTS = ("chat", "completions", "embeddings")   # in the order of proxy_endpoint
 MAX_BODY = PROXY_MAX_BODY
 assert len(ENDPOINTS) == PROXY_ENDPOINTS
 
@@ -81,7 +81,7 @@ cdef class Proxy:
     """A recording reverse proxy in a native thread of this process."""
 
     cdef proxy *ptr
-    cdef tuple dialects          # the proxy reads them: kept alive here
+    cdef tuple dialects          # kept alive here, because the proxy reads them
     cdef bint running
 
     def __cinit__(self, *, str host, uint16_t port, bytes upstream, tuple dialects, tuple needs_end, bint keep_text,
@@ -92,11 +92,11 @@ cdef class Proxy:
         memset(&config, 0, sizeof(config))
         host_bytes = host.encode()
         if len(host_bytes) > 63:
-            raise ValueError("the host has at most 63 bytes")
+            raise ValueError("host is longer than 63 bytes")
         if PyBytes_GET_SIZE(upstream) > <Py_ssize_t>sizeof(config.upstream):
-            raise ValueError("the socket address is too long")
+            raise ValueError("upstream is longer than a struct sockaddr_storage")
         if len(dialects) != PROXY_ENDPOINTS or len(needs_end) != PROXY_ENDPOINTS:
-            raise ValueError(f"a dialect is needed for each of {ENDPOINTS}")
+            raise ValueError(f"dialects and needs_end must have one element for each of {ENDPOINTS}")
         memcpy(config.host, <const char *>host_bytes, len(host_bytes))
         memcpy(&config.upstream, PyBytes_AS_STRING(upstream), PyBytes_GET_SIZE(upstream))
         config.port, config.upstream_length = port, <socklen_t>PyBytes_GET_SIZE(upstream)
@@ -122,7 +122,7 @@ cdef class Proxy:
 
     def start(self):
         if self.running:
-            raise RuntimeError("the proxy runs already")
+            raise RuntimeError("the proxy is already running")
         if not proxy_start(self.ptr):
             raise OSError(errno, "cannot make the proxy's thread")
         self.running = True
@@ -183,7 +183,7 @@ cdef class Proxy:
                 error = at[:r.error_length]
                 at += r.error_length
                 text = at[:r.text_length]
-                # A NULL pointer has no slice, not even an empty one.
+                # Cython cannot slice a NULL pointer.
                 body = None if not row.body_kept else b"" if row.body is NULL else row.body[:row.body_length]
                 head = b"" if row.head is NULL else row.head[:row.head_length]
                 taken.append(RecordedRequest(

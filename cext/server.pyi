@@ -1,11 +1,11 @@
-"""The simulated server's face: its settings by name, its rows as flat columns."""
+"""Python interface of the simulated LLM server."""
 
 from types import TracebackType
 from typing import Final, Literal, NamedTuple
 
 Distribution = tuple[Literal["constant", "uniform", "normal", "lognormal"], float, float]
-"""A law of durations in ns: (constant, value, 0), (uniform, low, high), (normal or lognormal, mean, sd of
-the value)."""
+"""A distribution of durations in ns: (constant, value, 0), (uniform, low, high), or (normal or lognormal, mean,
+standard deviation of the duration itself)."""
 RolePlace = Literal["before", "with", "early", "none"]
 Finish = Literal["alone", "last", "usage"]
 LineEnd = Literal["lf", "crlf", "cr"]
@@ -26,42 +26,42 @@ PINGS: Final[tuple[Ping, ...]]
 FAULTS: Final[tuple[Fault, ...]]
 ENDPOINTS: Final[tuple[str, ...]]
 MAX_TOKENS: Final[int]
-"""Output tokens of one request."""
+"""Upper limit of the output tokens of one request."""
 MAX_DIMENSIONS: Final[int]
 MAX_CHUNK_TOKENS: Final[int]
 MODEL_BYTES: Final[int]
-"""Bytes of a served model's name."""
+"""Upper limit of the bytes of the served model's name."""
 MAX_CACHE_BLOCKS: Final[int]
 MAX_BLOCK_TOKENS: Final[int]
 ERROR_FAULT_STATUSES: Final[tuple[int, int]]
-"""The least and the greatest status of a fault."""
+"""Lowest and highest status of the fault "status"."""
 
 class Stats(NamedTuple):
     """Counters since the start, at most 100 ms old; exact once the server has stopped."""
 
     requests: int
-    """Requests for answers; those for models, health and metrics are not counted."""
+    """Requests for answers; requests for models, health and metrics are not counted."""
     events: int
     tokens: int
     sends: int
     wakes: int
     connections: int
     dropped_rows: int
-    """Rows of the truth that nobody took in time: a tape of this server would be wrong."""
+    """Rows that were dropped because they were not taken in time: a tape of this server would be incomplete."""
     open_streams: int
-    """Answers in progress."""
+    """Number of answers in progress."""
     peak_streams: int
     open_connections: int
     cpu_user_ns: int
     cpu_system_ns: int
 
 class EventColumns(NamedTuple):
-    """A block of events, in the order of their leaving; each column is packed native numbers."""
+    """A block of events in the order in which they were sent; each column is packed native numbers."""
 
     request_id: bytes
-    """int64: the request's number."""
+    """int64: number of the request."""
     event: bytes
-    """int32: 0-based within the request, counted as a client counts dispatched events, comments included."""
+    """int32: number of the event within the request, from 0, comments included."""
     arrival_ns: bytes
     """int64: CLOCK_MONOTONIC just before send()."""
     kind: bytes
@@ -69,16 +69,16 @@ class EventColumns(NamedTuple):
     tokens: bytes
     """int32."""
     size: bytes
-    """int32: of the event without the framing of chunks."""
+    """int32: bytes of the event without the framing of chunks."""
     coalesced: bytes
-    """uint8: 1 when a later event left in the same write."""
+    """uint8: 1 if a later event was in the same write."""
 
 class RequestRow(NamedTuple):
-    """What was done for one request. Times are CLOCK_MONOTONIC ns just before send(); 0: did not happen."""
+    """What was done for one request. Times are CLOCK_MONOTONIC in ns just before send(); 0: it did not happen."""
 
     request: int
     received_ns: int
-    """Its last byte arrived: the kernel's stamp where kernel_clock."""
+    """Arrival of its last byte: the kernel's stamp if kernel_clock."""
     headers_ns: int
     first_event_ns: int
     first_token_ns: int
@@ -87,16 +87,16 @@ class RequestRow(NamedTuple):
     bytes_received: int
     bytes_sent: int
     cached_tokens: int
-    """Of the prompt; -1: the server has no prefix cache."""
+    """Tokens of the prompt that were cached; -1: the server has no prefix cache."""
     prompt_tokens: int
     asked_tokens: int
     output_tokens: int
     events: int
     output_events: int
-    """Those of them that held tokens."""
+    """Number of events that held tokens."""
     connection: int
     status: int
-    """0: nothing was answered."""
+    """Status of the response; 0: there was none."""
     endpoint: str
     outcome: int
     """An index into the tape's OUTCOMES."""
@@ -105,22 +105,22 @@ class RequestRow(NamedTuple):
     stream: bool
     done_marker: bool
     id: str
-    """Of the response; empty when it has none."""
+    """Id of the response; empty if it has none."""
     model: str
 
 def words(count: int) -> list[str]:
-    """The words of an answer of `count` tokens, in their order."""
+    """Return the words of an answer of `count` tokens, in order."""
 
-def draws(law: Distribution, seed: int, request: int, count: int) -> list[int]:
-    """The first draws of a law for a request, in ns: for tests of the laws."""
+def draws(distribution: Distribution, seed: int, request: int, count: int) -> list[int]:
+    """Return the first `count` draws of a distribution for a request, in ns."""
 
 class Server:
-    """A simulated LLM server in a native thread of this process. It listens from its making on.
+    """A simulated LLM server in a native thread of this process. It listens once it is made.
 
-    The arguments are explained with `SimulatorConfig`, which has defaults and checks for them.
+    `SimulatorConfig` documents the arguments, and has defaults and checks for them.
 
     Raises:
-        OSError: It cannot listen; the errno says why. EPROTO: TLS cannot be spoken, the message says why.
+        OSError: It cannot listen; the errno says why. With EPROTO, TLS is not possible, and the message says why.
         ValueError: A setting is out of its range.
     """
 
@@ -170,23 +170,23 @@ class Server:
     ) -> None: ...
     @property
     def port(self) -> int:
-        """Where it listens; with port 0, what the kernel chose."""
+        """Port that it listens at; with port 0, the one that the kernel chose."""
 
     def start(self) -> None:
-        """Start the thread. Once."""
+        """Start the thread. Call it once."""
 
     def stop(self) -> None:
-        """End the thread and all connections; what was running is cancelled. Rows can still be taken."""
+        """End the thread and all connections; open requests end as cancelled. Rows can still be taken."""
 
     def __enter__(self) -> Server: ...
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     def stats(self) -> Stats:
-        """The counters."""
+        """Return the counters."""
 
     def take_events(self) -> list[EventColumns]:
-        """What was handed out since the last call, up to 100 ms ago; all once the server has stopped."""
+        """Return the events since the last call. The last 100 ms may be missing until the server has stopped."""
 
     def take_requests(self) -> list[RequestRow]:
-        """The requests that ended since the last call."""
+        """Return the requests that ended since the last call."""

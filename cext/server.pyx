@@ -1,4 +1,4 @@
-"""The simulated server's face: its settings by name, its rows as flat columns."""
+"""Python interface of the simulated LLM server."""
 
 import os
 from collections import namedtuple
@@ -144,7 +144,7 @@ RequestRow = namedtuple(
 
 
 def words(int count):
-    """The words of an answer of `count` tokens, in their order."""
+    """Return the words of an answer of `count` tokens, in order."""
     cdef size_t length
     cdef const char *word
     result = []
@@ -154,14 +154,14 @@ def words(int count):
     return result
 
 
-cdef draw_distribution read_distribution(law):
-    name, a_ns, b_ns = law
+cdef draw_distribution read_distribution(distribution):
+    name, a_ns, b_ns = distribution
     return draw_distribution(shape=DISTRIBUTIONS.index(name), a_ns=a_ns, b_ns=b_ns)
 
 
-def draws(law, uint64_t seed, uint64_t request, uint64_t count):
-    """The first draws of a law for a request, in ns: for tests of the laws."""
-    cdef draw_distribution c_distribution = read_distribution(law)
+def draws(distribution, uint64_t seed, uint64_t request, uint64_t count):
+    """Return the first `count` draws of a distribution for a request, in ns."""
+    cdef draw_distribution c_distribution = read_distribution(distribution)
     cdef uint64_t key = draw_key(seed, request)
     return [draw_ns(&c_distribution, key, index) for index in range(count)]
 
@@ -187,13 +187,13 @@ cdef class Server:
         memset(&config, 0, sizeof(config))
         host_bytes, model_bytes = host.encode(), model.encode()
         if len(host_bytes) > 63 or len(model_bytes) > MODEL_BYTES or b'"' in model_bytes or b"\\" in model_bytes:
-            raise ValueError("host and model have at most 63 bytes, the model no quotes or backslashes")
+            raise ValueError("host and model must have at most 63 bytes, and model no quotes or backslashes")
         if not 1 <= tokens_per_chunk <= WIRE_MAX_CHUNK_TOKENS:
-            raise ValueError(f"tokens_per_chunk is from 1 to {WIRE_MAX_CHUNK_TOKENS}")
+            raise ValueError(f"tokens_per_chunk must be from 1 to {WIRE_MAX_CHUNK_TOKENS}")
         if not (1 <= default_tokens <= API_MAX_TOKENS and 1 <= dimensions <= API_MAX_DIMENSIONS):
-            raise ValueError(f"default_tokens is from 1 to {API_MAX_TOKENS}, dimensions to {API_MAX_DIMENSIONS}")
+            raise ValueError(f"default_tokens must be from 1 to {API_MAX_TOKENS}, dimensions from 1 to {API_MAX_DIMENSIONS}")
         if not (prefix_cache <= CACHE_MAX_BLOCKS and 1 <= block_tokens <= SERVER_MAX_BLOCK_TOKENS):
-            raise ValueError(f"prefix_cache is from 0 to {CACHE_MAX_BLOCKS}, block_tokens from 1 to {SERVER_MAX_BLOCK_TOKENS}")
+            raise ValueError(f"prefix_cache must be from 0 to {CACHE_MAX_BLOCKS}, block_tokens from 1 to {SERVER_MAX_BLOCK_TOKENS}")
         memcpy(config.host, <const char *>host_bytes, len(host_bytes))
         memcpy(config.model, <const char *>model_bytes, len(model_bytes))
         config.port, config.seed = port, seed
@@ -213,7 +213,7 @@ cdef class Server:
         config.retry_after_s, config.truth = retry_after_s, truth
         config.cache_blocks, config.block_tokens = prefix_cache, block_tokens
         if len(unix_path) > 107:
-            raise OSError(ENAMETOOLONG, f"a Unix socket's path has at most 107 bytes")
+            raise OSError(ENAMETOOLONG, "a Unix socket's path has at most 107 bytes")
         memcpy(config.unix_path, <const char *>unix_path, len(unix_path))
         if certificate_file is not None and key_file is not None:
             config.certificate_file, config.key_file = certificate_file, key_file
@@ -235,7 +235,7 @@ cdef class Server:
 
     def start(self):
         if self.running:
-            raise RuntimeError("the server runs already")
+            raise RuntimeError("the server is already running")
         if not server_start(self.ptr):
             raise OSError(errno, "cannot make the server's thread")
         self.running = True

@@ -11,7 +11,7 @@ static bool path_ends(proxy_span path, const char *end) {
     return path.length >= length && memcmp(path.start + path.length - length, end, length) == 0;
 }
 
-/* The API of a path; PROXY_ENDPOINTS: none that is recorded. Whatever stands before it (Azure's deployments, a base) is allowed. */
+/* Returns the API of a path; PROXY_ENDPOINTS: the request is not recorded. Any prefix is allowed: Azure's deployments, a base path. */
 static proxy_endpoint endpoint_of(const proxy_request *request) {
     if (request->method != PROXY_METHOD_POST)
         return PROXY_ENDPOINTS;
@@ -30,7 +30,7 @@ static void begin_record(proxy *p, link_pair *l, exchange *e) {
     r->user_clock = l->request_user_clock;
     r->connection_id = l->number;
     r->connection_reused = l->served > 0;
-    e->head = l->request.head;      /* the parser does not need it any more */
+    e->head = l->request.head;      /* take it from the parser, which no longer needs it */
     e->head_length = l->request.head_length;
     l->request.head = NULL;
     atomic_fetch_add(&p->held_bytes, e->head_length);
@@ -70,7 +70,7 @@ static void drop_body(proxy *p, exchange *e) {
     e->body = (stream_buffer){0};
 }
 
-/* Keeps a piece of a request's body, as long as there is room. */
+/* Keeps a piece of a request's body; drops the body when it is too large or memory is out. */
 static void keep_body(proxy *p, exchange *e, const char *bytes, size_t length) {
     if (!e->body_kept)
         return;
@@ -112,7 +112,7 @@ static char *join_texts(const stream *s) {
     return texts;
 }
 
-/* Its row; what it holds goes with it. */
+/* Makes the row of an exchange, which takes over its head, body and texts. */
 static void write_row(proxy *p, link_pair *l, exchange *e) {
     request_record *r = &e->stream.record;
     r->connect_start_ns = l->connect_start_ns;
@@ -133,7 +133,7 @@ static void write_row(proxy *p, link_pair *l, exchange *e) {
     *row = (proxy_row){.record = *r, .received_ns = e->received_ns, .endpoint = e->endpoint, .texts = texts,
                        .body_kept = e->body_kept && e->whole, .head = e->head, .head_length = e->head_length,
                        .body = e->body.bytes, .body_length = e->body.length};
-    /* The row accounts for the body's length; the rest of its capacity is nobody's. */
+    /* The row counts the body's length in held_bytes, not its spare capacity. */
     atomic_fetch_sub(&p->held_bytes, e->body.capacity - e->body.length);
     e->head = NULL;
     e->head_length = 0;
@@ -141,8 +141,8 @@ static void write_row(proxy *p, link_pair *l, exchange *e) {
     rows_add(p, row);
 }
 
-/* Ends the connection's first exchange; its record has its outcome. */
-static void pop(proxy *p, link_pair *l) {
+/* Removes the first exchange of a connection, and makes its row. Its record must have an outcome. */
+static void remove_first(proxy *p, link_pair *l) {
     exchange *e = l->first;
     if (e->recorded) {
         write_row(p, l, e);
@@ -161,7 +161,7 @@ static void pop(proxy *p, link_pair *l) {
     if (!l->first)
         l->last = NULL;
     if (l->receiving == e)
-        l->receiving = NULL;   /* answered before it was whole: the rest of it belongs to no row */
+        l->receiving = NULL;   /* answered before the request was complete: its other bytes belong to no row */
     l->open--;
     stream_free(&e->stream);
     free(e->head);
@@ -175,7 +175,7 @@ void exchange_end_all(proxy *p, link_pair *l, outcome how, const char *text) {
     while (l->first) {
         if (l->first->recorded)
             stream_fail(&l->first->stream, how, p->now_ns, text);
-        pop(p, l);
+        remove_first(p, l);
     }
 }
 
@@ -189,13 +189,13 @@ void exchange_stop_following(proxy *p, link_pair *l, const char *text) {
 static const char CLIENT_GONE[] = "the client went away before the end of the response";
 
 void exchange_server_closed(proxy *p, link_pair *l, const char *how) {
-    for (; l->first; pop(p, l)) {
+    for (; l->first; remove_first(p, l)) {
         exchange *e = l->first;
         if (!e->recorded)
             continue;
         stream_closed(&e->stream, &p->shared[e->endpoint], p->now_ns, how);
         uint8_t outcome = e->stream.record.outcome;
-        /* A server that is told of a client's end stops: whose end came first is what counts. */
+        /* A server stops when its client leaves. The outcome is that of the end that came first. */
         if (l->client.eof && (outcome == OUTCOME_TRUNCATED || outcome == OUTCOME_PROTOCOL_ERROR))
             stream_fail(&e->stream, OUTCOME_CANCELLED, p->now_ns, CLIENT_GONE);
     }
@@ -241,7 +241,7 @@ void exchange_client_bytes(proxy *p, link_pair *l, const char *bytes, size_t len
 
 /* ---- bytes from the server ------------------------------------------------------------- */
 
-/* The response to a request that is not recorded. Bytes that came after it; -1: not HTTP as we know it. */
+/* Parses a response to a request that is not recorded. Returns how many bytes follow it; -1: it is not valid HTTP. */
 static int64_t skip_response(exchange *e, const char *bytes, size_t length, bool *complete) {
     const char *at = bytes, *end = bytes + length;
     http1_span body;
@@ -251,7 +251,7 @@ static int64_t skip_response(exchange *e, const char *bytes, size_t length, bool
         case HTTP1_MORE: return 0;
         case HTTP1_BODY: break;
         case HTTP1_HEADERS:
-            if (!e->is_head)   /* which has the fields of a body, and none */
+            if (!e->is_head)   /* a response to HEAD has no body, even if its head announces one */
                 break;
             /* fall through */
         case HTTP1_COMPLETE: *complete = true; return end - at;
@@ -267,7 +267,7 @@ void exchange_server_bytes(proxy *p, link_pair *l, const char *bytes, size_t len
         size_t left = 0;
         bool complete = false;
         if (!e) {
-            exchange_stop_following(p, l, "");   /* an answer to nothing: a server that gives up an idle connection */
+            exchange_stop_following(p, l, "");   /* bytes without a request: the server gives up an idle connection */
             return;
         }
         if (e->recorded) {
@@ -275,7 +275,7 @@ void exchange_server_bytes(proxy *p, link_pair *l, const char *bytes, size_t len
             stream_result result =
                 stream_bytes(&e->stream, &p->shared[e->endpoint], bytes, (size_t)(end - bytes), arrival_ns, read_ns, &left);
             if (result == STREAM_BROKEN) {
-                pop(p, l);
+                remove_first(p, l);
                 exchange_stop_following(p, l, "the recorder could not follow an earlier response on the connection");
                 return;
             }
@@ -290,7 +290,7 @@ void exchange_server_bytes(proxy *p, link_pair *l, const char *bytes, size_t len
         }
         if (!complete)
             return;
-        pop(p, l);
+        remove_first(p, l);
         bytes = end - left;
     }
 }

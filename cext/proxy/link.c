@@ -18,7 +18,7 @@ static const char SILENCE[] = "the client had ended its side, and then the serve
 static peer *other(peer *s) { return s == &s->link->client ? &s->link->server : &s->link->client; }
 static bool is_client(const peer *s) { return s == &s->link->client; }
 
-/* ---- what is waited for ------------------------------------------------------------- */
+/* ---- epoll events ------------------------------------------------------------------- */
 
 static uint32_t wanted(peer *s) {
     link_pair *l = s->link;
@@ -33,9 +33,9 @@ static uint32_t wanted(peer *s) {
     return events;
 }
 
-/* A server that nothing is wanted of leaves the set: its hang-up would be told over and over while its last bytes wait for
- * the client. A client stays: whoever resets is gone at once. */
-static void rewatch(proxy *p, link_pair *l) {
+/* Updates the epoll set. A server's socket without wanted events is removed from it: epoll would report its hang-up again and again
+ * while its last bytes wait for the client. A client's socket stays in it, so that a reset is seen at once. */
+static void update_watched(proxy *p, link_pair *l) {
     peer *peers[] = {&l->client, &l->server};
     for (int i = 0; i < 2 && l->phase != LINK_DEAD; i++) {
         peer *s = peers[i];
@@ -49,14 +49,14 @@ static void rewatch(proxy *p, link_pair *l) {
     }
 }
 
-/* A client that has ended its side may still read, or be gone: nobody knows before something is sent to it. As long as
- * anything moves it is taken to be there. */
-static void give_time(proxy *p, link_pair *l) {
+/* A client that has half-closed may still read or may be gone; only sending to it would show that. While
+ * bytes move, it is assumed to be there: the deadline is set anew. */
+static void extend_deadline(proxy *p, link_pair *l) {
     if (l->client.eof && l->phase == LINK_RELAYING && !l->connecting)
         l->deadline_ns = p->now_ns + p->config.half_closed_ns;
 }
 
-static void drop_out(peer *s) {
+static void drop_unsent(peer *s) {
     free(s->out);
     s->out = NULL;
     s->out_length = s->out_sent = 0;
@@ -66,11 +66,11 @@ static void drop_out(peer *s) {
 
 static void close_server(link_pair *l) {
     if (l->server.fd >= 0)
-        close(l->server.fd);   /* with unread bytes this is a reset: the server stops at once */
+        close(l->server.fd);   /* with unread bytes this sends a reset, and the server stops at once */
     l->server.fd = -1;
     l->server.watched = 0;
     l->connecting = false;
-    drop_out(&l->server);
+    drop_unsent(&l->server);
 }
 
 void link_close(proxy *p, link_pair *l, bool reset) {
@@ -81,7 +81,7 @@ void link_close(proxy *p, link_pair *l, bool reset) {
         setsockopt(l->client.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
     close(l->client.fd);
     close_server(l);
-    drop_out(&l->client);
+    drop_unsent(&l->client);
     proxy_request_reset(&l->request);
     l->phase = LINK_DEAD;
     if (l->previous)
@@ -90,14 +90,14 @@ void link_close(proxy *p, link_pair *l, bool reset) {
         p->links = l->next;
     if (l->next)
         l->next->previous = l->previous;
-    l->next = p->dead;   /* events of this turn may still point to it */
+    l->next = p->dead;   /* events of this turn may still point to it; it is freed after them */
     p->dead = l;
     p->stats.open_connections--;
     p->accept_again_ns = 0;
 }
 
-/* The server's end of it is over: the client gets what is left, and then the end. */
-static void wind_up(proxy *p, link_pair *l) {
+/* The server's connection has ended: sends the client what is left, then closes its connection. */
+static void end_client(proxy *p, link_pair *l) {
     close_server(l);
     l->phase = LINK_LINGERING;
     l->deadline_ns = NO_DEADLINE;
@@ -123,7 +123,7 @@ static void answer_refused(proxy *p, link_pair *l) {
         return;
     }
     if (!l->first || !(l->first->whole || l->request.expects_continue))
-        return;   /* an answer in the middle of the request could get lost */
+        return;   /* a response in the middle of the request could get lost */
     char body[256], response[512];
     int length = snprintf(body, sizeof body, "{\"error\":{\"message\":\"tokentape record: %s\",\"type\":\"bad_gateway\",\"code\":502}}",
                           l->refused);
@@ -133,14 +133,14 @@ static void answer_refused(proxy *p, link_pair *l) {
     p->stats.refused++;
     exchange_end_all(p, l, OUTCOME_CONNECT_ERROR, l->refused);
     if (send_bytes(p, &l->client, response, (size_t)length))
-        wind_up(p, l);
+        end_client(p, l);
 }
 
 static void refuse(proxy *p, link_pair *l, const char *why) {
     close_server(l);
     l->deadline_ns = NO_DEADLINE;
     if (!l->first && !proxy_request_begun(&l->request) && !l->unfollowed)
-        return;   /* nothing was asked yet: the next byte tries again */
+        return;   /* no request has begun: the next byte tries to connect again */
     l->refused = why;
     answer_refused(p, l);
 }
@@ -187,13 +187,13 @@ void link_open(proxy *p, int fd) {
     p->links = l;
     p->stats.open_connections++;
     dial(p, l);
-    rewatch(p, l);
+    update_watched(p, l);
 }
 
 /* ---- moving bytes ------------------------------------------------------------------------ */
 
-/* Hands bytes to the kernel and keeps what it does not take. false: the connection was closed (the client's), or is of no
- * use any more (the server's: its last words may still be read). */
+/* Sends bytes and keeps those that the kernel does not take. Returns false when the connection failed. A client's is then closed; a
+ * server's stays open, since its last bytes may still be read. */
 static bool send_bytes(proxy *p, peer *to, const char *bytes, size_t length) {
     link_pair *l = to->link;
     int64_t sent = 0;
@@ -220,13 +220,14 @@ static bool send_bytes(proxy *p, peer *to, const char *bytes, size_t length) {
     if (is_client(to)) {
         link_close(p, l, false);
     } else {
-        drop_out(to);
+        drop_unsent(to);
         to->shut = true;
     }
     return false;
 }
 
-static void pass_end(link_pair *l) {
+/* Closes our direction to the server once the client has half-closed and all its bytes are sent. */
+static void half_close_server(link_pair *l) {
     if (l->client.eof && !l->server.shut && !l->server.out && l->server.fd >= 0 && !l->connecting) {
         shutdown(l->server.fd, SHUT_WR);
         l->server.shut = true;
@@ -245,18 +246,18 @@ static void flush_out(proxy *p, peer *s) {
                 return;
             }
             s->shut = true;
-            drop_out(s);
+            drop_unsent(s);
             return;
         }
         s->out_sent += (size_t)sent;
-        give_time(p, l);
+        extend_deadline(p, l);
         if (s->out_sent == s->out_length)
-            drop_out(s);
+            drop_unsent(s);
     }
     if (l->phase == LINK_LINGERING)
-        wind_up(p, l);
+        end_client(p, l);
     else
-        pass_end(l);
+        half_close_server(l);
 }
 
 static void client_ended(proxy *p, link_pair *l) {
@@ -267,8 +268,8 @@ static void client_ended(proxy *p, link_pair *l) {
         exchange_end_all(p, l, OUTCOME_CANCELLED, "the client went away while it sent the request");
         link_close(p, l, false);
     } else {
-        pass_end(l);   /* it may still read: so may we. If it is gone, the next write but one says so */
-        give_time(p, l);
+        half_close_server(l);   /* the client may still read. If it is gone, the second write from now fails */
+        extend_deadline(p, l);
     }
 }
 
@@ -276,7 +277,7 @@ static void server_ended(proxy *p, link_pair *l, bool reset) {
     l->server.eof = true;
     l->reset_after = reset;
     exchange_server_closed(p, l, reset ? "the server reset the connection" : "the server closed the connection");
-    wind_up(p, l);
+    end_client(p, l);
 }
 
 static void relay(proxy *p, peer *from) {
@@ -300,7 +301,7 @@ static void relay(proxy *p, peer *from) {
             client_ended(p, l);
         return;
     }
-    give_time(p, l);
+    extend_deadline(p, l);
     if (is_client(from) && l->server.fd < 0 && !l->refused)
         dial(p, l);
     if (to->fd >= 0 && !send_bytes(p, to, p->buffer, (size_t)got) && is_client(to))
@@ -332,8 +333,8 @@ static void connected(proxy *p, link_pair *l) {
     l->connected_ns = clock_mono_ns();
     l->deadline_ns = NO_DEADLINE;
     flush_out(p, &l->server);
-    pass_end(l);
-    give_time(p, l);
+    half_close_server(l);
+    extend_deadline(p, l);
 }
 
 void link_ready(proxy *p, peer *s, uint32_t events) {
@@ -352,12 +353,12 @@ void link_ready(proxy *p, peer *s, uint32_t events) {
             if (is_client(s)) {
                 link_close(p, l, false);
             } else {
-                drop_out(s);   /* what it said last is read when the client has room for it */
+                drop_unsent(s);   /* its last bytes are read when the client has room for them */
                 s->shut = true;
             }
         }
     }
-    rewatch(p, l);
+    update_watched(p, l);
 }
 
 void link_check(proxy *p, link_pair *l) {
@@ -372,7 +373,7 @@ void link_check(proxy *p, link_pair *l) {
             return;
         }
         refuse(p, l, "the server does not answer in time");
-        rewatch(p, l);
+        update_watched(p, l);
     }
     if (p->drained && l->phase == LINK_RELAYING && is_idle(l) && !l->unfollowed)
         link_close(p, l, false);

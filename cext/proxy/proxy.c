@@ -19,7 +19,7 @@
 #define READY_EVENTS 512
 #define ACCEPTS_PER_TURN 256
 #define ACCEPT_PAUSE_NS (100 * TT_NS_PER_MS)
-#define STEP_NS TT_NS_PER_MS    /* the two clocks moved apart by more: somebody set the wall clock */
+#define STEP_NS TT_NS_PER_MS    /* the wall clock was set if it moved by more than this against CLOCK_MONOTONIC */
 
 /* ---- counters ---------------------------------------------------------------------- */
 
@@ -74,7 +74,7 @@ static void accept_all(proxy *p) {
         if (fd >= 0) {
             link_open(p, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            /* The queue stays readable: wait for a connection to close. */
+            /* The listening socket stays readable: stop watching it until a connection closes. */
             p->accept_again_ns = p->now_ns + ACCEPT_PAUSE_NS;
             set_accepting(p, false);
             return;
@@ -101,7 +101,7 @@ static void check_links(proxy *p) {
 
 static void start_draining(proxy *p) {
     p->drained = true;
-    close(p->listen_fd);   /* also takes it out of the epoll set */
+    close(p->listen_fd);   /* also removes it from the epoll set */
     p->listen_fd = -1;
     check_links(p);
 }
@@ -202,7 +202,7 @@ proxy *proxy_new(const proxy_config *config, const char **error) {
 uint16_t proxy_port(const proxy *p) { return p->port; }
 
 bool proxy_start(proxy *p) {
-    sigset_t all, before;   /* signals are for the program's other threads */
+    sigset_t all, before;   /* other threads of the program handle signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     p->started = pthread_create(&p->thread, NULL, run, p) == 0;
@@ -212,7 +212,7 @@ bool proxy_start(proxy *p) {
 
 static void wake(proxy *p) {
     if (write(p->wake_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0 && errno != EAGAIN)
-        perror("tokentape: eventfd");   /* the loop looks by itself every 100 ms */
+        perror("tokentape: eventfd");   /* the loop checks `stopping` and `draining` every 100 ms anyway */
 }
 
 void proxy_drain(proxy *p) {

@@ -96,7 +96,7 @@ static bool read_field(proxy_request *request, const char *line, const char *end
     if (named(name, "content-length"))
         return read_length(request, value);
     if (named(name, "transfer-encoding")) {
-        /* Whatever else it is coded with: chunked at its end frames it. */
+        /* Other codings may come first; the last one, chunked, frames the body. */
         if (value.length < 7 || strncasecmp(value.start + value.length - 7, "chunked", 7) != 0)
             return false;
         request->chunked = true;
@@ -106,7 +106,7 @@ static bool read_field(proxy_request *request, const char *line, const char *end
     return true;
 }
 
-/* The head is whole: what it says. */
+/* Parses the complete head. */
 static proxy_request_result read_head(proxy_request *request) {
     const char *line = request->head, *end = request->head + request->head_length;
     for (bool first = true; line < end; first = false) {
@@ -118,14 +118,14 @@ static proxy_request_result read_head(proxy_request *request) {
             return fail(request);
         line = lf + 1;
     }
-    if (request->chunked && request->has_length)   /* RFC 9112, section 6.1: nobody knows which one the server believes */
+    if (request->chunked && request->has_length)   /* RFC 9112, section 6.1: it is unknown which one the server uses */
         return fail(request);
     request->state = request->chunked ? AT_SIZE : request->remaining ? AT_BODY : AT_END;
     request->expects_continue &= request->state != AT_END;
     return PROXY_REQUEST_HEAD;
 }
 
-/* Takes lines until the blank one. */
+/* Takes lines up to the blank line. */
 static proxy_request_result take_head(proxy_request *request, const char **p, const char *end) {
     while (*p < end) {
         const char *lf = memchr(*p, '\n', (size_t)(end - *p));
@@ -163,7 +163,7 @@ static int hex_value(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* One byte of a chunk's framing or of the trailers. false: not chunked as RFC 9112 has it. */
+/* Parses one byte of a chunk's framing or of the trailers. Returns false when it is not valid by RFC 9112. */
 static bool take_framing_byte(proxy_request *request, char c) {
     request->wire_bytes++;
     switch (request->state) {
@@ -189,7 +189,7 @@ static bool take_framing_byte(proxy_request *request, char c) {
         if (c == '\n')
             request->state = AT_SIZE;
         return c == '\n' || c == '\r';
-    default:   /* AT_TRAILERS: line_bytes counts the bytes of the line, but for CR */
+    default:   /* AT_TRAILERS: line_bytes counts the bytes of the line without CR */
         if (c == '\n') {
             if (!request->line_bytes)
                 request->state = AT_END;
