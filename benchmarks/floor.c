@@ -1,4 +1,4 @@
-/* floor.c: the least that a client on this kernel can cost: epoll, recv, a sum of bytes.
+/* floor.c: the lowest CPU cost of a client on this kernel: epoll, recv, a sum of bytes.
  *
  *     floor PORT STREAMS REQUEST_FILE [STREAMS_PER_MS]
  *
@@ -95,7 +95,7 @@ int main(int argc, char **argv) {
                     if (!bytes)
                         first_ns = now_ns();
                     bytes += got;
-                    /* The edge of more data will come; that of a close that waits behind this read has gone. */
+                    /* epoll will report more data, but not a close that has already been reported with this data. */
                     if ((size_t)got < sizeof buffer && !(events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
                         break;
                     continue;

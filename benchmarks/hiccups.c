@@ -1,8 +1,8 @@
-/* hiccups.c: how long a core keeps a thread waiting that nothing of ours can keep waiting.
+/* hiccups.c: measures how late the machine itself wakes a thread.
  *
- * Sleeps until absolute times 1 ms apart and notes how late it wakes, at real-time priority when it is allowed to, so that
- * what it sees is the machine (its hypervisor, its interrupts) and not the program measured beside it. Ends at SIGTERM and prints one line of
- * JSON: wake-ups and their lateness in us. It takes about 0.3 % of the core. */
+ * Sleeps until absolute times 1 ms apart and records how late each wake-up is. It runs at real-time priority if it may, so that the
+ * lateness comes from the machine (hypervisor, interrupts) and not from the program that is measured at the same time. On SIGTERM it
+ * prints one line of JSON, with the wake-ups and their lateness in us, and exits. It uses about 0.3 % of a core. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>

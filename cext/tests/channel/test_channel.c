@@ -1,4 +1,4 @@
-/* The feed and the outbox over a socket pair: frames cut anywhere, back pressure, a peer that goes away. */
+/* The feed and the outbox over a socket pair: frames split at any byte, back pressure, a peer that closes. */
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,7 +48,7 @@ static void test_feed_in_order_at_every_cut(void) {
         while (feed_step(&f) == FEED_PROGRESS)
             ;
         CHECK(f.ended && !f.closed);
-        CHECK(feed_take(&f, 1) == NULL);              /* not its turn */
+        CHECK(feed_take(&f, 1) == NULL);              /* row 0 comes first */
         for (int64_t row = 0; row < 3; row++) {
             feed_item *item = feed_take(&f, row);
             CHECK(item && item->length == 7 && item->bytes[6] == 'a' + (char)row);
@@ -145,7 +145,7 @@ static void test_outbox_keeps_order_under_back_pressure(void) {
     free(all);
     close(fds[1]);
     outbox_queue(&box, outbox_frame_new(OUTBOX_STATUS, 1, 8));
-    outbox_write(&box, true);                         /* nobody reads: it must not wait for ever */
+    outbox_write(&box, true);                         /* the peer has closed: it must not wait */
     CHECK(box.closed && box.first == NULL);
     outbox_free(&box);
     close(fds[0]);

@@ -1,5 +1,5 @@
-/* TLS between a client and a server in memory: bytes cut anywhere come out whole, certificates are verified, broken bytes fail,
- * and a close is told from a cut. */
+/* TLS between a client and a server in memory: bytes split at any place arrive complete, certificates are verified, corrupt bytes fail,
+ * and a close differs from a cut. */
 #include <stdint.h>
 
 #include "net/tls.h"
@@ -10,7 +10,7 @@ enum { WIRE = 1 << 20, PLAIN = WIRE + TLS_HELD };
 
 static char plain[PLAIN], wire[WIRE];
 
-/* A connection's two ends. */
+/* The two ends of a connection. */
 typedef struct { tls *client, *server; } pair;
 
 static tls_context *client_of(const char *host, const char *ca_file, bool insecure) {
@@ -27,7 +27,7 @@ static tls_context *server_of(const char *certificate_file) {
     return context;
 }
 
-/* Moves what one end has to send to the other in pieces; the plaintext that comes out is appended to *at. */
+/* Moves the ciphertext of one end to the other in pieces; appends the plaintext to *at. */
 static bool carry(tls *from, tls *to, size_t piece, char *text, size_t *at) {
     const char *out;
     size_t waiting = tls_out(from, &out), got;
@@ -37,7 +37,7 @@ static bool carry(tls *from, tls *to, size_t piece, char *text, size_t *at) {
     tls_sent(from, waiting);
     for (size_t sent = 0; sent < waiting; sent += piece) {
         size_t part = waiting - sent < piece ? waiting - sent : piece;
-        /* A copy of exactly this size: a read beyond it is found. */
+        /* A copy of exactly this size, so that the sanitizer finds a read beyond it. */
         char *copy = malloc(part);
         memcpy(copy, wire + sent, part);
         tls_receive(to, copy, part, plain, part + TLS_HELD, &got);
@@ -48,7 +48,7 @@ static bool carry(tls *from, tls *to, size_t piece, char *text, size_t *at) {
     return true;
 }
 
-/* Both ends talk until neither has anything to say. */
+/* Moves ciphertext in both directions until neither end has any. */
 static pair handshake(tls_context *client, tls_context *server, size_t piece) {
     pair p = {tls_new(client), tls_new(server)};
     char nothing[64];
@@ -76,7 +76,7 @@ static void test_cut_anywhere(void) {
         pair p = handshake(client, server, pieces[i]);
         CHECK_NUMBER(tls_state_of(p.client), TLS_OPEN);
         CHECK_NUMBER(tls_state_of(p.server), TLS_OPEN);
-        CHECK_NUMBER(tls_resumed(p.client), i > 0);     /* by the session of the connection before */
+        CHECK_NUMBER(tls_resumed(p.client), i > 0);     /* with the session of the connection before */
         for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
             size_t at = 0;
             CHECK(tls_write(p.server, text, lengths[k]));
@@ -87,14 +87,14 @@ static void test_cut_anywhere(void) {
             carry(p.client, p.server, pieces[i], heard, &at);
             CHECK(at == lengths[k] && memcmp(heard, text, at) == 0);
         }
-        tls_close(p.client);     /* else OpenSSL takes the session for a bad one */
+        tls_close(p.client);     /* otherwise OpenSSL does not resume the session */
         free_pair(p);
     }
     tls_context_free(client);
     tls_context_free(server);
 }
 
-/* Many records in one read come out of one call. */
+/* One call returns the plaintext of many records in one read. */
 static void test_one_read_is_one_piece(void) {
     tls_context *client = client_of("::1", certificate("ca.pem"), false), *server = server_of("host.pem");
     pair p = handshake(client, server, WIRE);
@@ -114,7 +114,7 @@ static void test_verification(void) {
         {"localhost", "ca.pem", "host.pem", false, ""},
         {"127.0.0.1", "ca.pem", "host.pem", false, ""},
         {"::1", "ca.pem", "host.pem", false, ""},
-        {"localhost", "host.pem", "host.pem", false, ""},     /* the certificate itself, or an intermediate one, may be trusted */
+        {"localhost", "host.pem", "host.pem", false, ""},     /* the certificate itself or an intermediate one can be the trusted one */
         {"localhost", NULL, "host.pem", false, "the server's certificate was refused: unable to get local issuer certificate"},
         {"example.com", "ca.pem", "host.pem", false, "the server's certificate was refused: hostname mismatch"},
         {"127.0.0.2", "ca.pem", "host.pem", false, "the server's certificate was refused: IP address mismatch"},
@@ -125,12 +125,12 @@ static void test_verification(void) {
         check_case = table[i].error[0] ? table[i].error : table[i].host;
         tls_context *client = client_of(table[i].host, table[i].ca ? certificate(table[i].ca) : NULL, table[i].insecure);
         tls_context *server = server_of(table[i].certificate);
-        for (int again = 0; again < 2; again++) {     /* a refused server is not trusted the second time */
+        for (int again = 0; again < 2; again++) {     /* a refused server is refused the second time too */
             pair p = handshake(client, server, WIRE);
             bool refused = table[i].error[0] != 0;
             CHECK_NUMBER(tls_state_of(p.client), refused ? TLS_FAILED : TLS_OPEN);
             CHECK_TEXT(tls_error(p.client), strlen(tls_error(p.client)), table[i].error);
-            CHECK_NUMBER(tls_state_of(p.server), refused ? TLS_FAILED : TLS_OPEN);     /* it was told */
+            CHECK_NUMBER(tls_state_of(p.server), refused ? TLS_FAILED : TLS_OPEN);     /* it got an alert */
             free_pair(p);
         }
         tls_context_free(client);
@@ -179,7 +179,7 @@ static void test_what_is_no_tls(void) {
         char garbage[600];
         for (size_t i = 0; i < sizeof garbage; i++)
             garbage[i] = (char)((random = random * 6364136223846793005u + 1442695040888963407u) >> 56);
-        if (round % 2) {     /* the beginning of a record, so that it gets further */
+        if (round % 2) {     /* begin with a record header, so that parsing gets further */
             garbage[0] = (char)(20 + round % 5);
             garbage[1] = 3;
             garbage[2] = (char)(round % 5);
@@ -196,7 +196,7 @@ static void test_what_is_no_tls(void) {
     tls_context_free(server);
 }
 
-/* Whichever byte is turned over, no false text comes out: what stood before it, then nothing. */
+/* With any byte changed, only the correct plaintext before it is returned. */
 static void test_a_flipped_byte(void) {
     tls_context *client = client_of("localhost", certificate("ca.pem"), false), *server = server_of("host.pem");
     for (size_t at = 0; at < 60; at++) {
@@ -211,7 +211,7 @@ static void test_a_flipped_byte(void) {
         tls_receive(p.client, wire, waiting, plain, PLAIN, &got);
         CHECK(got == 0 || (got == 3 && memcmp(plain, "one", 3) == 0) || (at >= waiting && got == 6));
         if (at < waiting)
-            CHECK(tls_state_of(p.client) == TLS_FAILED || tls_state_of(p.client) == TLS_OPEN);   /* open: a length that waits for more */
+            CHECK(tls_state_of(p.client) == TLS_FAILED || tls_state_of(p.client) == TLS_OPEN);   /* open: a changed length waits for more bytes */
         free_pair(p);
     }
     tls_context_free(client);

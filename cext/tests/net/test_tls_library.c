@@ -1,4 +1,4 @@
-/* The functions and numbers of tls_library.h are those of OpenSSL's own headers, where this machine has them. */
+/* Compares the functions and numbers of tls_library.h with OpenSSL's own headers, where they are installed. */
 #if __has_include(<openssl/ssl.h>)
 #include <openssl/err.h>
 #include <openssl/ssl.h>

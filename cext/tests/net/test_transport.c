@@ -1,4 +1,4 @@
-/* One connection against a peer that the test plays: connecting, a proxy's tunnel, TLS, back pressure, and ends of all kinds. */
+/* One connection whose peer is played by the test: connecting, a proxy's tunnel, TLS, back pressure, and all kinds of ends. */
 #define _GNU_SOURCE   /* accept4 */
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +26,7 @@ static void listen_somewhere(void) {
         abort();
 }
 
-/* What never comes would be waited for in vain everywhere below. */
+/* Every wait below has this limit. */
 static void wait_at(int fd, short events, int line) {
     if (poll(&(struct pollfd){.fd = fd, .events = events}, 1, 5000) != 1) {
         fprintf(stderr, "test_transport.c:%d: %s: nothing came\n", line, check_case);
@@ -36,7 +36,7 @@ static void wait_at(int fd, short events, int line) {
 }
 #define wait_for(fd, events) wait_at(fd, events, __LINE__)
 
-/* An open connection of the kernel's; the peer's end. */
+/* Makes a TCP connection. Returns the peer's end. */
 static int dial(transport *t) {
     CHECK_NUMBER(transport_open(t, &route), 0);
     wait_for(t->fd, POLLOUT);
@@ -45,8 +45,8 @@ static int dial(transport *t) {
     return peer;
 }
 
-/* The kernel begins to stamp some time after the first socket has asked for it (a static key, switched by a work queue):
- * another connection asks, and bytes go through it until one has a stamp. It stays open: so do stamps. */
+/* The kernel begins to stamp some time after the first socket has asked for stamps (a work queue switches a static key). So another
+ * connection asks for them, and bytes are sent through it until one has a stamp. It stays open to keep the stamps on. */
 static void await_stamps(void) {
     static transport other;
     char text[TRANSPORT_TEXT];
@@ -106,7 +106,7 @@ static void test_nobody(void) {
     listen_somewhere();
 }
 
-/* The proxy's answer comes in pieces of every size. */
+/* The proxy's response arrives in pieces of several sizes. */
 static void test_tunnel(void) {
     static const struct { const char *answer, *text; } table[] = {
         {"HTTP/1.1 200 Connection established\r\n\r\n", ""},
@@ -144,7 +144,7 @@ static void test_tunnel(void) {
                 open = transport_advance(&t, &route, &buffers, text);
             }
             bool own_bytes = strchr(table[i].answer, '+');
-            CHECK_NUMBER(open, !table[i].text[0] || (own_bytes && text[0] == 0));   /* alone in its read it is not seen */
+            CHECK_NUMBER(open, !table[i].text[0] || (own_bytes && text[0] == 0));   /* a further byte in a read of its own is not seen */
             CHECK(own_bytes || strncmp(text, table[i].text, strlen(table[i].text)) == 0);
             transport_close(&t);
         }
@@ -152,7 +152,7 @@ static void test_tunnel(void) {
     route.tunnel = NULL;
 }
 
-/* Ciphertext of one end of the test's own to the socket; how much of it the kernel takes. */
+/* Writes ciphertext of the test's end to the socket, as much as the kernel takes. */
 static void push(tls *from, int fd) {
     const char *out;
     size_t waiting;
@@ -164,7 +164,7 @@ static void push(tls *from, int fd) {
     }
 }
 
-/* What has arrived at the peer; the bytes of the application are appended to `plain`. */
+/* Reads what has arrived at the peer, and appends its plaintext to `plain`. Returns the bytes appended. */
 static size_t pull(tls *to, int fd, char *plain, size_t room) {
     static char cipher[TRANSPORT_READ], piece[TRANSPORT_READ + TLS_HELD];
     size_t total = 0, got;
@@ -178,7 +178,7 @@ static size_t pull(tls *to, int fd, char *plain, size_t room) {
     return total;
 }
 
-/* A connection under TLS whose peer's end the test holds. */
+/* Makes a connection under TLS. Returns the peer's end. */
 static int handshake(transport *t, tls *server) {
     char text[TRANSPORT_TEXT], none[8];
     int peer = dial(t);
@@ -192,8 +192,8 @@ static int handshake(transport *t, tls *server) {
     }
     CHECK_NUMBER(t->step, TRANSPORT_OPEN);
     CHECK(t->tls_ns >= t->connected_ns);
-    pull(server, peer, none, sizeof none);     /* the client's last word of the handshake */
-    push(server, peer);                        /* and the sessions that the server gives for it */
+    pull(server, peer, none, sizeof none);     /* the client's last message of the handshake */
+    push(server, peer);                        /* and the server's session tickets */
     return peer;
 }
 
@@ -225,7 +225,7 @@ static void test_tls(tls_context *serving, bool cut) {
     tls_free(server);
 }
 
-/* More than the kernel takes at once: -EAGAIN, and the same bytes again. All of it arrives, in order, once. */
+/* Writes more than the kernel takes at once: after -EAGAIN the same bytes are written again. All bytes arrive once and in order. */
 static void test_back_pressure(tls_context *serving) {
     enum { LENGTH = 8 << 20 };
     transport t;

@@ -1,4 +1,4 @@
-/* What proxy_request.h promises, as tables; each row at every cut. */
+/* The promises of proxy_request.h, as tables; each row is split at every byte. */
 #include "proxy/proxy_request.h"
 #include "support/check.h"
 #include "support/pieces.h"

@@ -1,12 +1,12 @@
-/* The reactor against the simulated server, both native, in one process: what is sent is answered, what breaks is told,
- * everything has its record, and nothing leaks. */
+/* The reactor against the simulated server in one process: requests are answered, faults have the right outcomes, each request has a
+ * record, and no memory leaks. */
 #include "support/certificates.h"
 #include "support/dialects.h"
 #include "support/runs.h"
 
 enum { COUNT = 120 };
 
-/* Requests at one distance from each other. */
+/* Runs requests at a constant distance. */
 static totals run_paced(const event_dialect *dialect, uint16_t port, int count, int64_t gap_ns, int64_t give_up_after_ns) {
     int64_t due[ROWS];
     for (int row = 0; row < count; row++)
@@ -31,7 +31,7 @@ static void test_faults_have_their_outcomes(const event_dialect *dialect) {
         {"status", FAULT_STATUS, OUTCOME_HTTP_ERROR}, {"error", FAULT_ERROR, OUTCOME_STREAM_ERROR},
         {"cut", FAULT_CUT, OUTCOME_TRUNCATED},        {"reset", FAULT_RESET, OUTCOME_TRUNCATED},
         {"stall", FAULT_STALL, OUTCOME_TIMEOUT},      {"silent", FAULT_SILENT, OUTCOME_TIMEOUT},
-        {"length", FAULT_LENGTH, OUTCOME_OK}};         /* [DONE] had come: only HTTP's framing was cut */
+        {"length", FAULT_LENGTH, OUTCOME_OK}};         /* [DONE] had arrived; only the HTTP framing was incomplete */
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         server_config config = quick_server();
         config.fault = table[i].fault;
@@ -48,7 +48,7 @@ static void test_faults_have_their_outcomes(const event_dialect *dialect) {
 
 static void test_a_pooled_connection_may_die_unused(const event_dialect *dialect) {
     server_config config = quick_server();
-    int slower = run_tls ? 15 : 1;    /* a handshake must fit in */
+    int slower = run_tls ? 15 : 1;    /* leave time for a handshake */
     config.idle_close_ns = slower * 12 * TT_NS_PER_MS;
     server *s = start_server(&config);
     totals sum = run_paced(dialect, server_port(s), COUNT / slower, slower * 20 * TT_NS_PER_MS, 0);
@@ -66,7 +66,7 @@ static void test_cancelled(const event_dialect *dialect) {
     config.itl = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 1e9};
     server *s = start_server(&config);
     totals sum = run_paced(dialect, server_port(s), COUNT, 10 * TT_NS_PER_MS, 100 * TT_NS_PER_MS);
-    CHECK(sum.requests > 0 && sum.requests < COUNT);     /* the rest was never sent: the controller knows which */
+    CHECK(sum.requests > 0 && sum.requests < COUNT);     /* the rest was not sent; the controller knows which */
     CHECK_NUMBER(sum.outcomes[OUTCOME_CANCELLED], sum.requests);
     stop_server(s);
 }
@@ -82,7 +82,7 @@ static void test_lateness_buckets(void) {
     CHECK(lateness_bucket(INT64_MAX) < LATENESS_BUCKETS);
 }
 
-/* A server whose certificate nobody knows: each request is told why. */
+/* The server's certificate is not trusted: each request's error says why. */
 static void test_refused(const event_dialect *dialect) {
     char why[TLS_ERROR_BYTES];
     server_config config = quick_server();

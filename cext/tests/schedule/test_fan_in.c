@@ -1,4 +1,4 @@
-/* What waits for several rows, by a table of instants. */
+/* Rows that wait for several rows (fan-in), by tables of times. */
 #include "schedule/schedule.h"
 #include "support/check.h"
 
@@ -10,7 +10,7 @@ static void check_step(schedule *plan, int64_t at, int64_t row, schedule_kind ki
     schedule_pop(plan);
 }
 
-/* A diamond: 3 follows 2 and waits for 1 besides; 4 follows it. */
+/* A diamond: 3 follows 2 and also waits for 1; 4 follows 3. */
 static const int64_t DIAMOND[] = {-1, 0, 0, 2, 3}, DIAMOND_THINK[] = {0, 0, 5, 10, 0};
 
 static void test_a_fan_in_waits_for_the_last_end(void) {
@@ -27,13 +27,13 @@ static void test_a_fan_in_waits_for_the_last_end(void) {
         CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 2);
         schedule_ended(&plan, 0, 1010);
         check_step(&plan, 1010, 1, SCHEDULE_SEND);
-        CHECK_NUMBER(schedule_want_early(&plan, 1, wanted, 4), 1);     /* by whichever leaves first */
+        CHECK_NUMBER(schedule_want_early(&plan, 1, wanted, 4), 1);     /* asked for when the first of them is sent */
         CHECK_NUMBER(wanted[0], 3);
         check_step(&plan, 1015, 2, SCHEDULE_SEND);
         CHECK_NUMBER(schedule_want_early(&plan, 2, wanted, 4), 0);
         schedule_ended(&plan, first, 1100);
         CHECK(schedule_next_at(&plan) == SCHEDULE_NEVER);
-        schedule_ended(&plan, 3 - first, 1050);                        /* told later, though it ended before */
+        schedule_ended(&plan, 3 - first, 1050);                        /* reported later, although it ended earlier */
         check_step(&plan, 1110, 3, SCHEDULE_SEND);
         CHECK_NUMBER(plan.left, 1);
         schedule_free(&plan);
@@ -55,7 +55,7 @@ static void test_a_fan_in_of_three_in_any_order(void) {
             schedule_pop(&plan);
             schedule_ended(&plan, 0, 10);
             for (int i = 0; i < 6; i++)
-                schedule_pop(&plan);                                   /* each is asked for and sent */
+                schedule_pop(&plan);                                   /* each one's WANT and SEND */
             for (int i = 0; i < 3; i++) {
                 CHECK_NUMBER(schedule_next_at(&plan), 500);
                 schedule_ended(&plan, orders[order][i], 100 + 50 * i);
@@ -73,7 +73,7 @@ static void test_a_fan_in_is_given_up_once(void) {
     const int64_t opens[] = {0};
     const schedule_slots slots = {opens, 1};
     const int64_t due[5] = {0};
-    for (int failing = 1; failing <= 3; failing++) {                   /* bits: the first, the second of those it waits for */
+    for (int failing = 1; failing <= 3; failing++) {                   /* bits: which of the two rows that it waits for fail */
         schedule plan;
         CHECK_NUMBER(schedule_init(&plan, due, 5, &links, &slots), 0);
         schedule_begin(&plan, 0);
@@ -112,9 +112,9 @@ static void test_fan_in_refused(void) {
                                   .fan_in_count = 1};
     const schedule_slots slots = {opens, 1};
     schedule plan;
-    CHECK_NUMBER(schedule_init(&plan, NO_THINK, 3, &links, NULL), 0);       /* another session's end is waited for */
+    CHECK_NUMBER(schedule_init(&plan, NO_THINK, 3, &links, NULL), 0);       /* it waits for the end of another session */
     schedule_free(&plan);
-    CHECK_NUMBER(schedule_init(&plan, NO_THINK, 3, &links, &slots), -3);    /* but not where each holds a slot */
+    CHECK_NUMBER(schedule_init(&plan, NO_THINK, 3, &links, &slots), -3);    /* not allowed if each session holds a slot */
     schedule_free(&plan);
 }
 

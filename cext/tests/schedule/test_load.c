@@ -1,5 +1,5 @@
-/* How the reactor controls the load: slots, caps, an end, cancellations. Against the simulated server; what is checked are the
- * records, whose instants must fit together to the nanosecond. */
+/* Load control by the reactor against the simulated server: slots, limits, an end, cancellations. The times in the records must agree
+ * to the nanosecond. */
 #include "support/dialects.h"
 #include "support/runs.h"
 
@@ -13,7 +13,7 @@ static const request_record *last_record(const totals *sum, int rows) {
     return last;
 }
 
-/* Did one of the requests end at this instant? */
+/* Returns true when one of the requests ended at this time. */
 static bool is_an_end(const totals *sum, int rows, int64_t at_ns) {
     for (int row = 0; row < rows; row++)
         if (sum->records[row].end_ns == at_ns)
@@ -28,7 +28,7 @@ static bool is_a_first_token(const totals *sum, int rows, int64_t at_ns) {
     return false;
 }
 
-/* The most requests that were under way together, or without a token together. */
+/* Returns the largest number of requests in flight, or without a token, at once. */
 static int most_together(const totals *sum, int rows, bool prefilling) {
     int most = 0;
     for (int row = 0; row < rows; row++) {
@@ -67,7 +67,7 @@ static void test_slots(const event_dialect *dialect) {
             opening |= at_ns == sum.start_ns + opens[slot];
         at_openings += opening;
         CHECK(opening || is_an_end(&sum, COUNT, at_ns));
-        for (int other = 0; other < row; other++)                 /* none of the ends made two due */
+        for (int other = 0; other < row; other++)                 /* no end made two requests due */
             CHECK(opening || at_ns != sum.records[other].scheduled_ns);
         CHECK_NUMBER(sum.records[row].released_ns, 0);
         if (sum.records[row].connection_id >= connections)
@@ -180,7 +180,7 @@ static void test_cancelled_as_planned(const event_dialect *dialect) {
         const int64_t kinds[] = {-1, 30 * TT_NS_PER_MS, 0, 1000 * TT_NS_PER_S};
         after[row] = kinds[row % 4];
     }
-    server_config slow = quick_server();                          /* six tokens take 100 ms */
+    server_config slow = quick_server();                          /* six tokens take 100 ms in all */
     slow.itl = (draw_distribution){.shape = DRAW_CONSTANT, .a_ns = 20e6};
     server *s = start_server(&slow);
     reactor_rows rows = {.count = COUNT, .due_ns = AT_ONCE, .cancel_after_ns = after, .slots = &slots};
@@ -196,12 +196,12 @@ static void test_cancelled_as_planned(const event_dialect *dialect) {
         CHECK(record->end_ns - record->sent_end_ns >= after[row]);
         CHECK(record->output_events < TOKENS);
         CHECK(strstr(sum.errors[row], row % 4 == 1 ? "cancelled by the client 0.03 s after" : "cancelled by the client 0 s after"));
-        CHECK(row % 4 == 2 || record->first_token_ns > 0);        /* what had come by then is on the tape */
+        CHECK(row % 4 == 2 || record->first_token_ns > 0);        /* tokens that had arrived are recorded */
     }
     stop_server(s);
 }
 
-/* Many at a time, in no order: each goes in its own time, the earliest first. */
+/* Many cancellations at once, in random order: each happens on time, the earliest first. */
 static void test_cancellations_keep_their_order(const event_dialect *dialect) {
     enum { COUNT = 200 };
     int64_t after[COUNT];
@@ -225,7 +225,7 @@ static void test_cancellations_keep_their_order(const event_dialect *dialect) {
     stop_server(s);
 }
 
-/* Sessions of three turns; the slot is held from the first to the last, and while nobody speaks. */
+/* Sessions of three turns: the slot is held from the first turn to the last, including think times. */
 static void test_a_session_holds_its_slot(const event_dialect *dialect) {
     enum { SESSIONS = 5, TURNS = 3, COUNT = SESSIONS * TURNS, SLOTS = 2 };
     const int64_t opens[SLOTS] = {0};
@@ -256,7 +256,7 @@ static void test_a_session_holds_its_slot(const event_dialect *dialect) {
     stop_server(s);
     check_case = "given up";
     sum = run(make_config(dialect, dead_port()), rows, 0);
-    CHECK_NUMBER(sum.outcomes[OUTCOME_CONNECT_ERROR], SESSIONS);  /* the later turns have nothing to follow */
+    CHECK_NUMBER(sum.outcomes[OUTCOME_CONNECT_ERROR], SESSIONS);  /* the later turns are given up */
     CHECK_NUMBER(sum.requests, SESSIONS);
     check_case = "";
 }

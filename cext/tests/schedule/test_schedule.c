@@ -1,4 +1,4 @@
-/* The schedule by a table of instants, without a clock. */
+/* The schedule, by tables of times, without a clock. */
 #include "schedule/schedule.h"
 #include "support/check.h"
 
@@ -29,7 +29,7 @@ static void test_sight(void) {
     CHECK_NUMBER(schedule_come_into_sight(&plan, 95, 6), 1);
     for (int i = 0; i < 4; i++)
         schedule_pop(&plan);
-    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 6), 0);   /* what was sent is not seen again */
+    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 6), 0);   /* rows that were handed out are not counted again */
     schedule_free(&plan);
 }
 
@@ -76,9 +76,9 @@ static void test_followers(void) {
     int64_t wanted[4];
     CHECK_NUMBER(schedule_init(&plan, DUE, 5, &links, NULL), 0);
     schedule_begin(&plan, 1000);
-    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 60), 2);        /* the roots alone */
+    CHECK_NUMBER(schedule_come_into_sight(&plan, 1000, 60), 2);        /* roots only */
     check_step(&plan, 1000, 0, SCHEDULE_SEND);
-    CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 1);         /* 3 thinks for so long that it can wait */
+    CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 1);         /* 3 has a long think time and is asked for later */
     CHECK_NUMBER(wanted[0], 1);
     CHECK_NUMBER(schedule_want_early(&plan, 0, wanted, 4), 0);
     schedule_ended(&plan, 0, 1020);
@@ -88,7 +88,7 @@ static void test_followers(void) {
     check_step(&plan, 1030, 1, SCHEDULE_SEND);
     check_step(&plan, 1050, 4, SCHEDULE_SEND);
     schedule_ended(&plan, 1, 1060);
-    check_step(&plan, 960, 2, SCHEDULE_WANT);                          /* nobody had asked for it: at once */
+    check_step(&plan, 960, 2, SCHEDULE_WANT);                          /* it was not asked for yet, so at once */
     check_step(&plan, 1060, 2, SCHEDULE_SEND);
     check_step(&plan, 1920, 3, SCHEDULE_WANT);
     CHECK_NUMBER(plan.left, 1);
@@ -107,7 +107,7 @@ static void test_floors_and_giving_up(void) {
     schedule_begin(&plan, 0);
     schedule_pop(&plan);
     schedule_ended(&plan, 0, 100);
-    check_step(&plan, 500, 1, SCHEDULE_WANT);                          /* recorded later than end + think */
+    check_step(&plan, 500, 1, SCHEDULE_WANT);                          /* its recorded time is later than end + think time */
     check_step(&plan, 500, 1, SCHEDULE_SEND);
     CHECK_NUMBER(schedule_give_up(&plan, 1, 0), 1);
     check_step(&plan, 1100, 3, SCHEDULE_WANT);
@@ -132,7 +132,7 @@ static void test_slots(void) {
     CHECK_NUMBER(schedule_slots_in_sight(&plan, 1000, 31), 1);
     CHECK_NUMBER(schedule_next_at(&plan), 1030);                       /* the other slot opens */
     schedule_ended(&plan, 0, 1010);
-    check_step(&plan, 1010, 1, SCHEDULE_SEND);                         /* the first is free before that */
+    check_step(&plan, 1010, 1, SCHEDULE_SEND);                         /* the first slot is free before that */
     CHECK_NUMBER(schedule_due(&plan, 1), 1010);
     check_step(&plan, 1030, 2, SCHEDULE_SEND);
     CHECK_NUMBER(schedule_slots_in_sight(&plan, 1030, 1000), 0);
@@ -177,7 +177,7 @@ static void test_a_slot_is_held_by_all_that_follows(void) {
     }
 }
 
-/* Sessions of all shapes through a few slots, on a clock of its own: the earliest thing happens next. */
+/* Random sessions through a few slots, on a simulated clock: the earliest event happens next. */
 static void test_sessions_through_slots(void) {
     enum { COUNT = 300, SLOTS = 4 };
     static int64_t due[COUNT], parent[COUNT], think[COUNT], ends[COUNT], root[COUNT], rest[COUNT];

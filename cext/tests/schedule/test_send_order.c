@@ -1,4 +1,4 @@
-/* Workers that keep one order, over a page as they share it. */
+/* Workers that send in one order, over a shared page. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,10 +45,10 @@ static void test_who_waits_for_whom(void) {
     join(&first, fd, 0);
     join(&second, fd, 1);
     join(&third, fd, 2);
-    send_order_wait(&first, 0, INT64_MAX);    /* nobody can be before it */
-    CHECK(waits(&second, 1));            /* two that have not begun */
+    send_order_wait(&first, 0, INT64_MAX);    /* request 0 is the first of all */
+    CHECK(waits(&second, 1));            /* two workers have not begun */
     send_order_announce(&first, 3);
-    CHECK(waits(&second, 1));            /* one is left */
+    CHECK(waits(&second, 1));            /* one worker is left */
     send_order_announce(&third, 2);
     send_order_wait(&second, 1, INT64_MAX);
     CHECK(waits(&second, 4));
@@ -56,9 +56,9 @@ static void test_who_waits_for_whom(void) {
     CHECK(waits(&second, 4));
     send_order_announce(&third, SEND_ORDER_NONE);
     send_order_wait(&second, 4, INT64_MAX);
-    send_order_announce(&first, 4);               /* it goes on after all */
+    send_order_announce(&first, 4);               /* it sends again after all */
     CHECK(waits(&second, 5));
-    send_order_wait(&second, 5, 0);           /* a time that is over */
+    send_order_wait(&second, 5, 0);           /* the time has already passed */
     send_order_close(&first);
     send_order_close(&second);
     send_order_close(&third);
@@ -68,7 +68,7 @@ static void test_who_waits_for_whom(void) {
 static int64_t sent[REQUESTS];
 static _Atomic int64_t sent_count;
 
-/* Every third request is one worker's. */
+/* Each worker has every third request. */
 static void *work(void *argument) {
     send_order *o = argument;
     send_order_announce(o, o->own);

@@ -1,4 +1,4 @@
-/* What wire.h and dialect.h promise of sizes: every event of every API, with the longest names and counts. */
+/* The sizes that wire.h and dialect.h promise, for every event of every API with the longest names and counts. */
 #define _GNU_SOURCE   /* memmem */
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 #include "server/apis/dialect.h"
 #include "support/check.h"
 
-/* Writes into memory of just the size that is promised: a byte too many shows under a sanitizer. Answers the bytes. */
+/* Writes into memory of exactly the promised size, so that the sanitizer finds a byte too many. Returns the memory. */
 static size_t write_event(const wire_answer *answer, wire_event event, int32_t first, int32_t count) {
     char *out = malloc(wire_event_room(answer));
     uint32_t bytes;
@@ -16,7 +16,7 @@ static size_t write_event(const wire_answer *answer, wire_event event, int32_t f
     return length;
 }
 
-/* What stands after data:, or the line, is JSON. */
+/* Checks that the data of an event, or the line, is JSON. */
 static void check_json(const wire_answer *answer, wire_event event, int32_t first, int32_t count) {
     char *out = malloc(wire_event_room(answer));
     uint32_t bytes;

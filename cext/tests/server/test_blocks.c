@@ -1,4 +1,4 @@
-/* What blocks.h promises: counts as body.h has them, and keys that are equal where prompts are. */
+/* The promises of blocks.h: counts as in body.h, and equal keys exactly for equal prompts. */
 #include "server/request/blocks.h"
 #include "server/request/body.h"
 #include "server/model/draw.h"
@@ -10,7 +10,7 @@
 
 typedef struct { uint64_t keys[MOST]; size_t count; int64_t tokens; } keyed;
 
-/* The keys of one prompt of these pieces, each in memory of just its size: a read past the end shows. */
+/* Computes the keys of a prompt of these pieces, each in memory of exactly its size, so that the sanitizer finds a read past the end. */
 static keyed *keys_of(uint32_t block_tokens, bool ids, const char *const *pieces) {
     keyed *made = calloc(1, sizeof *made);
     prompt_blocks blocks;
@@ -36,7 +36,7 @@ static keyed *keys_of(uint32_t block_tokens, bool ids, const char *const *pieces
 
 #define TEXT(...) (const char *const[]){__VA_ARGS__, NULL}
 
-/* How many of their first keys are the same. */
+/* Returns how many of the first keys are equal. */
 static size_t shared(keyed *a, keyed *b) {
     size_t same = 0;
     while (same < a->count && same < b->count && a->keys[same] == b->keys[same])
@@ -88,7 +88,7 @@ static void check_ids(void) {
     free(made);
 }
 
-/* Long texts, whose words are counted piecewise, against the path for texts with escapes: it looks at every byte. */
+/* Compares long texts, whose words are counted piecewise, with the path for texts with escapes, which scans every byte. */
 static void check_long(void) {
     check_case = "long";
     enum { WORDS = 3000 };
@@ -99,7 +99,7 @@ static void check_long(void) {
         keyed *whole = keys_of(size, false, TEXT(plain));
         CHECK_NUMBER(whole->tokens, WORDS);
         char *escaped = malloc(16 * WORDS + 8);
-        sprintf(escaped, "%s \\\\", plain);   /* one word more, which is a backslash */
+        sprintf(escaped, "%s \\\\", plain);   /* one more word, a backslash */
         keyed *other = keys_of(size, false, TEXT(escaped));
         CHECK_NUMBER(other->tokens, WORDS + 1);
         CHECK_NUMBER(shared(whole, other), WORDS / size);
@@ -118,13 +118,13 @@ static void check_prompts(void) {
             CHECK_NUMBER(blocks_add_text(&blocks, "a b c", 5), 3);
             blocks_end_prompt(&blocks);
         }
-        blocks_end_prompt(&blocks);   /* one of nothing */
+        blocks_end_prompt(&blocks);   /* an empty prompt */
         CHECK_NUMBER(blocks.prompt_count, 4);
         CHECK_NUMBER(blocks.key_count, 6);
         CHECK_NUMBER(blocks.prompts[3].blocks, 6);
         CHECK_NUMBER(blocks.prompts[3].tokens, 0);
         for (size_t i = 2; i < 6; i++)
-            CHECK(blocks.keys[i] == blocks.keys[i - 2]);   /* each begins anew */
+            CHECK(blocks.keys[i] == blocks.keys[i - 2]);   /* each prompt begins a new chain */
     }
     blocks_free(&blocks);
 }

@@ -1,4 +1,4 @@
-/* What body.h promises, as tables. */
+/* The promises of body.h, as tables. */
 #include "server/request/body.h"
 #include "support/check.h"
 
@@ -7,7 +7,7 @@
 typedef struct {
     api_kind kind;
     const char *body;
-    const char *refusal;         /* part of it; NULL: accepted, and then: */
+    const char *refusal;         /* part of the text; NULL: the body is accepted, with: */
     int32_t prompt_tokens, max_tokens, inputs;
 } row;
 
@@ -87,7 +87,7 @@ static void check_flags(body_reader *reader) {
     CHECK_TEXT(param, strlen(param), "max_tokens");
 }
 
-/* More parts than there is room for at first, and more words than a vector register has bytes. */
+/* More parts than the initial room, and more words than a vector register has bytes. */
 static void check_many(body_reader *reader) {
     enum { PARTS = 3000 };
     char *body = malloc(64 * PARTS), *p = body;
@@ -108,7 +108,7 @@ static void check_rows(uint32_t block_tokens) {
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         check_case = ROWS[i].body;
         size_t length = strlen(ROWS[i].body);
-        char *body = malloc(length ? length : 1);   /* of just its size: a read past the end shows */
+        char *body = malloc(length ? length : 1);   /* of exactly its size, so that the sanitizer finds a read past the end */
         memcpy(body, ROWS[i].body, length);
         api_request request;
         const char *param, *refusal = body_read(&reader, ROWS[i].kind, body, length, &request, &param);
@@ -129,7 +129,7 @@ static void check_rows(uint32_t block_tokens) {
     body_reader_free(&reader);
 }
 
-/* Without blocks, and with some so small that every count crosses them. */
+/* Without blocks, and with blocks so small that every count crosses their ends. */
 int main(void) {
     check_rows(0);
     check_rows(2);

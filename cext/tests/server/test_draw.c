@@ -1,4 +1,4 @@
-/* The laws of draw.h have the mean and the spread that they were given. */
+/* The distributions of draw.h have the mean and the standard deviation that they were given. */
 #include "server/model/draw.h"
 #include "support/check.h"
 
@@ -29,7 +29,7 @@ int main(void) {
     check_law("normal", (draw_distribution){DRAW_NORMAL, 5e7, 5e6}, 5e7, 5e6, 1e7, 9e7);
     check_law("lognormal", (draw_distribution){DRAW_LOGNORMAL, 5e7, 1e7}, 5e7, 1e7, 1, 3e8);
     check_law("no spread", (draw_distribution){DRAW_LOGNORMAL, 5e7, 0}, 5e7, 0, 5e7 - 1, 5e7);
-    /* The lower half of N(0, s) is cut off to zero: mean s/sqrt(2 pi), variance s^2 (1/2 - 1/(2 pi)). */
+    /* The lower half of N(0, s) becomes zero: mean s/sqrt(2 pi), variance s^2 (1/2 - 1/(2 pi)). */
     check_law("cut off", (draw_distribution){DRAW_NORMAL, 0, 1e7}, 1e7 / sqrt(2 * M_PI), 1e7 * sqrt(0.5 - 0.5 / M_PI), 0, 1e8);
 
     check_case = "purity";

@@ -1,11 +1,11 @@
-/* What http_request.h promises, as tables; each row at every cut. */
+/* The promises of http_request.h, as tables; each row is split at every byte. */
 #include "server/request/http_request.h"
 #include "support/check.h"
 #include "support/requests.h"
 
 typedef struct { const char *bytes; const char *expected; } row;
 
-/* What requests_text() makes of the bytes. */
+/* The output of requests_text() for the bytes. */
 static const row ROWS[] = {
     {"GET /health HTTP/1.1\r\n\r\n", "GET /health keep <>;"},
     {"GET /health?x=1&y=/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET /health keep <>;"},
@@ -72,7 +72,7 @@ static void check_row(const row *it, size_t cut) {
     request_reader_free(&reader);
 }
 
-/* A head of one byte too many is refused, whole or in pieces; one of just the size is not. */
+/* A head of one byte more than the limit is refused, in one piece or several; one of exactly the limit is not. */
 static void check_head_bound(void) {
     static char head[REQUEST_MAX_HEAD + 2];
     for (int excess = 0; excess < 2; excess++) {

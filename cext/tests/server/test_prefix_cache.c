@@ -1,4 +1,4 @@
-/* What prefix_cache.h promises, against an LRU that is a plain list. */
+/* The promises of prefix_cache.h, compared with an LRU cache that is a plain list. */
 #include "server/model/prefix_cache.h"
 #include "server/model/draw.h"
 #include "support/check.h"
@@ -38,7 +38,7 @@ static size_t list_visit(list *held, const uint64_t *keys, size_t count) {
     return hits;
 }
 
-/* The order of use is the list's, in both directions, and every key is found. */
+/* Checks that the order of use is that of the list, in both directions, and that every key is found. */
 static void check_order(const prefix_cache *cache, const list *held) {
     CHECK_NUMBER(cache->count, held->count);
     CHECK_NUMBER(cache->evictions, held->evictions);
@@ -52,7 +52,7 @@ static void check_order(const prefix_cache *cache, const list *held) {
     CHECK(at == UINT32_MAX && cache->oldest == newer);
 }
 
-/* Prompts are walks through a tree of prefixes: a key is the hash of all before it. */
+/* Prompts are random walks through a tree of prefixes: a key is the hash of all keys before it. */
 static void check_capacity(uint32_t capacity, uint32_t spread) {
     prefix_cache cache;
     static list held;
@@ -83,7 +83,7 @@ static void check_none(void) {
     cache_free(&cache);
 }
 
-/* Under pressure a prompt loses its end first, and its beginning still hits. */
+/* When the cache is full, the end of a prompt is evicted first, and its beginning is still found. */
 static void check_the_end_goes_first(void) {
     prefix_cache cache;
     uint64_t first[] = {1, 2, 3, 4}, second[] = {11, 12};
@@ -93,7 +93,7 @@ static void check_the_end_goes_first(void) {
     CHECK_NUMBER(cache_visit(&cache, second, 2), 0);
     CHECK_NUMBER(cache.evictions, 2);
     CHECK_NUMBER(cache_visit(&cache, first, 4), 2);
-    uint64_t longer[] = {21, 22, 23, 24, 25, 26};   /* than the cache: its beginning stays */
+    uint64_t longer[] = {21, 22, 23, 24, 25, 26};   /* longer than the cache: its beginning stays */
     CHECK_NUMBER(cache_visit(&cache, longer, 6), 0);
     CHECK_NUMBER(cache_visit(&cache, longer, 6), 4);
     cache_free(&cache);
