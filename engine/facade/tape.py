@@ -40,10 +40,13 @@ class Tape(SealedTape):
     """A sealed tape: the record of a run.
 
     ``tokentape.open``, ``replay``, ``profile``, ``record`` and ``serve`` return tapes. In a notebook a tape is shown as
-    a card with its verdict and its headline latencies.
+    a card with its verdict and its headline latencies. ``read(table, columns)`` reads a part of a table, and
+    ``batches(table, columns)`` reads it piece by piece where it would not fit in memory.
 
     Attributes:
         path: The tape's folder.
+        requests: One row per request, by request_id. Times are ns since the tape's epoch. A pyarrow.Table.
+        events: One row per streamed event, all of them in memory (about 50 bytes each). A pyarrow.Table.
         manifest: What ran where: options, hashes, host, clocks, files (docs/tape.md).
     """
 

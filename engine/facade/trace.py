@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 
 class Trace(ReadTrace):
-    """Recorded requests in the order of their arrival; ``table`` is a pyarrow.Table with one row per request."""
+    """Recorded requests in the order of their arrival. ``len(trace)`` is their number.
+
+    Attributes:
+        table: One row per request (docs/traces.md). A pyarrow.Table.
+        format: Name of the format, as in "mooncake".
+        source: The file as it was named.
+        digest: SHA-256 of the file.
+        span_ns: Time from the first arrival to the last one.
+        notes: What one should know about the trace, one sentence each.
+        skipped_rows: Number of rows that were left out with `skip_bad_rows`.
+        bad_rows: What is wrong with the first few of them.
+    """
 
     def __repr__(self) -> str:
         return f"<Trace {self.source}: {self.format}, {len(self):,} requests over {self.span_ns / 1e9:,.1f} s>"

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tokentape
-from tokentape.tape import Plots, Tape
+from tokentape.tape import Dialect, PlotFormat, Plots, TableName, Tape
 from tokentape.trace import Trace
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
@@ -30,7 +30,18 @@ FUNCTIONS = (
     "read_trace",
     "sample_trace",
 )
-CLASSES = (Tape, Plots, Trace, tokentape.Recording, tokentape.SimulatedServer)
+CLASSES = {Tape: "tape", Plots: "plots", Trace: "trace", tokentape.Recording: "recording",
+           tokentape.SimulatedServer: "server"}  # fmt: skip
+"""Each class, with the name of a variable that holds one."""
+TYPES = {
+    "TapeOrPath": "str | PathLike | Tape",
+    "Dialect | str": "str",
+    "Dialect": f"Literal{list(get_args(Dialect))}",
+    "PlotFormat": f"Literal{list(get_args(PlotFormat))}",
+    "TableName": f"Literal{list(get_args(TableName))}",
+    "PathLike[str]": "PathLike",
+}
+"""What signatures abbreviate, in full."""
 SECTIONS = ("Example", "Args", "Attributes", "Returns", "Raises")
 
 
@@ -52,7 +63,7 @@ def items(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     names: list[str] = []
     for line in text.splitlines():
-        entry = re.match(r"(\w+(?:, \w+)*): (.*)", line)
+        entry = re.match(r"([\w.]+(?:, \w+)*): (.*)", line)
         if entry is not None and not line.startswith(" "):
             names = entry[1].split(", ")
             found |= dict.fromkeys(names, entry[2])
@@ -76,7 +87,9 @@ def parameters(function: Callable[..., Any]) -> list[str]:
         if parameter.name == "self":
             continue
         default = "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
-        kind = str(parameter.annotation).replace("PathLike[str]", "PathLike")
+        kind = str(parameter.annotation)
+        for short, full in TYPES.items():
+            kind = kind.replace(short, full)
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             rows.append(f"| older names | | | {cell(meanings[parameter.name])} |")
         else:
@@ -125,15 +138,16 @@ def class_text(kind: type) -> list[str]:
             text = sections(inspect.getdoc(function) or "")
             rows.append(f"| `{entry}` | {cell(' '.join(text[''].split()))} |")
         else:
-            methods += function_text(f"{name[0].lower()}{name[1:]}.{entry}", value, "####")
+            methods += function_text(f"{CLASSES[kind]}.{entry}", value, "####")
     if rows:
         lines += ["| attribute | |", "|---|---|", *rows, ""]
     return lines + methods
 
 
 def ours(kind: type) -> list[type]:
-    """The class and those of its bases that are of this package."""
-    return [base for base in kind.__mro__ if base.__module__.startswith("tokentape")]
+    """The class and its bases, without those of the engine and of other packages."""
+    inner = ("tokentape.engine", "tokentape.traces")
+    return [b for b in kind.__mro__ if b.__module__.startswith("tokentape") and not b.__module__.startswith(inner)]
 
 
 def members(kind: type) -> list[str]:

@@ -47,14 +47,17 @@ def test_mypy_strict(user: Path) -> None:
     assert f"no issues found in {len(names)} source files" in check(user, sys.executable, "-m", "mypy", *words)
 
 
-def test_pyright_strict(user: Path) -> None:
+@pytest.mark.parametrize("where", ["installed", "in the tree of names"])
+def test_pyright_strict(user: Path, where: str) -> None:
+    """The tree of names (build/names) is what editors are pointed at while one works on this package."""
     settings = {
         "include": [script.name for script in SCRIPTS],
         "typeCheckingMode": "strict",
         "reportUnnecessaryTypeIgnoreComment": "error",
         "enableTypeIgnoreComments": False,
-        "venvPath": ".",
-        "venv": "venv",
     }
+    if where != "installed":
+        settings["extraPaths"] = [str(NAMES.parent)]
     (user / "pyrightconfig.json").write_text(json.dumps(settings))
-    assert "0 errors, 0 warnings" in check(user, sys.executable, "-m", "pyright")
+    python = user / "venv" / "bin" / "python" if where == "installed" else sys.executable
+    assert "0 errors, 0 warnings" in check(user, sys.executable, "-m", "pyright", "--pythonpath", str(python))
