@@ -160,7 +160,7 @@ def profile(
         tokenizer_revision: Revision of a tokenizer from the hub.
         trust_remote_code: Run the code that comes with a tokenizer from the hub.
         seed: Seed of prompts and arrivals.
-        stream: Ask for a stream of events; token times need it. The command line asks for one with --streaming alone.
+        stream: Ask for a stream of events; token times need it. The command line streams only with --streaming.
         usage: Ask for token counts in the stream.
         ignore_eos: Ask for exactly the output length. None: where `osl` or `lengths` is given.
         probe: Send one request before the run, to learn which fields the server takes.

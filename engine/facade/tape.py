@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from html import escape
 from os import PathLike
@@ -62,11 +62,22 @@ class Tape(SealedTape):
             """One row per streamed event, all of them in memory (about 50 bytes each). A pyarrow.Table."""
             ...
 
+        def read(self, table: str, columns: Sequence[str] | None = None) -> Table:
+            """Read a whole table, or some of its columns."""
+            ...
+
+        def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[Table]:
+            """Read a table piece by piece, in the order of its files."""
+            ...
+
+        def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[Table]:
+            """Read the events piece by piece, about a million rows each."""
+            ...
+
     @cached_property
     def probes(self) -> Table:
         """One row per worker and probe: lag, CPU and queues of the client during the run. A pyarrow.Table."""
-        table: Table = self.read("probes")
-        return table
+        return self.read("probes")
 
     @property
     def stopped(self) -> bool:

@@ -13,6 +13,7 @@ from tokentape.traces.table import Trace as ReadTrace
 if TYPE_CHECKING:
     import pandas
     import polars
+    from tokentape._tables import Table
 
 
 class Trace(ReadTrace):
@@ -28,6 +29,9 @@ class Trace(ReadTrace):
         skipped_rows: Number of rows that were left out with `skip_bad_rows`.
         bad_rows: What is wrong with the first few of them.
     """
+
+    if TYPE_CHECKING:  # pyarrow has no type hints
+        table: Table
 
     def __repr__(self) -> str:
         return f"<Trace {self.source}: {self.format}, {len(self):,} requests over {self.span_ns / 1e9:,.1f} s>"

@@ -33,11 +33,11 @@ def test_nightly_regression(tmp_path: Path) -> None:
     first = run(tmp_path, "nightly_regression.py")
     assert first.returncode == 0, first.stderr
     assert "this is the first night" in first.stdout
-    same = run(tmp_path, "nightly_regression.py")
+    same = run(tmp_path, "nightly_regression.py", "--allowed", "0.5")
     assert same.returncode == 0, same.stdout + same.stderr
     assert "ttft p50" in same.stdout
     assert same.stdout.endswith("no regression\n")
-    slower = run(tmp_path, "nightly_regression.py", "--ttft", "100ms")
+    slower = run(tmp_path, "nightly_regression.py", "--ttft", "100ms", "--allowed", "0.5")
     assert slower.returncode == 1, slower.stdout + slower.stderr
     assert slower.stdout.endswith("REGRESSION\n")
     assert len(list((tmp_path / "nightly").glob("*.tape"))) == 3

@@ -100,6 +100,9 @@ def results() -> None:
     trace = tokentape.read_trace("trace.jsonl", skip_bad_rows=True)
     assert_type(trace, Trace)
     assert_type(len(trace), int)
+    assert_type(trace.table.num_rows, int)
+    for batch in tape.event_batches(["arrival_ns", "kind"]):
+        assert_type(batch["kind"].null_count, int)
     assert_type(trace.to_pandas().shape, tuple[int, int])
 
 
