@@ -161,7 +161,7 @@ def record(
     Raises:
         UserError: A parameter cannot be used, the address cannot be listened at, or `out` exists.
     """
-    from tokentape._values import nanoseconds, note_with, optional_nanoseconds, size
+    from tokentape._values import errors_with_parameters, nanoseconds, note_with, optional_nanoseconds, size
     from tokentape.engine.record.recorder import Recorder, RecordOptions
 
     options = RecordOptions(
@@ -176,4 +176,5 @@ def record(
         half_closed_ns=nanoseconds("half_closed", half_closed, above_0=True),
     )
     grace_ns = nanoseconds("grace", grace)
-    return Recording(Recorder(options, Path(out), (), note_with(on_note)), grace_ns)
+    with errors_with_parameters():
+        return Recording(Recorder(options, Path(out), (), note_with(on_note)), grace_ns)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tokentape._values import (
     duration_text,
+    errors_with_parameters,
     header_lines,
     nanoseconds,
     note_with,
@@ -73,7 +74,8 @@ def _status(given: Mapping[str, Any]) -> Callable[[Any], Any]:
 def _interruptible(out: Path, run: Callable[[], T]) -> T:
     """Run, and turn the engine's Interrupted into what Python programs expect of a second Ctrl-C."""
     try:
-        return run()
+        with errors_with_parameters():
+            return run()
     except Interrupted:
         raise KeyboardInterrupt(f"interrupted twice; to keep what was measured, run: tokentape recover {out}") from None
 

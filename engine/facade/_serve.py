@@ -180,7 +180,7 @@ def serve(
     Raises:
         UserError: A setting cannot be used, the address cannot be listened at, or `truth` exists.
     """
-    from tokentape._values import duration_text, text_path
+    from tokentape._values import duration_text, errors_with_parameters, text_path
     from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 
     config = SimulatorConfig(
@@ -224,4 +224,5 @@ def serve(
         prefix_cache=prefix_cache,
         block_tokens=block_tokens,
     )
-    return SimulatedServer(Simulator(config, None if truth is None else Path(truth)))
+    with errors_with_parameters():
+        return SimulatedServer(Simulator(config, None if truth is None else Path(truth)))

@@ -1,13 +1,51 @@
-"""Values as users of the Python API write them: durations, sizes, paths, lists."""
+"""Values as users of the Python API write them, and messages in their words: parameters instead of options."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tokentape.engine.errors import UserError
 from tokentape.engine.units import duration_ns, size_bytes
+from tokentape.traces.errors import TraceError
+
+PARAMETERS: Final = {
+    "--request-template": "template",
+    "--response-field": "response_fields",
+    "--stream-framing": "framing",
+    "--map": "trace_map",
+    "--no-proxy": "proxy=False",
+    "--connection-reuse": "reuse",
+    "--header": "headers",
+    "--endpoint-type": "endpoint",
+    "--streaming": "stream",
+    "--extra-inputs": "extra",
+    "--dataset-order": "order",
+    "--num-dataset-entries": "entries",
+    "--synthetic-input-tokens-mean": "isl",
+    "--synthetic-input-tokens-stddev": "isl_stddev",
+    "--output-tokens-mean": "osl",
+    "--output-tokens-stddev": "osl_stddev",
+    "--output-tokens-mean-deterministic": "min_tokens",
+    "--sequence-distribution": "lengths",
+    "--num-prefix-prompts": "prefixes",
+    "--prefix-prompt-length": "prefix_tokens",
+    "--batch-size": "batch",
+    "--batch-size-text": "batch",
+    "--image-width-mean": "image_width",
+    "--image-height-mean": "image_height",
+    "--image-folder": "images",
+    "--tokenizer-trust-remote-code": "trust_remote_code",
+    "--random-seed": "seed",
+    "--listen": "port",
+    "--rotate": "rotate_every",
+    "--split": "split_bytes",
+    "--retry-after": "retry_after_s",
+}
+"""Options of the command line whose parameter is not called like the option."""
 
 
 def nanoseconds(name: str, value: object, *, above_0: bool = False) -> int:
@@ -118,8 +156,40 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
 def note_with(on_note: Callable[[str], object] | None) -> Callable[[str], Any]:
     """Return the function that notes of a run go to: the user's, or the logger "tokentape" at level INFO."""
     if on_note is not None:
-        return on_note
+        show = on_note
+        return lambda note: show(with_parameters(note))
     from logging import getLogger
 
     logger = getLogger("tokentape")
-    return lambda note: logger.info("%s", note)
+    return lambda note: logger.info("%s", with_parameters(note))
+
+
+def with_parameters(message: str, others: Mapping[str, str] | None = None) -> str:
+    """Return a message that names parameters where it named options of the command line.
+
+    Args:
+        message: What the engine says; a whole command in it, as in "run: tokentape recover NAME", stays.
+        others: Options that are called differently in one function alone.
+    """
+    names = PARAMETERS | dict(others or {})
+
+    def parameter(found: re.Match[str]) -> str:
+        option = found[2]
+        return found[1] + names.get(option, option.removeprefix("--").replace("-", "_"))
+
+    told, command, rest = message.partition("tokentape ")
+    return re.sub(r"(^|[\s(])(--[a-z][a-z-]*)", parameter, told) + command + rest
+
+
+@contextmanager
+def errors_with_parameters(others: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Let the errors of the engine name parameters where they name options of the command line.
+
+    Args:
+        others: As for `with_parameters`.
+    """
+    try:
+        yield
+    except (UserError, TraceError) as error:
+        error.args = tuple(with_parameters(word, others) if isinstance(word, str) else word for word in error.args)
+        raise

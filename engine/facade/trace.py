@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokentape import traces
 from tokentape._tables import pandas_frame, polars_frame
+from tokentape._values import errors_with_parameters
 from tokentape.traces.table import Trace as ReadTrace
 
 if TYPE_CHECKING:
@@ -61,5 +62,6 @@ def read(
     Raises:
         TraceError: As for ``tokentape.read_trace``.
     """
-    found = traces.read(fspath(path), format=format, skip_bad_rows=skip_bad_rows, mapping=mapping)
+    with errors_with_parameters({"--map": "mapping", "--trace-format": "format"}):
+        found = traces.read(fspath(path), format=format, skip_bad_rows=skip_bad_rows, mapping=mapping)
     return Trace(**vars(found))

@@ -72,7 +72,7 @@ def test_notes_go_to_the_user_or_to_the_logger(
         tokentape.profile(tmp_path / "a.tape", on_note=notes.append, **words)
         assert caplog.records == []
         tokentape.profile(tmp_path / "b.tape", **words)
-    (ramp,) = [note for note in notes if "ramp takes 10 s" in note]
+    (ramp,) = [note for note in notes if "ramp" in note]
     assert ramp in [record.getMessage() for record in caplog.records]
 
 

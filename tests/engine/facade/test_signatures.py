@@ -9,6 +9,7 @@ import click
 import pytest
 import tokentape
 from tokentape._older_names import PROFILE, REPLAY, OlderProfileNames, OlderReplayNames
+from tokentape._values import PARAMETERS
 from tokentape.engine.cli.profile import profile as profile_verb
 from tokentape.engine.cli.record import record as record_verb
 from tokentape.engine.cli.replay import replay as replay_verb
@@ -49,40 +50,6 @@ PROFILE_FIELDS = {
 }
 RECORD_FIELDS = {"rotate_ns": "rotate_every", "rotate_bytes": "rotate_size"}
 """Fields whose parameter is not called like the field, or like the field without its unit."""
-
-CLI_NAMES = {
-    "--request-template": "template",
-    "--response-field": "response_fields",
-    "--stream-framing": "framing",
-    "--map": "trace_map",
-    "--no-proxy": "proxy",
-    "--connection-reuse": "reuse",
-    "--header": "headers",
-    "--endpoint-type": "endpoint",
-    "--streaming": "stream",
-    "--extra-inputs": "extra",
-    "--dataset-order": "order",
-    "--num-dataset-entries": "entries",
-    "--synthetic-input-tokens-mean": "isl",
-    "--synthetic-input-tokens-stddev": "isl_stddev",
-    "--output-tokens-mean": "osl",
-    "--output-tokens-stddev": "osl_stddev",
-    "--output-tokens-mean-deterministic": "min_tokens",
-    "--sequence-distribution": "lengths",
-    "--num-prefix-prompts": "prefixes",
-    "--prefix-prompt-length": "prefix_tokens",
-    "--batch-size-text": "batch",
-    "--image-width-mean": "image_width",
-    "--image-height-mean": "image_height",
-    "--image-folder": "images",
-    "--tokenizer-trust-remote-code": "trust_remote_code",
-    "--random-seed": "seed",
-    "--listen": "host",
-    "--rotate": "rotate_every",
-    "--split": "split_bytes",
-    "--retry-after": "retry_after_s",
-}
-"""Options of the command line whose parameter is not called like the option."""
 
 NOT_IN_PYTHON = {
     "--simulate": "leave out url",
@@ -155,12 +122,20 @@ def test_every_option_of_a_verb_has_a_parameter(verb: click.Command, function: C
         if not isinstance(option, click.Option) or option.hidden:
             continue
         names = [name for name in option.opts if name.startswith("--")]
-        places = {CLI_NAMES.get(name, name.removeprefix("--").replace("-", "_")) for name in names} | {option.name}
+        places = {
+            PARAMETERS.get(name, name.removeprefix("--").replace("-", "_")).removesuffix("=False") for name in names
+        } | {option.name}
         if verb is profile_verb and "--endpoint" in names:
             places = {"path"}
         if not places & known and not set(names) & set(NOT_IN_PYTHON):
             missing.append(names)
     assert missing == []
+
+
+def test_messages_name_parameters_that_there_are() -> None:
+    functions = (tokentape.replay, tokentape.profile, tokentape.record, tokentape.serve)
+    known = set().union(*map(keywords, functions))
+    assert {name.removesuffix("=False") for name in PARAMETERS.values()} <= known
 
 
 def test_all_but_the_first_parameters_are_keyword_only() -> None:

@@ -1,12 +1,13 @@
 """Values as users of the Python API write them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tokentape
-from tokentape._values import header_lines, nanoseconds, several, size
+from tokentape._values import header_lines, nanoseconds, several, size, with_parameters
 from tokentape.engine.plan import constant_rate, ramp
 
 
@@ -112,3 +113,38 @@ def test_a_load_in_words_is_the_load_of_the_engine() -> None:
     assert (closed.inputs.output_mean, closed.ask_length, closed.ignore_eos) == (5, True, True)
     assert (closed.url, closed.urls) == ("http://a", ("http://a",))
     assert profile_options(defaults, {}).ignore_eos is False
+
+
+@pytest.mark.parametrize(
+    ("engine", "python"),
+    [
+        ("x.tape exists; name another with --out, or remove it", "x.tape exists; name another with out, or remove it"),
+        ("--workers 4 cannot share --concurrency 1", "workers 4 cannot share concurrency 1"),
+        ("needs the body: --request-template FILE", "needs the body: template FILE"),
+        ("leave the proxy out (--no-proxy)", "leave the proxy out (proxy=False)"),
+        ("--out: run: tokentape recover x --y", "out: run: tokentape recover x --y"),
+        ("two-word--dash, a -- b", "two-word--dash, a -- b"),
+    ],
+)  # fmt: skip
+def test_messages_name_parameters_instead_of_options(engine: str, python: str) -> None:
+    assert with_parameters(engine) == python
+
+
+def test_errors_of_the_engine_name_parameters(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    out = tmp_path / "x.tape"
+    calls: list[tuple[Callable[[], object], list[str]]] = [
+        (lambda: tokentape.profile(out, workers=2, concurrency=1), ["workers 2", "concurrency 1"]),
+        (
+            lambda: tokentape.record(out, url="http://127.0.0.1:1", keep_bodies=True, anonymize=True),
+            ["keep_bodies", "anonymize"],
+        ),
+        (lambda: tokentape.serve(tls_cert="x.pem"), ["tls_cert", "tls_key"]),
+        (lambda: tokentape.read_trace(tmp_path / "x.csv"), ["x.csv", "mapping"]),
+    ]
+    for call, words in calls:
+        with pytest.raises((tokentape.UserError, tokentape.TraceError)) as raised:
+            call()
+        message = str(raised.value)
+        assert "--" not in message
+        assert [word for word in words if word not in message] == []
