@@ -177,8 +177,9 @@ def with_parameters(message: str, others: Mapping[str, str] | None = None) -> st
         option = found[2]
         return found[1] + names.get(option, option.removeprefix("--").replace("-", "_"))
 
-    told, command, rest = message.partition("tokentape ")
-    return re.sub(r"(^|[\s(])(--[a-z][a-z-]*)", parameter, told) + command + rest
+    parts = re.split(r"(`tokentape [^`]*`|tokentape .*)", message, flags=re.S)  # commands are at the odd places
+    parts[::2] = [re.sub(r"(^|[\s(])(--[a-z][a-z-]*)", parameter, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 @contextmanager

@@ -123,6 +123,7 @@ def test_a_load_in_words_is_the_load_of_the_engine() -> None:
         ("needs the body: --request-template FILE", "needs the body: template FILE"),
         ("leave the proxy out (--no-proxy)", "leave the proxy out (proxy=False)"),
         ("--out: run: tokentape recover x --y", "out: run: tokentape recover x --y"),
+        ("`tokentape trace formats --x`, or --map", "`tokentape trace formats --x`, or trace_map"),
         ("two-word--dash, a -- b", "two-word--dash, a -- b"),
     ],
 )  # fmt: skip
