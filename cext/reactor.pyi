@@ -45,7 +45,7 @@ class Reactor:
         slot_opens_ns: Makes a closed loop with one slot per element: when each slot opens, in ns after the start,
             ascending. A root is then due when a slot is free. The slot is free again when that root, and all rows that
             follow it, have ended.
-        lines: Streams are lines of JSON, whatever their Content-Type.
+        lines: Streams are lines of JSON; their Content-Type is ignored.
         fan_in_row, fan_in_parent: Pairs of a row that has a parent and a further row above it that it waits for. The
             think time begins at the end of the last row that it waits for.
         send_order_fd: File of ``send_order_page_size(send_order_workers)`` bytes, zero at first, that the workers of a

@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/time_slice.h"
 #include "net/listener.h"
 #include "proxy/proxy_internal.h"
-#include "base/time_slice.h"
 
 #define READY_EVENTS 512
 #define ACCEPTS_PER_TURN 256

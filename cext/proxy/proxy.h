@@ -28,8 +28,8 @@
 #include <sys/socket.h>
 
 #include "base/columns.h"
-#include "response/event.h"
 #include "base/request_record.h"
+#include "response/event.h"
 
 #define PROXY_READ_BYTES (128u << 10)
 #define PROXY_MAX_BODY (32u << 20)

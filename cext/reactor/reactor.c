@@ -108,7 +108,7 @@ static bool keep_house(reactor *r) {
     if (r->now_ns >= r->next_tick_ns)
         tick(r);
     if (r->feed_ready && !requests_read(r) && !r->stopped) {
-        send_stop(r);                   /* the controller is gone: nobody reads the results */
+        send_stop(r);                   /* the controller has closed the channel: it will not read the results */
         reactor_cancel(r);
     }
     if (r->follower_feed_ready)

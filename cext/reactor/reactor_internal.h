@@ -260,7 +260,7 @@ void receive_all(reactor *r, conn *c, uint32_t mask);
 /* Handles an event of a connection that is not open yet. A step of a TLS handshake takes up to a millisecond of CPU, so it is
  * queued until the data that has arrived is read. */
 void handshake_ready(reactor *r, conn *c, uint32_t mask);
-/* Does some of the queued steps; the caller comes back at once for the rest. Returns true when one was queued. */
+/* Does up to two of the queued steps; the next turn of the loop, which begins at once, does more. Returns true when one was queued. */
 bool handshake_continue_some(reactor *r);
 
 #endif

@@ -3,7 +3,7 @@
  * Requests that are due a few us apart belong to several workers, and each worker is late by a few us of its own. Without
  * coordination they would be sent in a different order. So the workers share a page of memory with one line per worker. In
  * its line a worker announces the number of the request that it sends next; it does so before its first request too. A worker
- * with a due request looks at the lines of the others. The worker with the earliest request waits for nobody. */
+ * with a due request looks at the lines of the others. The worker with the earliest request does not wait. */
 #ifndef TT_SEND_ORDER_H
 #define TT_SEND_ORDER_H
 

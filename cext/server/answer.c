@@ -1,8 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/server_internal.h"
 #include "server/pieces.h"
+#include "server/server_internal.h"
 
 #define GROUP_EVENTS 32       /* upper limit of the pieces of one write */
 

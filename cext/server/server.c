@@ -15,9 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/time_slice.h"
 #include "net/listener.h"
 #include "server/server_internal.h"
-#include "base/time_slice.h"
 
 #define READY_EVENTS 512
 #define DUE_PER_TURN 512        /* upper limit of streams that are continued before sockets are checked again */

@@ -26,8 +26,8 @@
 
 #include "base/columns.h"
 #include "base/request_record.h"
-#include "server/model/draw.h"
 #include "server/apis/wire.h"
+#include "server/model/draw.h"
 
 #define SERVER_MAX_BLOCKS 2048
 #define SERVER_MAX_REQUEST_ROWS (1 << 20)

@@ -26,13 +26,13 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
-#include "response/event.h"
-#include "server/server.h"
-#include "server/model/prefix_cache.h"
-#include "server/apis/dialect.h"
-#include "server/request/http_request.h"
-#include "server/model/metrics.h"
 #include "net/tls.h"
+#include "response/event.h"
+#include "server/apis/dialect.h"
+#include "server/model/metrics.h"
+#include "server/model/prefix_cache.h"
+#include "server/request/http_request.h"
+#include "server/server.h"
 
 #define NEVER INT64_MAX
 #define READ_BYTES (256u << 10)
@@ -179,7 +179,7 @@ void respond_refusal(server *s, conn *c, server_endpoint endpoint, uint16_t stat
 
 /* Begins the answer to a request: looks up its prompts in the prefix cache and sets its due times. Call answer_advance next. */
 void answer_start(server *s, conn *c, const api_request *request);
-/* Sends what is due of the answer, and sets when more is due. Does nothing unless the connection is answering. */
+/* Sends the pieces of the answer that are due, and sets when the next one is due. Does nothing unless the connection is answering. */
 void answer_advance(server *s, conn *c);
 
 /* ---- route.c ---- */

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "server/apis/dialect.h"
-#include "server/model/draw.h"
 #include "server/apis/put.h"
+#include "server/model/draw.h"
 
 /* Each word is one token of SmolLM2's tokenizer and of most others, with the space before it; the first word also without. */
 #define WORD(text) {text, sizeof text - 1}

@@ -3,11 +3,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define NOBODY UINT32_MAX
+#define NO_ENTRY UINT32_MAX
 #define FIRST_ROOM 1024u
 
 void cache_init(prefix_cache *cache, uint32_t capacity) {
-    *cache = (prefix_cache){.capacity = capacity, .newest = NOBODY, .oldest = NOBODY};
+    *cache = (prefix_cache){.capacity = capacity, .newest = NO_ENTRY, .oldest = NO_ENTRY};
 }
 
 void cache_free(prefix_cache *cache) {
@@ -24,9 +24,9 @@ static inline uint32_t *head_of(const prefix_cache *cache, uint64_t key) {
 
 static uint32_t find(const prefix_cache *cache, uint64_t key) {
     if (!cache->count)
-        return NOBODY;
+        return NO_ENTRY;
     uint32_t at = *head_of(cache, key);
-    while (at != NOBODY && cache->entries[at].key != key)
+    while (at != NO_ENTRY && cache->entries[at].key != key)
         at = cache->entries[at].next;
     return at;
 }
@@ -63,7 +63,7 @@ static bool grow(prefix_cache *cache) {
         cache->heads = heads;
         cache->buckets = buckets;
         for (uint32_t i = 0; i < buckets; i++)
-            heads[i] = NOBODY;
+            heads[i] = NO_ENTRY;
         for (uint32_t i = 0; i < cache->count; i++)
             enter(cache, i);
     }
@@ -75,11 +75,11 @@ static bool grow(prefix_cache *cache) {
 
 static void unlink_entry(prefix_cache *cache, uint32_t index) {
     cache_entry *entry = &cache->entries[index];
-    if (entry->newer == NOBODY)
+    if (entry->newer == NO_ENTRY)
         cache->newest = entry->older;
     else
         cache->entries[entry->newer].older = entry->older;
-    if (entry->older == NOBODY)
+    if (entry->older == NO_ENTRY)
         cache->oldest = entry->newer;
     else
         cache->entries[entry->older].newer = entry->newer;
@@ -87,9 +87,9 @@ static void unlink_entry(prefix_cache *cache, uint32_t index) {
 
 static void make_newest(prefix_cache *cache, uint32_t index) {
     cache_entry *entry = &cache->entries[index];
-    entry->newer = NOBODY;
+    entry->newer = NO_ENTRY;
     entry->older = cache->newest;
-    if (cache->newest == NOBODY)
+    if (cache->newest == NO_ENTRY)
         cache->oldest = index;
     else
         cache->entries[cache->newest].newer = index;
@@ -98,7 +98,7 @@ static void make_newest(prefix_cache *cache, uint32_t index) {
 
 static void use(prefix_cache *cache, uint64_t key) {
     uint32_t index = find(cache, key);
-    if (index != NOBODY) {
+    if (index != NO_ENTRY) {
         unlink_entry(cache, index);
     } else {
         if (cache->count < cache->room || (cache->room < cache->capacity && grow(cache))) {
@@ -121,7 +121,7 @@ size_t cache_visit(prefix_cache *cache, const uint64_t *keys, size_t count) {
     if (!cache->capacity)
         return 0;
     size_t hits = 0;
-    while (hits < count && find(cache, keys[hits]) != NOBODY)
+    while (hits < count && find(cache, keys[hits]) != NO_ENTRY)
         hits++;
     for (size_t left = count; left > 0; left--)
         use(cache, keys[left - 1]);

@@ -89,7 +89,7 @@ static void test_plain(void) {
     transport_close(&t);
 }
 
-static void test_nobody(void) {
+static void test_no_listener(void) {
     struct sockaddr_in address;
     memcpy(&address, &route.address, sizeof address);
     transport t;
@@ -305,7 +305,7 @@ int main(void) {
     listen_somewhere();
     await_stamps();
     test_plain();
-    test_nobody();
+    test_no_listener();
     test_tunnel();
     tls_context *serving = tls_server(certificate("host.pem"), certificate("host.key"), why);
     route.tls = tls_client(&(tls_client_options){.host = "localhost", .ca_file = certificate("ca.pem")}, why);

@@ -131,25 +131,25 @@ static void test_nothing_begins_after_the_end(const event_dialect *dialect) {
 }
 
 static void test_caps(const event_dialect *dialect) {
-    enum { COUNT = 24, CAP = 3 };
+    enum { COUNT = 24, LIMIT = 3 };
     for (int prefilling = 0; prefilling < 2; prefilling++) {
         check_case = prefilling ? "prefilling" : "in flight";
         server_config quick = quick_server();
         server *s = start_server(&quick);
         reactor_config config = make_config(dialect, server_port(s));
-        config.max_in_flight = prefilling ? 0 : CAP;
-        config.max_prefilling = prefilling ? CAP : 0;
+        config.max_in_flight = prefilling ? 0 : LIMIT;
+        config.max_prefilling = prefilling ? LIMIT : 0;
         totals sum = run(config, (reactor_rows){.count = COUNT, .due_ns = AT_ONCE}, 0);
         CHECK_NUMBER(sum.outcomes[OUTCOME_OK], COUNT);
-        CHECK_NUMBER(most_together(&sum, COUNT, prefilling), CAP);
-        CHECK_NUMBER(sum.status.held, COUNT - CAP);
+        CHECK_NUMBER(most_together(&sum, COUNT, prefilling), LIMIT);
+        CHECK_NUMBER(sum.status.held, COUNT - LIMIT);
         check_order(&sum, COUNT);
         for (int row = 0; row < COUNT; row++) {
             const request_record *record = &sum.records[row];
             CHECK_NUMBER(record->scheduled_ns, sum.start_ns);
-            CHECK_NUMBER(record->released_ns > 0, row >= CAP);
+            CHECK_NUMBER(record->released_ns > 0, row >= LIMIT);
             CHECK(record->released_ns <= record->sent_ns);
-            if (row >= CAP)
+            if (row >= LIMIT)
                 CHECK(prefilling ? is_a_first_token(&sum, COUNT, record->released_ns) : is_an_end(&sum, COUNT, record->released_ns));
         }
         stop_server(s);

@@ -24,11 +24,11 @@ static void join(send_order *o, int fd, int32_t own) {
 }
 
 static void test_alone(void) {
-    send_order nobody = {0};
-    send_order_announce(&nobody, 5);
-    send_order_wait(&nobody, 5, INT64_MAX);
-    send_order_close(&nobody);
-    CHECK(nobody.lines == NULL);
+    send_order alone = {0};
+    send_order_announce(&alone, 5);
+    send_order_wait(&alone, 5, INT64_MAX);
+    send_order_close(&alone);
+    CHECK(alone.lines == NULL);
     send_order broken;
     CHECK(!send_order_open(&broken, -1, 0, WORKERS) && broken.lines == NULL);
 }

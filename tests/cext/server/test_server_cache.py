@@ -1,4 +1,4 @@
-"""The simulated server's prefix cache on the wire, and against an exact LRU over a trace's own block ids."""
+"""The simulated server's prefix cache: cached tokens in responses, compared with an LRU cache of a trace's block ids."""
 
 import json
 from collections import OrderedDict
@@ -21,7 +21,7 @@ Ask = Callable[..., int | None]
 
 
 class Lru:
-    """The cache of TRACES.md's statistics: asked for a request's leading blocks, then given all, the last one first."""
+    """An LRU cache of block ids: looks up a request's leading blocks, then enters all, the last one first."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -39,7 +39,7 @@ class Lru:
 
 @contextmanager
 def cached(truth: Path | None = None, **config: Any) -> Iterator[tuple[Simulator, Ask]]:
-    """A server without delays, and a function that asks it: what it says of cached tokens."""
+    """Run a server without delays; yield it and a function that sends a request and returns its cached tokens."""
     with Simulator(SimulatorConfig(**({"ttft": "0ms", "itl": "0ms"} | config)), truth) as server:
         connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
 
@@ -58,7 +58,7 @@ def chat(*messages: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text} for text in messages]}
 
 
-def test_without_a_cache_usage_says_nothing() -> None:
+def test_without_a_cache_usage_has_no_cached_tokens() -> None:
     with cached() as (_, ask):
         assert ask({"prompt": "a b c"}) is None
 
@@ -75,13 +75,13 @@ def test_the_shared_prefix_is_cached_in_whole_blocks() -> None:
         assert ask({"prompt": [1, 2, 3, 4, 6]}) == 4
 
 
-def test_a_batch_looks_each_prompt_up_in_its_order() -> None:
+def test_prompts_of_a_batch_are_looked_up_in_order() -> None:
     with cached(prefix_cache=100, block_tokens=2) as (_, ask):
         assert ask({"prompt": ["a b c d", "a b x y", "a b c d"]}) == 0 + 2 + 4
         assert ask({"prompt": [[1, 2, 3], [1, 2, 3]]}) == 3
 
 
-def test_a_chat_goes_on_from_turn_to_turn() -> None:
+def test_each_turn_of_a_chat_finds_the_turns_before_it() -> None:
     with cached(prefix_cache=100, block_tokens=2) as (_, ask):
         path = "/v1/chat/completions"
         assert ask(chat("a b", "c d"), path) == 0
@@ -95,7 +95,7 @@ def test_embeddings_have_no_cache() -> None:
         assert ask({"input": "a b c d"}, "/v1/embeddings") is None
 
 
-def test_what_is_refused_is_not_cached() -> None:
+def test_refused_requests_are_not_cached() -> None:
     with cached(prefix_cache=100, block_tokens=2) as (server, ask):
         connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.request("POST", "/v1/completions", json.dumps({"prompt": "a b c d", "max_tokens": 0}))
@@ -123,7 +123,7 @@ def test_metrics_count_blocks() -> None:
 
 
 def test_a_hit_shortens_the_time_to_the_first_token() -> None:
-    """An hour's TTFT is over at once when all but one of a million tokens are cached."""
+    """A TTFT of an hour becomes a few ms when all but one of a million tokens are cached."""
     body = {"prompt": "a " * 1_000_000, "stream": True}
     with cached(ttft="3600s", prefix_cache=1 << 20, block_tokens=16) as (server, ask):
         cold = HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -159,12 +159,14 @@ def test_the_servers_tape_has_the_cached_tokens(tmp_path: Path) -> None:
 # ---- Mooncake ------------------------------------------------------------------------
 
 
-def asked(
+def replayed_hits(
     trace: Trace, capacities: Sequence[int], form: Literal["text", "token_ids"]
 ) -> tuple[int, dict[int, int], dict[int, int]]:
-    """Blocks of all prompts; those that servers of these capacities had; those that LRUs over the trace's ids had.
+    """Send a trace to servers with caches of several capacities, and to LRU caches of its block ids.
 
-    The unit is the block: the trace's ids stand for part-filled last blocks too, and so do the server's keys.
+    Returns:
+        The number of blocks of all prompts; by capacity, the blocks that the server had cached; by capacity, the blocks
+        that the LRU cache had. A last block that is filled in part counts as a block in all three.
     """
     prompts = Prompts(trace, form=form)
     size = trace.block_tokens or 0
@@ -183,11 +185,11 @@ def asked(
 
 
 @pytest.mark.parametrize("form", ["text", "token_ids"])
-def test_the_trace_hits_what_an_lru_over_its_ids_does(
+def test_hits_equal_those_of_an_lru_cache_of_the_traces_ids(
     shared: Callable[[str], Path], form: Literal["text", "token_ids"]
 ) -> None:
     trace = limit(traces.read(shared("traces/mooncake/conversation_trace.jsonl")), 400)
-    blocks, served, expected = asked(trace, (300, 4000), form)
+    blocks, served, expected = replayed_hits(trace, (300, 4000), form)
     assert served == expected
     assert 0.01 * blocks < expected[300] < expected[4000] < blocks
 
@@ -198,6 +200,6 @@ def test_the_whole_trace_has_its_published_hit_rates(
     shared: Callable[[str], Path], form: Literal["text", "token_ids"]
 ) -> None:
     trace = traces.read(shared("traces/mooncake/conversation_trace.jsonl"))
-    blocks, served, expected = asked(trace, (10_000, 50_000, 1 << 20), form)
+    blocks, served, expected = replayed_hits(trace, (10_000, 50_000, 1 << 20), form)
     assert served == expected
     assert [100 * hits / blocks for hits in served.values()] == pytest.approx([21.2, 35.5, 36.6], abs=0.06)
