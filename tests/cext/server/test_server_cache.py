@@ -1,4 +1,4 @@
-"""The simulated server's prefix cache: cached tokens in responses, compared with an LRU cache of a trace's block ids."""
+"""The simulated server's prefix cache: cached tokens in responses, compared with an LRU cache of block ids."""
 
 import json
 from collections import OrderedDict
