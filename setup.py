@@ -32,7 +32,7 @@ def extension(name: str, *rooms: str) -> Extension:
 
     Args:
         name: The module's name.
-        rooms: Folders of ``cext``, or single C files without their suffix.
+        rooms: Folders of ``cext``, or patterns of C files without their suffix.
     """
     sanitize = os.environ.get("TOKENTAPE_SANITIZE")
     extra = [f"-fsanitize={sanitize}", "-g"] if sanitize else ["-g0"]
@@ -54,7 +54,7 @@ link_names()
 from Cython.Build import cythonize  # noqa: E402  (needs the links)
 
 MODULES = {
-    "parsers": ("parse", "response/event"),
+    "parsers": ("parse", "response/event*"),
     "reactor": ("base", "parse", "response", "schedule", "channel", "net", "reactor"),
     "server": ("base", "parse", "net", "server"),
     "recorder": ("base", "parse", "response", "net", "proxy"),

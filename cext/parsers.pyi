@@ -23,6 +23,8 @@ Role = Literal[
     "whole_text",
     "input_beside",
     "cached_beside",
+    "media",
+    "finish_message",
 ]
 
 KINDS: Final[tuple[Kind, ...]]

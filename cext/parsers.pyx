@@ -19,7 +19,7 @@ KINDS = ("token", "reasoning", "tool_call", "role", "usage", "done", "error", "c
 ROLES = (
     "text", "reasoning", "tool", "speaker", "finish", "input_tokens", "output_tokens", "cached_tokens",
     "reasoning_tokens", "token_ids", "id", "error", "type", "end",
-    "text_so_far", "whole_text", "input_beside", "cached_beside",
+    "text_so_far", "whole_text", "input_beside", "cached_beside", "media", "finish_message",
 )
 CONTENT_TYPES = ("other", "sse", "json", "ndjson", "html")
 JSON_TYPES = ("null", "false", "true", "number", "string", "array", "object")

@@ -68,11 +68,11 @@ int event_dialect_type(event_dialect *dialect, const char *type, event_kind kind
 
 /* What the values at the dialect's paths said, before it is weighed. */
 typedef struct {
-    event_span text, reasoning, tool;      /* the first non-empty of each */
+    event_span text, reasoning, tool, media;   /* the first non-empty of each */
     event_span type;
     int64_t beside;                        /* input tokens that stand beside the input's own count */
     bool has_text, has_reasoning;          /* a string was there, be it empty */
-    bool speaker, usage, error, end;
+    bool speaker, usage, error, end, unfinished;
 } findings;
 
 static inline bool is_empty(const json_match *match) {
@@ -121,7 +121,13 @@ static inline void take(const json_match *match, findings *seen, event_scan_resu
     case ROLE_FINISH:
         if (string)
             keep_first(&result->finish, match);
+        seen->unfinished |= match->type == JSON_NULL;
         break;
+    case ROLE_FINISH_MESSAGE:
+        if (string)
+            keep_first(&result->finish_message, match);
+        break;
+    case ROLE_MEDIA: keep_first(&seen->media, match); break;
     case ROLE_INPUT_TOKENS: keep_count(&result->input_tokens, match, seen); break;
     case ROLE_OUTPUT_TOKENS: keep_count(&result->output_tokens, match, seen); break;
     case ROLE_CACHED_TOKENS: keep_count(&result->cached_tokens, match, seen); break;
@@ -189,7 +195,7 @@ static bool read_values(const event_dialect *dialect, const char *data, size_t l
 /* What the text makes of an event, `text_kind` being what a ROLE_TEXT value counts as; KIND_OTHER when there is
  * none. An empty text with token ids is a token whose bytes wait for the rest of a character. */
 static event_kind kind_of_text(const findings *seen, const event_scan_result *result, event_kind text_kind) {
-    if (seen->text.start)
+    if (seen->text.start || seen->media.start)
         return text_kind;
     if (seen->reasoning.start)
         return KIND_REASONING;
@@ -232,6 +238,7 @@ static event_kind weigh(const event_dialect *dialect, const findings *seen, even
 
 static void settle(const event_dialect *dialect, const findings *seen, event_scan_result *result) {
     result->kind = weigh(dialect, seen, result);
+    result->unfinished = seen->unfinished && !dialect->type_count;
     result->text = seen->text.start ? seen->text : seen->reasoning.start ? seen->reasoning : seen->tool;
     if (!result->so_far)
         return;
@@ -264,10 +271,13 @@ void event_scan(const event_dialect *dialect, const char *name, size_t name_leng
         }
     }
     findings seen = {0};
-    if (read_values(dialect, data, data_length, &seen, result))
+    if (read_values(dialect, data, data_length, &seen, result)) {
         settle(dialect, &seen, result);
-    else
+        if (result->kind == KIND_OTHER && !result->finish.start && event_is_error(data, data_length))
+            result->kind = KIND_ERROR;
+    } else {
         result->malformed = !named_error;
+    }
     if (named_error)
         result->kind = KIND_ERROR;
     if (result->kind == KIND_ERROR && !result->error.start && data_length)

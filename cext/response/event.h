@@ -36,6 +36,8 @@ typedef enum {
     ROLE_WHOLE_TEXT,       /* string: all visible output; it ends a stream (TGI), and is the text of a response that is none */
     ROLE_INPUT_BESIDE,     /* integer: input tokens that ROLE_INPUT_TOKENS does not count (Anthropic's cache_creation) */
     ROLE_CACHED_BESIDE,    /* integer: cached tokens, likewise (Anthropic's cache_read_input_tokens) */
+    ROLE_MEDIA,            /* anything but null, "", [] and {}: visible output that is not text (audio, images); makes a token */
+    ROLE_FINISH_MESSAGE,   /* string: why the server gave the request up, beside a finish reason of "abort" or "error" */
     ROLE_COUNT
 } event_role;
 
@@ -56,6 +58,7 @@ typedef struct { const char *start; size_t length; } event_span;   /* start NULL
 
 typedef struct {
     event_kind kind;
+    bool unfinished;           /* ROLE_FINISH is null: more of the response follows (never set for a dialect with types) */
     bool ends;                 /* the stream ends with this event ("[DONE]", a KIND_DONE type, ROLE_END, ROLE_WHOLE_TEXT) */
     bool done_marker;          /* it was "[DONE]" */
     bool malformed;            /* data that is neither JSON nor a known word: kind is KIND_OTHER, no span or number is set */
@@ -66,6 +69,7 @@ typedef struct {
     event_kind kind_unless_grown;
     event_span whole;          /* ROLE_WHOLE_TEXT, be it empty */
     event_span finish, id;
+    event_span finish_message;
     event_span error;          /* ROLE_ERROR's value; of another KIND_ERROR the whole data */
 } event_scan_result;
 
@@ -74,8 +78,18 @@ typedef struct {
  * - "[DONE]" (white space around it allowed) is KIND_DONE;
  * - data that starts with ':' is a comment sent as data, and empty data is one too: KIND_COMMENT;
  * - an empty text with token_ids > 0 is a token: its bytes wait for the rest of a character;
+ * - an event without output, usage, finish reason and role is looked through for an error in the shapes that servers are known to
+ *   send, whatever the dialect says (event_is_error): then it is KIND_ERROR;
  * - a finish reason on a content chunk leaves it a token; alone ("delta":{}) it makes KIND_OTHER, or KIND_USAGE with usage. */
 void event_scan(const event_dialect *dialect, const char *name, size_t name_length,
                 const char *data, size_t data_length, event_scan_result *result);
+
+/* Whether a JSON text tells of an error in a shape that no dialect needs to name: {"object":"error",...}, {"type":"error",...},
+ * {"status":"error",...}, a non-empty "error", "errors", "error_message" or "detail", or a "message" beside a numeric "code" or
+ * "status" of 400 or more. */
+bool event_is_error(const char *data, size_t length);
+
+/* Whether a finish reason says that the server gave the request up ("abort", "aborted", "error"). */
+bool event_is_abort(event_span finish);
 
 #endif

@@ -45,12 +45,15 @@ typedef struct {
     stream_framing framing;
     sse framer;
     ndjson lines;
-    stream_buffer body;        /* of a response that is no event stream */
+    stream_buffer body;        /* of a response that is no event stream; of one, its beginning until it has an event */
     stream_buffer text;        /* output text, with keep_text */
-    stream_buffer error;       /* what went wrong, in the server's words or ours */
+    stream_buffer error;       /* what went wrong, in the server's words or ours; of a success without output, the event not understood */
     char id[128], finish[32];
     bool ended, done_marker, failed_in_stream, has_finish;
     bool unread;               /* see stream_shared.observes */
+    bool malformed;            /* an event was cut off inside its JSON: output was lost */
+    bool has_event;            /* an event that is more than a comment has come */
+    bool remarked;             /* error holds the first event that was not understood */
     bool uncounted;            /* an output event told no count */
     int64_t usage_so_far;      /* output tokens that events have told, by a running usage or as ids */
     size_t text_so_far;        /* bytes of the longest text that an event repeated up to itself */

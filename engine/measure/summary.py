@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -36,7 +36,8 @@ NEEDED_COLUMNS: Final = tuple(
             *("clock", "http_status", "error", "connection_reused"),
             *("arrival", "released_ns", "connect_start_ns", "connected_ns", "tls_ns"),
             *("first_token_ns", "last_token_ns", "end_ns", "output_events"),
-            *("input_tokens", "output_tokens", "token_source"),
+            *("input_tokens", "output_tokens", "token_source", "server_input_tokens", "server_output_tokens"),
+            "finish_reason",
             *REQUEST_COLUMNS,
         )
     )
@@ -73,6 +74,12 @@ class Requests:
     outcomes: dict[str, int]
     errors: tuple[ErrorCount, ...]
     """The commonest first, at most five."""
+    finish_reasons: dict[str, int] = field(default_factory=dict)
+    """Requests by the finish reason that the server gave, the commonest first; of all outcomes."""
+    not_understood: int = 0
+    """Requests that ended well, but without any output that was understood."""
+    first_not_understood: str | None = None
+    """What the first of these received instead."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,10 @@ class Tokens:
     got_output_tokens: int
     requests_of_another_length: int
     requests_with_asked_length: int
+    refused_counts: int = 0
+    """Requests whose count by the server the events contradict: it is not used."""
+    first_refused: str | None = None
+    """The first of these, in words."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +254,8 @@ def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int)
     bad = main.filter(pc.invert(pc.is_in(main["outcome"], pa.array(["ok", "cancelled"]))))
     messages = zip(bad["outcome"].to_pylist(), bad["http_status"].to_pylist(), bad["error"].to_pylist(), strict=True)
     outcomes = Counter(main["outcome"].to_pylist())
+    no_output = pc.and_(pc.equal(main["outcome"], "ok"), pc.equal(main["output_events"], 0))
+    strange = main.filter(pc.and_(no_output, pc.is_valid(main["error"])))  # the core says what it did not understand
     return Requests(
         planned=len(main),
         sent=int((~np.isnan(times.sent)).sum()),
@@ -255,6 +268,9 @@ def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int)
         unfinished=unfinished,
         outcomes=dict(outcomes.most_common()),
         errors=tuple(ErrorCount(*key, count) for key, count in Counter(messages).most_common(TOP_ERRORS)),
+        finish_reasons=dict(Counter(main["finish_reason"].drop_null().to_pylist()).most_common()),
+        not_understood=len(strange),
+        first_not_understood=strange["error"][0].as_py() if len(strange) else None,
     )
 
 
@@ -262,6 +278,7 @@ def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
     ended = main.filter(pa.array(ok))
     asked = ended.filter(pc.and_(pc.is_valid(ended["planned_output_tokens"]), pc.is_valid(ended["output_tokens"])))
     counted = main["token_source"].filter(pc.greater(main["output_tokens"], 0))
+    refused = main.filter(pc.and_(pc.equal(main["server_output_tokens"], 0), pc.greater(main["output_events"], 0)))
     differ = pc.not_equal(asked["planned_output_tokens"], asked["output_tokens"])
     return Tokens(
         sources=dict(Counter(counted.to_pylist()).most_common()),
@@ -270,6 +287,16 @@ def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
         got_output_tokens=pc.sum(asked["output_tokens"]).as_py() or 0,
         requests_of_another_length=pc.sum(differ).as_py() or 0,
         requests_with_asked_length=len(asked),
+        refused_counts=len(refused),
+        first_refused=_refused_text(refused) if len(refused) else None,
+    )
+
+
+def _refused_text(refused: pa.Table) -> str:
+    first = refused.slice(0, 1).to_pylist()[0]
+    return (
+        f"request {first['request_id']:,}: {first['server_output_tokens']} output tokens by the server, "
+        f"{first['output_events']:,} output events"
     )
 
 
@@ -320,6 +347,8 @@ def _evidence(tape: Tape, main: pa.Table, times: RequestTimes, requests: Request
         recovered=bool(tape.manifest.get("recovered")),
         stopped=bool(tape.manifest.get("stopped_by_user")),
         unverified=_unverified(tape.manifest),
+        not_understood=requests.not_understood,
+        first_not_understood=requests.first_not_understood,
         whole_answers=_whole_answers(main, times) if tape.manifest.get("streaming") else 0,
         problems=tuple(map(str, tape.manifest.get("problems") or ())),
     )

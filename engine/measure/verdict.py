@@ -67,6 +67,9 @@ class Evidence:
     recovered: bool
     unverified: bool = False
     """Certificates of servers were not verified (``--insecure``)."""
+    not_understood: int = 0
+    """Requests that ended well without any output that was understood."""
+    first_not_understood: str | None = None
     whole_answers: int = 0
     """Requests for a stream that ended well with one event of several tokens."""
     stopped: bool = False
@@ -147,6 +150,13 @@ def _outcomes(e: Evidence) -> list[Reason]:
         text = f"{e.failed:,} of {_requests(e.requests)} failed ({e.failed / e.requests:.1%})"
         advice = "read the errors above; percentiles count failures as infinitely slow"
         found.append(Reason(DEGRADED, "failures", text, advice))
+    if e.not_understood:
+        text = (
+            f"{e.not_understood:,} of {_requests(e.requests)} ended well without any output that was understood "
+            f"({e.first_not_understood})"
+        )
+        advice = "check that --endpoint is the API that the server speaks"
+        found.append(Reason(DEGRADED, "not_understood", text, advice))
     if e.cancelled:
         text = f"{e.cancelled:,} of {_requests(e.requests)} cancelled; the numbers have what they reached"
         advice = "let the run end, or give open requests more time with --grace"

@@ -21,7 +21,8 @@ def to_json(summaries: Sequence[Summary]) -> str:
 
 
 def to_csv(summaries: Sequence[Summary]) -> str:
-    """One line per metric and zero point; what is n/a is empty. A rate stands under avg.
+    """One line per metric and zero point; what is n/a is empty. A rate is in the avg column.
+    The number of requests of each finish reason is in the count column.
 
     Columns: metric, unit, basis, avg, min, max, p50, p75, p90, p95, p99, p99.9, std, count, failed, tape.
     """
@@ -37,6 +38,8 @@ def to_csv(summaries: Sequence[Summary]) -> str:
             for suffix, value in (("", rate.value), ("_without_drain", rate.without_drain)):
                 name = rate.metric + suffix
                 writer.writerow([name, rate.unit, rate.basis, value, *blank, "", "", summary.tape])
+        for reason, count in summary.requests.finish_reasons.items():
+            writer.writerow([f"finish_reason_{reason}", "requests", "", "", *blank, count, "", summary.tape])
     return text.getvalue()
 
 

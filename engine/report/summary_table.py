@@ -147,6 +147,13 @@ def _facts(summary: Summary, generates: bool) -> list[str]:
     if generates:
         sources = ", ".join(f"{name} {count:,}" for name, count in tokens.sources.items())
         lines.append(f"Output tokens: {tokens.output_tokens:,}, counted by: {sources or 'nobody'}")
+    if tokens.refused_counts:
+        lines.append(
+            f"Counts refused: {tokens.refused_counts:,} of the server's, since output arrived ({tokens.first_refused})"
+        )
+    if set(r.finish_reasons) - {"stop", "length"}:
+        reasons = ", ".join(f"{_one_line(name)} {count:,}" for name, count in r.finish_reasons.items())
+        lines.append(f"Finish reasons: {reasons}")
     if tokens.requests_of_another_length:
         lines.append(
             f"Asked and got: {tokens.asked_output_tokens:,} and {tokens.got_output_tokens:,} output tokens; "

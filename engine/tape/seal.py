@@ -184,27 +184,39 @@ def _request_partitions(
 def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
     """Fills in what is known only at the end: token counts with their source, and the wall-clock start.
 
-    The server's count is taken where there is one, else the tokenizer's, else the provisional one that
-    the run left (of events), else the number of output events. `token_source` tells which it was for
-    the output.
+    The server's count is taken where there is one, else the tokenizer's, else the provisional one that the run left
+    (of events), else the number of output events. `token_source` tells which it was for the output. A server's count
+    that the events contradict is not taken: 0 output tokens where output arrived, or 0 input tokens. It stays in its
+    own column.
 
     Args:
         table: REQUESTS' columns, some of them provisional.
         epoch_unix_ns: The tape's epoch on the wall clock.
     """
-    server, tokenizer = table["server_output_tokens"], table["tokenizer_output_tokens"]
+    tokenizer = table["tokenizer_output_tokens"]
+    server = credible(table["server_output_tokens"], pc.greater(table["output_events"], 0))
+    server_input = credible(table["server_input_tokens"], pc.is_valid(table["server_input_tokens"]))
     source = pc.if_else(pc.is_valid(server), "server", pc.if_else(pc.is_valid(tokenizer), "tokenizer", "events"))
     started_ns = pc.coalesce(table["sent_ns"], table["scheduled_ns"]).to_numpy() + np.int64(epoch_unix_ns)
     settled = {
-        "input_tokens": pc.coalesce(
-            table["server_input_tokens"], table["tokenizer_input_tokens"], table["input_tokens"]
-        ),
+        "input_tokens": pc.coalesce(server_input, table["tokenizer_input_tokens"], table["input_tokens"]),
         "output_tokens": pc.coalesce(server, tokenizer, table["output_tokens"], table["output_events"]),
         "token_source": source,
         "started_at": pa.array(started_ns // 1000, pa.timestamp("us", tz="UTC")),
     }
     columns = [settled.get(field.name, table[field.name]) for field in REQUESTS]
     return pa.Table.from_arrays(columns, schema=REQUESTS)
+
+
+def credible(counts: pa.ChunkedArray, some: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a server's token counts without the zeros of requests that had some tokens.
+
+    Args:
+        counts: The server's counts, null where it told none.
+        some: Whether each request had tokens, whatever the server says.
+    """
+    refused = pc.and_(pc.equal(pc.fill_null(counts, -1), 0), pc.fill_null(some, False))
+    return pc.if_else(refused, pa.scalar(None, counts.type), counts)
 
 
 def _body_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[list[pa.Table]]:

@@ -29,6 +29,10 @@ ENDPOINT = Endpoint(
         "id": "id",
         "choices[].text": "text",
         "choices[].finish_reason": "finish",
+        "choices[].finish_reason.type": "finish",
+        "choices[].finish_reason.message": "finish_message",
+        # a chat chunk where a completions chunk was asked for
+        "choices[].delta.content": "text",
         "choices[].token_ids": "token_ids",
         "error": "error",
         **OPENAI_USAGE,

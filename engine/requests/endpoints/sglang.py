@@ -38,6 +38,8 @@ ENDPOINT = Endpoint(
         "text": "text_so_far",
         "meta_info.id": "id",
         "meta_info.finish_reason.type": "finish",
+        "meta_info.finish_reason": "finish",
+        "meta_info.finish_reason.message": "finish_message",
         "meta_info.prompt_tokens": "input_tokens",
         "meta_info.completion_tokens": "output_tokens",
         "meta_info.cached_tokens": "cached_tokens",

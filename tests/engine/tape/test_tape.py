@@ -64,7 +64,8 @@ def test_started_at_is_the_wall_clock_of_the_send_or_of_the_schedule(make_tape: 
         ({"tokenizer_output_tokens": 8, "output_tokens": 9, "output_events": 9}, (8, "tokenizer")),
         ({"output_tokens": 6, "output_events": 9}, (6, "events")),
         ({"output_events": 9}, (9, "events")),
-        ({"server_output_tokens": 0, "output_events": 9}, (0, "server")),
+        ({"server_output_tokens": 0, "output_events": 9}, (9, "events")),
+        ({"server_output_tokens": 0, "output_events": 0}, (0, "server")),
     ],
 )
 def test_the_servers_count_goes_before_the_tokenizers(
