@@ -1,4 +1,4 @@
-"""Who gets the processor first: what is timed, before what merely has to be done."""
+"""Scheduling priorities: what is timed runs before other work."""
 
 import os
 import struct
@@ -36,7 +36,7 @@ def _set_batch(policy: int) -> None:
 
 
 def go_realtime() -> None:
-    """From now on this thread runs whenever it has something to do, whoever else would like to (SCHED_FIFO, sched(7)).
+    """Give this thread real-time priority: it runs before all others as soon as it has work (SCHED_FIFO, sched(7)).
 
     Raises:
         PermissionError: Root may, and who has CAP_SYS_NICE or a limit RLIMIT_RTPRIO above 0.

@@ -33,7 +33,7 @@ class TokenCounter:
         """The tokenizer itself.
 
         Raises:
-            UserError: There is none, or it does not load.
+            UserError: The tokenizer does not exist or cannot be loaded.
         """
         if self._tokenizer is None:
             self._tokenizer = load_tokenizer(self._name, revision=self._revision, trust_remote_code=self._trust)
@@ -91,7 +91,7 @@ class TokenCounter:
 
 
 def _text(content: Any) -> str:
-    """What is text in a message's content."""
+    """Return what is text in a message's content."""
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         return "\n".join(part for part in parts if isinstance(part, str))

@@ -1,4 +1,4 @@
-"""What one request says, before any API gives it a form."""
+"""The content of one request, before an API gives it its form."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class Content(msgspec.Struct, frozen=True, omit_defaults=True):
         text: One prompt.
         texts: A batch (embeddings), or the passages of a ranking.
         query: Of a ranking.
-        system: What the model is told before the prompt.
+        system: The system prompt.
         messages: OpenAI chat messages, as recorded.
         images: URLs (data: or http) beside the text.
         payload: A body of the user's own: its fields win over all others.

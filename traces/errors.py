@@ -1,4 +1,4 @@
-"""What can be wrong with a trace file."""
+"""Errors of trace files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a trace can be replayed as it stands, and what to beware of."""
+"""Checking that a trace can be replayed as it is."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def validate(path: str | Path, *, format: str | None = None, mapping: str | None
 
 
 def problems_of(trace: Trace) -> list[str]:
-    """What is wrong with the rows of a trace: order, parents, think times, numbers of block ids.
+    """Return the errors of a trace's rows: order, parents, think times, numbers of block ids.
 
     Of each kind the first NAMED_ROWS rows are named, and the others counted.
     """

@@ -1,4 +1,4 @@
-"""When requests arrive in an open loop: a process of arrivals, at a rate that may change.
+"""Arrivals of an open loop: an arrival process at a rate that may change over time.
 
 An arrival process is drawn at one request per unit of time, and that time is then stretched by the rate: the due time
 of an arrival at u is the t at which the rate, integrated from 0 to t, reaches u. So constant, Poisson and gamma
@@ -19,7 +19,7 @@ Process = Literal["constant", "poisson", "gamma"]
 PROCESSES: tuple[Process, ...] = ("constant", "poisson", "gamma")
 
 MOST_REQUESTS = 20_000_000
-"""Of one plan: some gigabytes of memory."""
+"""Most requests of one plan, which take some gigabytes of memory."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def ramp(rate: float, over_s: float, steps: int = 0) -> list[Segment]:
     Args:
         rate: In the end.
         over_s: How long it rises.
-        steps: In so many equal steps, the first of which is above 0; 0: straight.
+        steps: Number of equal steps, the first of which is above 0; 0: a straight line.
     """
     if over_s <= 0:
         return constant_rate(rate)
@@ -118,7 +118,7 @@ def arrivals(
         segments: The rate over time, one stretch after another.
         process: Of the arrivals.
         rng: Draws them.
-        count: So many; None: as many as there are in `duration_ns`, one of which is given.
+        count: Number of requests; None: as many as are due within `duration_ns`. One of the two is given.
         duration_ns: None that is due at this time or later.
         burstiness: Of "gamma".
 

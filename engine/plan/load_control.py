@@ -1,4 +1,4 @@
-"""How requests are let go, beside or instead of their due times."""
+"""Load control: slots of a closed loop, limits of requests in flight, and the end of the run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ def _none() -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Load:
-    """What bounds a run besides its due times; the default bounds nothing.
+    """Limits of a run in addition to its due times; the default has none.
 
     Attributes:
-        slot_opens_ns: A closed loop of so many slots: when each opens, in ns after the start, ascending. A request
+        slot_opens_ns: When each slot of a closed loop opens, in ns after the start, ascending. A request
             leaves when a slot is free, in order, and its scheduled time is the moment the slot came free. Empty: an
             open loop.
-        max_in_flight: A request that is due waits while so many are under way; 0: none waits.
-        max_prefilling: Likewise while so many have no token yet.
+        max_in_flight: Limit of requests in flight; a request that is due waits for room. 0: no limit.
+        max_prefilling: Limit of requests in flight without a token yet. 0: no limit.
         end_ns: Sending ends then by the clock, and open streams have a grace time; 0: with the last request.
-        warmup_rows: The first so many requests are of the warm-up.
+        warmup_rows: Number of requests of the warm-up, which come first.
         warmup_ns: So are those that are scheduled before this.
     """
 
@@ -50,18 +50,18 @@ class Load:
         return tuple(cap for cap in (len(self.slot_opens_ns), self.max_in_flight, self.max_prefilling) if cap)
 
     def digest_words(self) -> str:
-        """What a plan's digest has of it."""
+        """Return what a plan's digest has of it."""
         return repr((self.slot_opens_ns.tolist(), self.max_in_flight, self.max_prefilling, self.stop_ns,
                      self.warmup_rows, self.warmup_ns))  # fmt: skip
 
 
 def slot_openings(slots: int, ramp_ns: int = 0, steps: int = 0) -> NDArray[np.int64]:
-    """When each slot of a closed loop opens: all at once, or one after another over a ramp.
+    """Return when each slot of a closed loop opens: all at once, or one after another over a ramp.
 
     Args:
         slots: How many.
         ramp_ns: From the first to the moment when the next after the last would open.
-        steps: Open them in so many equal groups; 0: one by one.
+        steps: Number of equal groups in which they open; 0: one by one.
     """
     place = np.arange(slots, dtype=np.int64)
     if steps:
@@ -70,12 +70,12 @@ def slot_openings(slots: int, ramp_ns: int = 0, steps: int = 0) -> NDArray[np.in
 
 
 def share(total: int, part: int, parts: int) -> int:
-    """What one of several workers gets of a limit: the parts add up to the whole, and differ by one at most."""
+    """Return what one of several workers gets of a limit: the parts add up to the whole, and differ by one at most."""
     return total // parts + (part < total % parts)
 
 
 def choose(n: int, kinds: int, strategy: str, weights: Sequence[float], rng: np.random.Generator) -> NDArray[np.int16]:
-    """Which of several models or servers each request goes to.
+    """Return which of several models or servers each request goes to.
 
     Args:
         n: Requests.

@@ -64,7 +64,7 @@ class Plan:
         return rows if self.source is None else self.source[rows]
 
     def phases(self, rows: NDArray[np.int64], scheduled_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each row is of the main phase, or of the warm-up.
+        """Return whether each row is of the main phase, or of the warm-up.
 
         Args:
             rows: Of the plan.
@@ -95,12 +95,12 @@ def make_plan(
         trace: As read.
         start_ns: Leave out what arrived before, and begin there.
         end_ns: Leave out what arrived at or after.
-        limit_rows: Keep the first so many of what is left.
+        limit_rows: Number of rows to keep of those that are left.
         speed_factor: Divide all times by this.
         sessions: "open": every request leaves at its recorded time. "closed": a later turn leaves a think time
             after the end of the turn before it. "hybrid": at the later of both.
         think: "recorded", "none", or a think time in ns for all turns.
-        recipe: Everything that bodies depend on besides the trace (endpoint, seed, …): goes into the digest.
+        recipe: Everything that bodies depend on besides the trace (endpoint, seed, …); part of the digest.
 
     Raises:
         TraceError: The speed is not above 0, or nothing is left to send.
@@ -143,7 +143,7 @@ def make_plan(
 def _links(
     trace: Trace, sessions: Sessions, think: Think
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None, tuple[str, ...]]:
-    """What each row follows, after which think time, and what there is to say about it."""
+    """Return what each row follows, after which think time, and what there is to say about it."""
     if sessions == "open":
         return None, None, ()
     parent = old_parents(trace.table["parent"])
@@ -169,7 +169,7 @@ def _links(
 
 
 def _joins(trace: Trace, parent: NDArray[np.int64]) -> tuple[Edges | None, tuple[str, ...]]:
-    """What rows wait for besides their parents, and what there is to say about it."""
+    """Return what rows wait for besides their parents, and what there is to say about it."""
     edges = join_edges(trace.table["also_after"])
     edges = edges.only(parent[edges.rows] >= 0)
     above = edges.after < edges.rows

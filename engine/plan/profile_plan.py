@@ -34,11 +34,11 @@ class Pace:
         process, burstiness: Of the arrivals; see `arrivals`.
         concurrency: Slots of a closed loop.
         ramp_ns, ramp_steps: Over which the slots open; see `slot_openings`.
-        count: So many requests, the warm-up's not counted.
+        count: Number of requests after the warm-up.
         duration_ns: As long as this, the warm-up not counted; None: `count` decides.
         warmup_count, warmup_ns: The warm-up before.
         max_in_flight, max_prefilling: See Load.
-        cancel_share, cancel_after_ns: Of so many requests each is given up so long after it was sent.
+        cancel_share, cancel_after_ns: Share of requests that are cancelled, and how long after they were sent.
     """
 
     segments: Sequence[Segment] | None = None
@@ -96,7 +96,7 @@ def profile_plan(
         models, servers: To choose from; None: there is one.
         workers: They bound how many requests a closed loop that ends by the clock can send.
         source: What the requests are of, for the manifest.
-        recipe: All that bodies depend on besides: goes into the digest.
+        recipe: Everything else that bodies depend on; part of the digest.
 
     Raises:
         UserError: Nothing would be sent, or too much.

@@ -34,7 +34,7 @@ class PromptHasher:
 
 
 def prompt_bytes(request: Any) -> bytes:
-    """What of a request's body (decoded) a server's prefix cache could share, in the order in which it reads it.
+    """Return the parts of a decoded request body that a prefix cache could share, in the order in which it reads them.
 
     Of a chat: its tools and then each of its messages, as compact JSON. Of ``prompt`` or ``input``: texts in UTF-8,
     token ids as 4 bytes each. Anything else has none.

@@ -8,12 +8,12 @@ from ...traces.recorded.headers import open_headers
 
 @dataclass(frozen=True)
 class RecordedHead:
-    """What a request's head says.
+    """The parts of a request's head that are used.
 
     Attributes:
         path: Of the URL, without its query.
         headers: Those that may be written, as they came; repeated ones are joined.
-        secrets: Words of those that may not: they are struck out of whatever else is written.
+        secrets: Words of those that may not: they are removed from everything else that is written.
     """
 
     path: str

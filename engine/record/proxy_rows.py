@@ -1,4 +1,4 @@
-"""What the recording proxy hands over, as rows of a tape."""
+"""Making rows of a tape of what the recording proxy captured."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SERVERS_WORDS = ("http_error", "stream_error")
 
 @dataclass(frozen=True)
 class Recording:
-    """What rows of one tape share.
+    """Values that all rows of one tape share.
 
     Attributes:
         url: The server's root.

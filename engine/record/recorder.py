@@ -32,7 +32,7 @@ REACH_S: Final = 1.0
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """How traffic is recorded.
+    """Options of a recording.
 
     Attributes:
         url: The server's root.
@@ -41,7 +41,7 @@ class RecordOptions:
         keep_bodies: Write request bodies, headers without secrets, response texts and servers' error messages.
         anonymize: Write prompts as salted hashes.
         rotate_ns: Begin another tape after so long; None: never.
-        rotate_bytes: Begin another tape when the journal has so many bytes; None: never.
+        rotate_bytes: Size of the journal in bytes at which another tape begins; None: never.
         connect_timeout_ns: For a connection to the server to be made.
         half_closed_ns: How long a client that has ended its side waits for a silent server.
     """
@@ -139,13 +139,13 @@ class Recorder:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """URL or port at which it listens."""
         name = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         return f"http://{name}:{self._proxy.port}"
 
     @property
     def server_url(self) -> str:
-        """Where requests go."""
+        """Return where requests go."""
         return f"http://{self._target.authority}"
 
     def stats(self) -> Stats:

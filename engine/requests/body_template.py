@@ -15,7 +15,7 @@ OTHER_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 @dataclass(frozen=True)
 class BodyOptions:
-    """What all bodies of a run share.
+    """Fields that all bodies of a run share.
 
     Attributes:
         model: The model's name, as the server knows it.

@@ -59,7 +59,7 @@ class LiveComposer(Composer):
         self._said: dict[int, tuple[bytes, bytes]] = {}
 
     def heard(self, row: int, reply: str) -> None:
-        """What the server answered to a row."""
+        """Return what the server answered to a row."""
         prompt = self._sent.pop(row, None)
         if self._followers[row]:
             said = json.dumps(reply, ensure_ascii=True)[1:-1].encode("ascii")

@@ -1,4 +1,4 @@
-"""What a row says, in the forms that several APIs share."""
+"""Fields of a body made from the content of a row, in the forms that several APIs share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps

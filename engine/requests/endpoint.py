@@ -1,4 +1,4 @@
-"""What an API is to us: a path, a body around a prompt, and the meaning of what comes back."""
+"""The description of an API: its path, its body, and the meaning of its responses."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ class Endpoint:
         chats: The server puts the prompt into the model's chat template.
         framing: Of its streams: server-sent events, or lines of JSON.
         whole_path: Of requests for an answer that is no stream, where that is another one.
-        headers: That every request needs beside the usual.
+        headers: Headers that every request of this API needs.
         key_header: Which header holds the key; in Authorization it is a bearer's.
     """
 
@@ -67,7 +67,7 @@ class Endpoint:
         return path if model is None else with_model(path, model)
 
     def answers_at(self, path: str) -> int:
-        """How many characters at the end of a path are this API's; 0: it is another's.
+        """Return how many characters at the end of a path are this API's; 0: it is another's.
 
         ``/v1`` may be missing: Azure's deployments have none.
         """

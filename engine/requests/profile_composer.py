@@ -16,7 +16,7 @@ class PreparedComposer(Composer):
         plan: Its rows say which content, model and server.
         contents: What the different requests say.
         endpoint: Gives them their form.
-        completions: Of each model: what its bodies have besides.
+        completions: For each model, the fields that its bodies have in addition.
         heads: Of each server and model: the request's head, up to the length.
         ask_minimum: Bodies ask for at least as many tokens as at most (``min_tokens``).
     """

@@ -27,7 +27,7 @@ class _Asks(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Recorded:
-    """Where the rows of a trace go that has recorded bodies, by row.
+    """Targets of the rows of a trace with recorded bodies, by row.
 
     Attributes:
         endpoints: Names.
@@ -43,12 +43,12 @@ class Recorded:
 
 
 def has_paths(trace: Trace) -> bool:
-    """Whether the trace knows where its requests had gone, as a tape with bodies does."""
+    """Return whether the trace knows where its requests had gone, as a tape with bodies does."""
     return int(trace.table["path"].null_count) < len(trace)
 
 
 def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str | None) -> Recorded:
-    """What the trace's bodies say of themselves.
+    """Return the targets that a trace's recorded bodies name.
 
     Args:
         trace: With paths.

@@ -86,7 +86,7 @@ def _content(content: Content) -> dict[str, Any]:
 
 
 def response_fields(words: Sequence[str]) -> "dict[str, Role]":
-    """What ``--response-field`` says: each word is ``role=path``, as in ``text=choices[].delta.content``.
+    """Return what ``--response-field`` says: each word is ``role=path``, as in ``text=choices[].delta.content``.
 
     Returns:
         Path to role, as `template_endpoint` takes it.

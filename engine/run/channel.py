@@ -1,4 +1,4 @@
-"""What controller and workers say to each other.
+"""The protocol between the controller and the workers.
 
 Two sockets connect them. The **channel** is a stream: first the setup, then requests one way and measurements the
 other, as the frames of ``cext/channel/feed.h`` and ``cext/channel/outbox.h``. The **control** socket carries a small
@@ -36,7 +36,7 @@ READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is told before the start; see ``Reactor`` for the meaning of most fields."""
+    """A worker's settings; see ``Reactor`` for the meaning of most fields."""
 
     route: Route
     fields: "dict[str, Role]"

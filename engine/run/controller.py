@@ -39,7 +39,7 @@ class Controller:
 
     Args:
         plan: What to send.
-        setup: What workers are told, but for what is of their shards.
+        setup: Settings common to all workers; those of their shards are added later.
         routes: To the run's servers.
         composer: Makes the requests.
         constants: What all rows of the tape share. Its epoch is the tape's.
@@ -133,7 +133,7 @@ class Controller:
                     fan_in_parent=also and also.after,
                 )
             except (BrokenPipeError, ConnectionResetError):
-                continue  # it died at once: its silence is told below
+                continue  # it ended at once; the missing answer is reported below
             self._feed(worker, np.flatnonzero(links[0] < 0) if links else np.arange(len(worker.rows)), follows)
         for worker in self._workers:
             worker.control.settimeout(READY_S)
@@ -286,7 +286,7 @@ class Controller:
         self._on_status(status)
 
     def worker_facts(self) -> list[dict[str, Any]]:
-        """What each worker says of itself at the end, for the manifest."""
+        """Return the facts of each worker at the end of the run, for the manifest."""
         facts: list[dict[str, Any]] = []
         for worker in self._workers:
             if worker.status is None:
@@ -318,12 +318,12 @@ class Controller:
                 worker.command(CANCEL)
 
     def _planned_end_ns(self) -> int | None:
-        """When sending ends by the clock, on CLOCK_MONOTONIC; None: when the last request has left."""
+        """Return when sending ends by the clock, on CLOCK_MONOTONIC; None: when the last request has left."""
         end_ns = self._plan.load.end_ns
         return self.start_ns + end_ns if end_ns else None
 
     def stop(self) -> None:
-        """Send nothing more; open streams have the grace time to end."""
+        """Stop sending. Open streams have the grace time to end."""
         self._stopped_ns = time.monotonic_ns()
         for feeder in self._feeders:
             feeder.stop()

@@ -1,4 +1,4 @@
-"""How many connections a worker may hold open."""
+"""The limit of connections that a worker may hold open."""
 
 from ..errors import UserError
 from ..plan import Plan

@@ -45,8 +45,8 @@ class Job:
         composer: Makes the requests.
         constants: What rows of the tape share; its epoch is the tape's.
         epoch: The clock pair of that epoch.
-        facts: Of the manifest: what this kind of run has to tell beside what all tell.
-        connections: A worker may have so many open.
+        facts: Entries of the manifest that only this kind of run has.
+        connections: Limit of open connections per worker.
         go_on_after_failure: Requests that follow one that failed are sent all the same.
     """
 

@@ -82,7 +82,7 @@ STATUS = np.dtype(
 
 @dataclass(frozen=True)
 class Constants:
-    """What all rows of a run share."""
+    """Values that all rows of a run share."""
 
     endpoint: str
     model: str
@@ -91,9 +91,9 @@ class Constants:
     exact_inputs: bool
     """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
     secrets: tuple[str, ...] = ()
-    """What is struck out of servers' messages."""
+    """Secrets to be removed from servers' messages."""
     endpoints: pa.DictionaryArray | None = None
-    """By row of the plan, where they are not all `endpoint`; likewise the two below."""
+    """Endpoint of each row of the plan, where they differ; `models` and `urls` are of the same form."""
     models: pa.DictionaryArray | None = None
     urls: pa.DictionaryArray | None = None
 
@@ -144,7 +144,7 @@ def unpack_requests(frame: bytes, rows: int) -> Finished:
 
 
 def json_text(raw: bytes) -> str:
-    """What stood between the quotes of JSON strings, joined; escapes are decoded over the joints."""
+    """Return what stood between the quotes of JSON strings, joined; escapes are decoded over the joints."""
     if b"\\" in raw:
         try:
             text: str = json.loads(b'"' + raw + b'"')
@@ -214,7 +214,7 @@ def _errors(finished: Finished, secrets: tuple[str, ...]) -> list[str | None]:
 
 
 def arrival_kinds(plan: Plan, rows: NDArray[np.int64], by_plan: NDArray[np.bool_]) -> list[str]:
-    """Whether each row was due at its own time (open), or because another one had ended (closed)."""
+    """Return whether each row was due at its own time (open), or because another one had ended (closed)."""
     if plan.load.closed:
         return ["closed"] * len(rows)
     if plan.parent is None:

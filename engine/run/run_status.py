@@ -1,4 +1,4 @@
-"""Where a run stands while it goes on."""
+"""The status of a run in progress."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass
 class Status:
-    """Where a run stands, over all workers."""
+    """Status of a run, summed over all workers."""
 
     planned: int
     sent: int = 0

@@ -1,4 +1,4 @@
-"""What every run has: the server, the fields of its requests, and how they are sent."""
+"""Options that every run has: the server, the fields of its requests, and how they are sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass
@@ -14,7 +14,7 @@ MS = 1_000_000
 
 @dataclass(frozen=True)
 class SendOptions:
-    """What every run has: the server, the requests' common fields, and how they are sent and stamped.
+    """Options of every run: the server, the common fields of requests, and how requests are sent and stamped.
 
     Attributes:
         url: The server; None starts the simulator.
@@ -26,7 +26,7 @@ class SendOptions:
         workers: Processes that send.
         tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
         tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
-        seed: Of the prompts, and of whatever else is drawn.
+        seed: Seed of the prompts and of everything else that is random.
         stream, usage, ignore_eos: See BodyOptions.
         headers: Each ``Name: value``.
         api_key_env: The environment variable that holds the key.

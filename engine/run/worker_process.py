@@ -44,7 +44,7 @@ class WorkerProcess:
         return self.shard.rows
 
     def command(self, letter: bytes, argument: int = 0) -> None:
-        """Tell it something; a worker that is gone already needs no telling: its channel says so."""
+        """Send a command. A worker that has ended is ignored: its closed channel is noticed elsewhere."""
         try:
             self.control.send(COMMAND.pack(letter, argument))
         except (BrokenPipeError, ConnectionResetError):
@@ -66,7 +66,7 @@ def spawn(number: int, shard: Shard, send_order_fd: int) -> WorkerProcess:
     for end in (ours, theirs, wanted):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     process = subprocess.Popen(
-        # -P: a json.py in the user's folder is none of a worker's business
+        # -P: a file such as json.py in the user's folder must not be imported
         [sys.executable, "-P", "-m", "tokentape.engine.run.worker", *map(str, fds)],
         pass_fds=fds,
         stdin=subprocess.DEVNULL,

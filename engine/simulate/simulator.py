@@ -71,7 +71,7 @@ def parse_law(text: str) -> Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorConfig:
-    """What a simulated server is to be. The defaults are a well-behaved server in the manner of llama.cpp and vLLM.
+    """Options of a simulated server. The defaults make a well-behaved server, similar to llama.cpp and vLLM.
 
     All settings apply to every API, but for ``finish``, ``empty_choice``, ``continuous_usage`` and ``stream_error``,
     which are variants of OpenAI's chat and completions.
@@ -82,7 +82,7 @@ class SimulatorConfig:
         model: Served at ``/v1/models``, and the name for requests that name none; other names are echoed.
         seed: With the number of a request it decides all that is drawn for it.
         ttft: From the last byte of a request to its first token: the text of a law (`parse_law`).
-        itl: Between two tokens of an answer, likewise.
+        itl: Time between two tokens, in the same form.
         default_tokens: Output tokens of a request that does not say how many.
         dimensions: Of an embedding, when the request does not say.
         headers: When the response's head leaves: a duration after the request as text, or ``first``: with the first
@@ -98,13 +98,13 @@ class SimulatorConfig:
         empty_choice: Begin a chat with an event whose ``choices`` are empty (Azure).
         continuous_usage: Usage on every chunk. A request may ask for it as well.
         tokens_per_chunk: The first chunk has one token, those after it so many; it leaves when its last token is due.
-        reasoning_tokens: The first so many tokens are reasoning, where the API tells it from output.
+        reasoning_tokens: Number of reasoning tokens at the beginning, for APIs that tell them from output.
         keepalive: A comment after so long a silence within a stream, as text; None: never. Not with framing ``length``.
         ping: The comment: ``ping`` (``: ping``) or ``bare`` (``:``).
         chunk_extensions: Put an extension on each chunk of the body.
         trailers: Send a trailer field after chunked streams.
         interim: Send ``100 Continue`` before each head.
-        split_bytes: Cut each write into writes of so many bytes; 0: do not.
+        split_bytes: Cut each write into writes of this size; 0: do not.
         close_after: ``Connection: close`` with the so-manieth answer of a connection; 0: never.
         idle_close: Close connections that are idle for so long, as text; None: never.
         fault: What goes wrong: an error ``status`` instead of an answer; a ``redirect`` to the same path under
@@ -279,7 +279,7 @@ class Simulator:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """URL or port at which it listens."""
         return self._server.port
 
     @property

@@ -1,4 +1,4 @@
-"""What can stop a tape from being written, beyond a wrong name."""
+"""Errors that stop a tape from being written."""
 
 from ..errors import UserError
 

@@ -34,7 +34,7 @@ TABLES: Final = {
 
 
 def journal_file(path: Path, table: str) -> Path:
-    """Where the journal of a table lies in the tape at `path`."""
+    """Return where the journal of a table lies in the tape at `path`."""
     return path / JOURNAL / f"{table}.arrows"
 
 

@@ -15,7 +15,7 @@ SCHEMA_VERSION: Final = 1
 """Stands in the manifest and in every file; a reader refuses a tape with a higher one."""
 
 KINDS: Final = ("token", "reasoning", "tool_call", "role", "usage", "done", "error", "comment", "other")
-"""What an event is; a kind's code is its place in this list (the C core's `event_kind`)."""
+"""Kinds of events; a kind's code is its place in this list (the C core's `event_kind`)."""
 
 TOKEN_KINDS: Final = ("token", "reasoning", "tool_call")
 """The kinds that carry output: they make first and last token, and the gaps between tokens."""
@@ -93,7 +93,7 @@ REQUESTS: Final = pa.schema(
         _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
     ]
 )
-"""One row per request of the plan, whatever became of it."""
+"""One row per request of the plan, whatever its outcome."""
 
 EVENTS: Final = pa.schema(
     [
@@ -120,7 +120,7 @@ BODIES: Final = pa.schema(
         _field("response_text?", pa.string()),
     ]
 )
-"""What was said, for tapes that keep it."""
+"""Request bodies and response texts, with ``--keep-bodies``."""
 
 BLOCKS: Final = pa.schema(
     [

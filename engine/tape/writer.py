@@ -80,7 +80,7 @@ class TapeWriter:
 
     @property
     def journal_bytes(self) -> int:
-        """What the journal takes on the disk so far."""
+        """Return what the journal takes on the disk so far."""
         return sum(journal.size for journal in self._journals.values())
 
     def probes(self, batch: pa.RecordBatch) -> None:

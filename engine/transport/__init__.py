@@ -1,1 +1,1 @@
-"""How servers are reached: addresses, proxies, TLS, headers, and what is asked of them before a run."""
+"""Reaching servers: addresses, proxies, TLS, headers, and the checks before a run."""

@@ -1,4 +1,4 @@
-"""Whether the server is there: one connection, made as far as a run's go, before the start."""
+"""The connection check before a run."""
 
 import http.client
 import os
@@ -12,7 +12,7 @@ from .target import Target, candidates
 
 
 def reachable(target: Target, timeout_s: float) -> Target:
-    """Open one connection and close it, so that a server that is not there is told before the start.
+    """Open one connection and close it, so that an unreachable server is reported before the run.
 
     A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one. The
     connection goes as far as a run's do: through the proxy, and to the end of the handshake of TLS.
@@ -43,7 +43,7 @@ def reachable(target: Target, timeout_s: float) -> Target:
 
 
 def _check_tls(target: Target) -> None:
-    """Whether the workers will be able to speak TLS."""
+    """Return whether the workers will be able to speak TLS."""
     route = target.route()
     tls_context(target.cacert, insecure=target.insecure)
     try:

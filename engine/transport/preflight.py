@@ -1,4 +1,4 @@
-"""One small request before the run: what would fail every request of the run is told before the first of them."""
+"""The check before a run: one small request that finds what would fail every request of the run."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from .target import PORTS, Target, models_path
 
 MOST_REDIRECTS = 5
 OPTIONAL_FIELDS = ("ignore_eos", "min_tokens", "stream_options")
-"""Of a body: fields that some servers refuse (OpenAI the first two), and that a run can do without."""
+"""Fields of a body that some servers refuse (OpenAI refuses the first two) and that a run can do without."""
 
 ADVICE = {
     "ignore_eos": "answers may end before the recorded length",
@@ -30,7 +30,7 @@ NOT_FOUND = (404, 405)
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was learned.
+    """What a check before the run found.
 
     Attributes:
         target: Where requests are to go, once redirects have been followed.

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import UserError
 
 DEFAULT_PORT = 1080
-"""Of a proxy whose URL names none: curl's choice."""
+"""Port of a proxy whose URL has none, as in curl."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Proxy:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no file may hold."""
+        """Return the secrets that must not be written to any file."""
         if not self.authorization:
             return ()
         encoded = self.authorization.removeprefix("Basic ")

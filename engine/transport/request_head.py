@@ -20,7 +20,7 @@ def request_headers(
     key_header: str = "Authorization",
     of_api: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
-    """The user's headers and key, and what the API wants besides.
+    """Return the headers of the user and the API, with the user's key.
 
     Args:
         headers: Each as ``Name: value``.
@@ -126,7 +126,7 @@ def redact(command: Sequence[str], headers: Sequence[str]) -> list[str]:
 
 
 def secrets(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """What no file may hold: servers repeat the key that they refuse."""
+    """Return the secrets that must not be written to any file: servers repeat the key that they refuse."""
     words: set[str] = set()
     for name, value in pairs:
         if any(hint in name.lower() for hint in CREDENTIALS):

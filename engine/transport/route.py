@@ -1,4 +1,4 @@
-"""How one comes to a server: what the user allows, and what a worker is told. Imported by workers: nothing else is."""
+"""Routes to a server: the user's options, and a worker's settings. Workers import no other module of this folder."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TransportOptions:
-    """How connections are made.
+    """Options of connections.
 
     Attributes:
         cacert: A file of certificates (PEM) to trust instead of the system's.
@@ -25,7 +25,7 @@ DIRECT = TransportOptions(proxy=False)
 
 @dataclass(frozen=True)
 class Route:
-    """How a worker comes to its server; see ``Reactor`` for the meaning of most fields."""
+    """A worker's route to its server; see ``Reactor`` for the meaning of most fields."""
 
     address: str  # struct sockaddr, in hex
     shown: str  # the same for people

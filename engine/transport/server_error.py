@@ -9,7 +9,7 @@ LONGEST = 500
 
 
 def error_text(body: bytes) -> str:
-    """What an error body says, at most 500 characters in one line.
+    """Return the message of an error body, at most 500 characters in one line.
 
     Knows the shapes of OpenAI (``{"error": {"message": …}}``), FastAPI (``{"detail": …}``, a text or a list of
     ``{"loc", "msg"}``), plain ``{"message": …}``, HTML pages (their title) and text.
@@ -23,7 +23,7 @@ def error_text(body: bytes) -> str:
 
 
 def status_text(status: int) -> str:
-    """What stands for an error body that is empty."""
+    """Return a text for an empty error body."""
     if 300 <= status < 400:
         return "the server redirects; redirects are not followed: give the URL that it leads to"
     try:

@@ -1,4 +1,4 @@
-"""One request and its answer from Python: what is asked of a server before the start, over the run's own transport."""
+"""Sending one request from Python before a run, over the transport that the run will use."""
 
 import http.client
 import socket
@@ -19,7 +19,7 @@ LONGEST_BODY = 1 << 20
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said."""
+    """A server's response."""
 
     status: int
     reason: str
@@ -70,7 +70,7 @@ def dial(address: "Address", timeout_s: float) -> socket.socket:
 
 
 def handshake(target: "Target", connection: socket.socket) -> socket.socket:
-    """What has to be said on a fresh connection before the first request: CONNECT to a proxy, the handshake of TLS.
+    """Prepare a new connection for its first request: CONNECT to a proxy, and the TLS handshake.
 
     Raises:
         UserError: The proxy refuses the tunnel, or TLS fails.

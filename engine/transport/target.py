@@ -1,4 +1,4 @@
-"""Where requests go: the URL taken apart."""
+"""The target of requests, parsed from a URL."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SECRET_NAMES = ("key", "token", "secret", "password", "sig")
 """A query parameter whose name holds one of these would put a secret into every row of the tape."""
 
 PORTS = {"http": 80, "https": 443}
-"""What a URL without a port means."""
+"""Default ports by scheme."""
 
 FORMS = "http://HOST:PORT, https://HOST or unix:/PATH/OF.SOCKET"
 
@@ -64,7 +64,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """Value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -89,12 +89,12 @@ class Target:
         return replace(self, path=with_model(self.path, model), other_path=other and with_model(other, model))
 
     def request_target(self, path: str) -> str:
-        """What a request line says: the path, or to a proxy the whole URL (RFC 9112, 3.2.2)."""
+        """Return the target of the request line: the path, or to a proxy the whole URL (RFC 9112, 3.2.2)."""
         return self.root + path if self.proxy is not None and self.scheme == "http" else path
 
     @property
     def proxy_headers(self) -> dict[str, str]:
-        """What a request says to a proxy that reads it."""
+        """Return headers for a proxy that reads the request."""
         if self.proxy is None or self.scheme != "http" or not self.proxy.authorization:
             return {}
         return {"Proxy-Authorization": self.proxy.authorization}
@@ -116,7 +116,7 @@ class Target:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no file may hold."""
+        """Return the secrets that must not be written to any file."""
         return () if self.proxy is None else self.proxy.secrets
 
     def moved(self, scheme: str, port: int, path: str) -> "Target":
@@ -126,7 +126,7 @@ class Target:
         return replace(self, scheme=scheme, port=port, path=path, proxy=proxy, dialled=dialled)
 
     def route(self) -> Route:
-        """How workers come to it."""
+        """Return the route that workers take to this target."""
         if self.scheme == "http":
             return Route(self.sockaddr.hex(), self.address)
         store = ssl.get_default_verify_paths()
@@ -136,7 +136,7 @@ class Target:
         )  # fmt: skip
 
     def facts(self) -> dict[str, Any]:
-        """What the manifest says of it."""
+        """Return the target's entry in the manifest."""
         facts: dict[str, Any] = {"url": self.url, "address": self.address}
         if self.proxy is not None:
             facts["proxy"] = self.proxy.url
@@ -145,7 +145,7 @@ class Target:
         return facts
 
     def notes(self) -> list[str]:
-        """What the user should know before the start."""
+        """Return notes for the user before the run."""
         notes = []
         if self.proxy is not None:
             what = "this machine's own server " if self.host in ("localhost", "127.0.0.1", "::1") else ""

@@ -1,1 +1,1 @@
-"""What a run sends, from options to a sealed tape: a trace to replay, or a load to profile with."""
+"""Workloads: a trace to replay, or a load to profile with, from options to a sealed tape."""

@@ -1,4 +1,4 @@
-"""Which API a run speaks: one of those that are known, or one that the user describes."""
+"""Choosing the API of a run: a known one, or one that the user describes."""
 
 from ..errors import UserError
 from ..requests.endpoints import Endpoint, find_endpoint, response_fields, template_endpoint
@@ -16,7 +16,7 @@ def api_of(options: SendOptions, path: str = "", option: str = "--endpoint") -> 
         option: What names an API, for errors.
 
     Raises:
-        UserError: There is none of that name; the template cannot be read or is none; its answers are not described.
+        UserError: The name is unknown, the template cannot be read or is malformed, or its responses are not described.
     """
     if options.endpoint != TEMPLATE:
         if options.template is not None or options.response_fields:

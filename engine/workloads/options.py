@@ -1,4 +1,4 @@
-"""How a trace is replayed and a server profiled: what the command line and the Python API ask for."""
+"""Options of a replay and of a profile, for the command line and the Python API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from ..run.send_options import MS, SendOptions
 
 @dataclass(frozen=True)
 class ReplayOptions(SendOptions):
-    """How a trace is replayed; the defaults are those of ``tokentape replay``.
+    """Options of a replay; the defaults are those of ``tokentape replay``.
 
     Attributes:
         speed: Divide all times by this.
         start_ns, end_ns: The window of the trace, in the trace's own time.
-        limit: The first so many requests of the window.
+        limit: Number of requests to send, the first of the window.
         sessions, think: When later turns leave; see make_plan.
         history: "recorded": a turn's prompt has the recorded length and blocks. "live": it holds this server's replies.
         go_on_after_failure: Send the turns after one that failed all the same.
@@ -46,16 +46,16 @@ class ReplayOptions(SendOptions):
 
 @dataclass(frozen=True)
 class InputOptions:
-    """Where a profile's requests come from; without a file or dataset they are synthetic.
+    """Options of a profile's inputs; without a file or dataset they are synthetic.
 
     Attributes:
         file: With one request a line; see ``traces/inputs``.
         dataset, column, split, subset: Of a hub or a folder.
-        entries: So many different requests, sent again and again; None: all of a file, 100 synthetic ones.
+        entries: Number of different requests, sent again and again; None: all of a file, or 100 synthetic ones.
         input_mean, input_stddev: Synthetic prompt lengths in tokens.
         output_mean, output_stddev: Output tokens to ask for; None: what the server likes.
         lengths: A distribution of both, as in ``256,128:0.6;2048,64:0.4``; it goes before the means.
-        prefixes, prefix_tokens: So many shared prefixes of so many tokens, one in front of each prompt.
+        prefixes, prefix_tokens: Number and length of shared prefixes, one of which is put before each prompt.
         batch: Texts in one request (embeddings, rankings).
         image_width, image_height: Synthetic images of this size; 0: none.
         image_format: ``png`` or ``jpeg``.
@@ -86,7 +86,7 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class ProfileOptions(SendOptions):
-    """What a profile sends, and how fast; the defaults are those of ``tokentape profile``.
+    """Options of a profile; the defaults are those of ``tokentape profile``.
 
     Attributes:
         urls: The servers; empty: the simulator.

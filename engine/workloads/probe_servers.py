@@ -1,4 +1,4 @@
-"""What the servers of a profile take, asked before the run."""
+"""Asking the servers of a profile, before the run, which optional fields they accept."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

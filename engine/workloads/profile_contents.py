@@ -1,4 +1,4 @@
-"""What a profile's requests say: from options to contents with their lengths, before any server is asked."""
+"""Contents of a profile's requests and their lengths, made from the options."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def _lengths(asked: InputOptions) -> Lengths:
 
 
 def _output_lengths(contents: Sequence[Content], options: ProfileOptions, endpoint: Endpoint) -> NDArray[np.int32]:
-    """How many tokens each request asks for: its own number, else the options'."""
+    """Return how many tokens each request asks for: its own number, else the options'."""
     n = len(contents)
     if not endpoint.generates:
         return np.zeros(n, np.int32)

@@ -216,7 +216,7 @@ def _composer(
 def _facts(
     prepared: Prepared, plan: Plan, options: ProfileOptions, models: Sequence[str], stream: bool
 ) -> dict[str, Any]:
-    """What a profile has to tell in the manifest."""
+    """Return what a profile has to tell in the manifest."""
     pace = options.pace
     return {
         "models": list(models),

@@ -55,7 +55,7 @@ def replay(
         on_note: Called with each thing that the user should know.
 
     Returns:
-        The sealed tape. It has one row for every row of the plan, whatever became of it.
+        The sealed tape. It has one row for every row of the plan, whatever its outcome.
 
     Raises:
         UserError: An option, the target or the output folder will not do.
@@ -222,7 +222,7 @@ def _prompts(
 
 
 def _facts(trace: Trace, plan: Plan, options: ReplayOptions, namespace: str) -> dict[str, Any]:
-    """What a replay has to tell in the manifest."""
+    """Return what a replay has to tell in the manifest."""
     reuse = planned_reuse(plan.trace)
     return {
         "trace": {

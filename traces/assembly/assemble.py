@@ -1,4 +1,4 @@
-"""From a reader's columns to a trace: rows in order of arrival, times from 0, and what a user should know."""
+"""Making a trace of a reader's columns: rows in order of arrival, times from 0, and notes for the user."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def assemble(
             it, so that they need not be held twice where rows are sorted.
         parent: For each row the index, in the order given here, of the row that it follows, -1 for none. None:
             each turn of a ``session_id`` follows the one that arrived before it.
-        joins: What rows with a parent wait for besides, by indices likewise.
+        joins: Further rows that rows with a parent wait for, by index.
         block_tokens: See Trace.
         block_rounding: See Trace.
         notes: What the reader has to say; the general notes come after them.
@@ -126,7 +126,7 @@ def _column(values: Any, field: Any, rows: int) -> Any:
 
 
 def observations(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
-    """What a user should know of a trace's times and lengths, one sentence each."""
+    """Return what a user should know of a trace's times and lengths, one sentence each."""
     said = []
     grid = quantisation(arrival_ns)
     if grid is not None:

@@ -103,7 +103,7 @@ def _check_total(source: str, ids: int) -> None:
 
 
 def due_blocks(tokens: Any, size: int, rounding: Rounding) -> Any:
-    """How many block ids a prompt has; of a number or an array."""
+    """Return how many block ids a prompt has; of a number or an array."""
     return -(-tokens // size) if rounding == "ceil" else tokens // size
 
 
@@ -126,7 +126,7 @@ def checked_ids(field: str, value: Any, tokens: int, size: int, rounding: Roundi
 
 
 def wrong_count(ids: int, tokens: int, size: int, rounding: Rounding) -> str:
-    """What is wrong with a number of block ids, and which usual block size would explain it."""
+    """Return what is wrong with a number of block ids, and which usual block size would explain it."""
     way = "up" if rounding == "ceil" else "down"
     due = due_blocks(tokens, size, rounding)
     problem = f"has {ids:,} for {tokens:,} input tokens; blocks of {size} rounded {way} make {due:,}"

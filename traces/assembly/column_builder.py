@@ -246,7 +246,7 @@ class Rows:
     def _parents(
         self, numbers: dict[str, NDArray[np.int64]], optional: dict[str, Any], slack_ns: int, said: list[str]
     ) -> NDArray[np.int64] | None:
-        """Which row follows which, where the format says more than the order of arrival."""
+        """Return which row follows which, where the format says more than the order of arrival."""
         if "key" in numbers:
             return self._linked(numbers, optional, said)
         if "session_id" in optional and "end_ns" in numbers:

@@ -1,1 +1,1 @@
-"""Which request waits for which: sessions and fan-in."""
+"""The graph of a trace's requests: sessions and fan-in."""

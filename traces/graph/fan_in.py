@@ -1,4 +1,4 @@
-"""What requests wait for besides the one they follow: the ``also_after`` column, as edges and back.
+"""Fan-in: requests that wait for several others. Converts the ``also_after`` column to pairs and back.
 
 A request that waited for several (a fan-in) has the last of them to end as its ``parent``, and the others in
 ``also_after``. Most traces have none of these, and nothing here looks at rows then.
@@ -18,7 +18,7 @@ _KIND = TRACE_SCHEMA.field("also_after").type
 
 
 class Edges(NamedTuple):
-    """Who waits for whom, one entry a pair, by row index; int64.
+    """Pairs of a request and one that it waits for, by row index; int64.
 
     Attributes:
         rows: Those that wait.
@@ -47,7 +47,7 @@ def join_edges(also_after: Any) -> Edges:
 
 
 def join_column(edges: Edges, rows: int) -> Any:
-    """The ``also_after`` column of so many rows; null for a row that waits for no further one."""
+    """Return the ``also_after`` column of this number of rows; null for a row that waits for nothing more."""
     if not edges:
         return pa.nulls(rows, _KIND)
     order = np.argsort(edges.rows, kind="stable")
@@ -76,6 +76,6 @@ def remap_joins(also_after: Any, parent: Any, old_rows: NDArray[np.int64]) -> An
 
 
 def shifted_joins(also_after: Any, by: int) -> Any:
-    """The column for rows that stand so many rows lower, below those of other tables."""
+    """Return the column for rows that are moved down by this number, below those of other tables."""
     edges = join_edges(also_after)
     return join_column(Edges(edges.rows, edges.after + by), len(also_after))

@@ -82,7 +82,7 @@ def session_codes(session: Any) -> NDArray[np.int64]:
 def follow_ended(
     session: NDArray[np.int64], start_ns: NDArray[np.int64], end_ns: NDArray[np.int64], slack_ns: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What each request followed when ends were recorded: the last one of its session that had ended by then.
+    """Return what each request followed when ends were recorded: the last one of its session that had ended by then.
 
     Turns that ran beside each other thus stay beside each other.
 
@@ -125,7 +125,7 @@ def follow_streams(
     think_ns: NDArray[np.int64],
     slack_ns: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What each request followed where agents launch others, which run beside them.
+    """Return what each request followed where agents launch others, which run beside them.
 
     A row follows the last one of its stream that had ended when it began; a stream's first row likewise in the
     stream that launched it. Rows without a known end are followed by none.

@@ -1,4 +1,4 @@
-"""Which content each request has, and several texts in one request."""
+"""Assigning contents to requests, and putting several texts into one request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import InputError
 
 
 def batch(contents: Sequence[Content], size: int) -> list[Content]:
-    """Contents of so many texts each (embeddings): texts that follow each other; the last is filled up with the first.
+    """Return contents of this number of consecutive texts each, for embeddings; the last is filled up.
 
     The lengths to ask for and the models are the first text's.
 
@@ -70,7 +70,7 @@ def rank(contents: Sequence[Content], passages: int) -> list[Content]:
 
 
 def order(entries: int, requests: int, *, seed: int | None = None) -> NDArray[np.int32]:
-    """Which of the contents each request has: all in turn, again and again.
+    """Return which of the contents each request has: all in turn, again and again.
 
     Args:
         entries: How many contents there are; at least 1.
@@ -92,7 +92,7 @@ def order(entries: int, requests: int, *, seed: int | None = None) -> NDArray[np
 
 
 def sample(contents: Sequence[Content], entries: int, *, seed: int | None = None) -> list[Content]:
-    """So many of the contents (GenAI-Perf's ``--num-dataset-entries``): the first ones, or with a seed a random sample.
+    """Return this number of contents (GenAI-Perf's ``--num-dataset-entries``): the first ones, or a seeded sample.
 
     More than there are gives all of them once.
     """

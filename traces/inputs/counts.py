@@ -1,4 +1,4 @@
-"""How long contents are in tokens, as a server would count them."""
+"""Counting the tokens of contents as a server would."""
 
 from __future__ import annotations
 

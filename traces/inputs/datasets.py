@@ -20,7 +20,7 @@ from .prompt_files import SUFFIXES
 from .prompt_rows import PROMPTS, NoPrompt, content_of
 
 DRAWN_FROM_ROWS = 10_000
-"""With a seed and a limit the rows are drawn from the first so many, which all have to be loaded for it."""
+"""Rows from which a seeded sample is drawn; all of them have to be loaded."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def load_dataset(
         column: That is the prompt; None for the known ones, see rows.
         split: None is train, or the only one.
         subset: The configuration, for datasets with several.
-        limit: So many rows; None for all.
+        limit: Number of rows; None for all.
         seed: Draws the rows at random, limited ones from the first 10,000; None takes them in their order.
         on_note: Told how many rows were left out for want of a prompt.
 
@@ -93,7 +93,7 @@ def load_dataset(
 def _contents(
     name: str, split: str | None, subset: str | None, column: str | None, wanted: int | None
 ) -> tuple[list[Content], int]:
-    """So many contents, and how many rows before their last had none. Nothing of the library's outlives the call."""
+    """Return up to `limit` contents and the number of rows skipped before the last of them."""
     contents: list[Content] = []
     without = 0
     each = _each(name, _opened(name, split, subset))

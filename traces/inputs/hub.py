@@ -1,4 +1,4 @@
-"""Whether the Hugging Face hub can be reached, asked once and briefly.
+"""Checking once, and briefly, whether the Hugging Face hub can be reached.
 
 Its own library tries five times over half a minute before it says that it is offline.
 """
@@ -15,17 +15,17 @@ WAIT_S = 3.0
 
 
 def hub_address() -> str:
-    """Where the hub is: HF_ENDPOINT, or huggingface.co."""
+    """Return where the hub is: HF_ENDPOINT, or huggingface.co."""
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def hub_is_off() -> bool:
-    """Whether the user has switched the hub off, as its documentation says: HF_HUB_OFFLINE=1."""
+    """Return whether the user has switched the hub off, as its documentation says: HF_HUB_OFFLINE=1."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def hub_is_reachable() -> bool:
-    """Whether a connection to the hub, or to the proxy in front of it, is accepted within three seconds."""
+    """Return whether a connection to the hub, or to the proxy in front of it, is accepted within three seconds."""
     proxy = next((os.environ[name] for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY") if os.environ.get(name)), "")
     return not hub_is_off() and _accepts(proxy or hub_address())
 

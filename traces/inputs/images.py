@@ -105,7 +105,7 @@ def synthetic_images(
 
 
 def with_images(contents: Sequence[Content], images: Sequence[str], *, per_request: int = 1) -> list[Content]:
-    """The contents with so many images each, taken in turn; rows that have images keep theirs."""
+    """Return the contents with this number of images each, taken in turn; rows that have images keep theirs."""
     if not images:
         return list(contents)
     made, at = [], 0

@@ -12,7 +12,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Prefixes:
-    """What prompts begin with, on top of their own length.
+    """Shared prefixes of prompts, in addition to the prompts' own length.
 
     Attributes:
         count: How many prefixes there are to draw from (GenAI-Perf's ``--num-prefix-prompts``); 0 for none.
@@ -38,7 +38,7 @@ class Prefixes:
             )
 
     def choose(self, n: int, seed: int) -> NDArray[np.int64]:
-        """Which prefix each of n prompts has: drawn alike, with replacement; all 0 where there is none."""
+        """Return which prefix each of n prompts has: drawn alike, with replacement; all 0 where there is none."""
         return (np.random.default_rng([seed, 12]).random(n) * max(self.count, 1)).astype(np.int64)
 
 

@@ -87,7 +87,7 @@ def _texts(path: Path, content: Content) -> tuple[str, ...]:
 
 
 def _suffix(path: Path) -> str:
-    """What a file's name says it holds, in lower case, whether it is packed or not."""
+    """Return what a file's name says it holds, in lower case, whether it is packed or not."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
@@ -146,7 +146,7 @@ def _rows(source: str, kind: str, data: bytes) -> Iterator[Row]:
 
 
 def _is_lines(data: bytes) -> bool:
-    """Whether the first line is an object by itself, so that a .json file holds one on each line."""
+    """Return whether the first line is an object by itself, so that a .json file holds one on each line."""
     try:
         first = msgspec.json.decode(data.lstrip().split(b"\n", 1)[0])
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""One row of a file or a dataset as a request's content: which keys say what.
+"""Reading one row of a file or a dataset as the content of a request, by its keys.
 
 The keys are GenAI-Perf's and AIPerf's (text, text_input, texts, image, images, output_length, model), OpenAI's
 (messages, prompt, max_tokens), those of rankings (query, passages) and those of known datasets (system_prompt and
@@ -48,7 +48,7 @@ class NoPrompt(BadField):
 
 
 def content_of(row: dict[str, Any], *, column: str | None = None, folder: Path | None = None) -> Content:
-    """What a row says.
+    """Return the content of a row.
 
     Args:
         row: Its values by key; null is as if it were absent. Other keys than those above are not looked at.

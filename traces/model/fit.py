@@ -27,7 +27,7 @@ def fit(trace: Trace, *, window_ns: int = 600 * 10**9) -> LoadModel:
         window_ns: For which a rate holds.
 
     Raises:
-        TraceError: The trace has no span, or the window is none.
+        TraceError: The trace has no span, or the window is not above 0.
     """
     if window_ns <= 0:
         raise TraceError(trace.source, "a window of 0 s holds no requests; it must be above 0")

@@ -36,13 +36,15 @@ def generate(
         Requests without sessions and blocks, in order of arrival; 0 is where the model was begun.
 
     Raises:
-        TraceError: The duration or rate is none, no client is active in this time, or it would be over 50 million
+        TraceError: The duration or rate is 0, no client is active in this time, or it would be over 50 million
             requests.
     """
     if duration_ns <= 0:
         raise TraceError(model.source, "a duration of 0 s holds no requests; it must be above 0")
     if rate_rps is not None and not 0 < rate_rps < float("inf"):
-        raise TraceError(model.source, f"a rate of {rate_rps:g} requests per second is none; it must be above 0")
+        raise TraceError(
+            model.source, f"a rate of {rate_rps:g} requests per second is not possible; the rate must be above 0"
+        )
     duration_s, start_s = duration_ns / 1e9, start_ns / 1e9
     if duration_s / model.span_s > 100_000:
         raise TraceError(model.source, f"lasts {model.span_s:g} s and would repeat over 100,000 times")

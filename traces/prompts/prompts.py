@@ -178,7 +178,7 @@ class Prompts:
         return len(self._planned)
 
     def planned_tokens(self, row: int) -> int:
-        """How many words or ids a composed prompt has: the row's input tokens less the overhead, at least 1."""
+        """Return how many words or ids a composed prompt has: the row's input tokens less the overhead, at least 1."""
         return int(self._planned[row])
 
     def compose(self, row: int) -> bytes:
@@ -212,7 +212,7 @@ class Prompts:
         return self._bodies[row].as_py() if self._has_bodies else None
 
     def fresh(self, row: int, tokens: int) -> bytes:
-        """So many words or ids that no other row has, ready to stand in a JSON body."""
+        """Return this number of words or ids that no other row has, ready for a JSON body."""
         parts: list[bytes | memoryview] = []
         self._corpus.write(parts, FRESH + int(self._source_row[row]), tokens)
         parts[0] = parts[0][1:]
@@ -241,7 +241,7 @@ def _check_form(trace: Trace, form: str) -> None:
 
 
 def _offsets(blocks: Any) -> Any:
-    """Where each row's ids begin and end among the flattened ones; a null row has none."""
+    """Return where each row's ids begin and end among the flattened ones; a null row has none."""
     offsets = np.zeros(len(blocks) + 1, np.int64)
     np.cumsum(blocks.value_lengths().fill_null(0).to_numpy(zero_copy_only=False), out=offsets[1:])
     return offsets

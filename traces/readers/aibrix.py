@@ -24,7 +24,7 @@ _KEYS = re.compile(rb'"timestamp"\s*:'), re.compile(rb'"requests"\s*:\s*\[')
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format; an object with other keys before them is some other."""
+    """Return whether the file begins like this format; an object with other keys before them is some other."""
     del path
     first = head.lstrip()[:4096]
     return first.startswith(b"{") and all(key.search(first) for key in _KEYS)

@@ -38,7 +38,7 @@ _FILE = msgspec.json.Decoder(_File)
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format."""
+    """Return whether the file begins like this format."""
     del path
     return bool(_DATA.match(head) and _PAYLOADS.search(head))
 

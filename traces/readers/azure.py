@@ -32,7 +32,7 @@ _Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArra
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the header is this format's."""
+    """Return whether the header is this format's."""
     del path
     names, _ = split_header(head)
     return set(_NEEDED) <= set(names)

@@ -39,7 +39,7 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format."""
+    """Return whether the file begins like this format."""
     del path
     return head.lstrip().startswith(b"{") and all(key.search(head) for key in _KEYS)
 

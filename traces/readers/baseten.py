@@ -27,7 +27,7 @@ _MS = 10**6
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file is Parquet with these columns."""
+    """Return whether the file is Parquet with these columns."""
     return set(_NEEDED) <= set(parquet_names(head, path))
 
 

@@ -43,7 +43,7 @@ class _Columns(NamedTuple):
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the header is this format's."""
+    """Return whether the header is this format's."""
     del path
     names, _ = split_header(head)
     return set(_NEEDED) <= set(names)

@@ -43,7 +43,7 @@ _FILE = msgspec.json.Decoder(_File)
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format."""
+    """Return whether the file begins like this format."""
     del path
     return head.lstrip().startswith(b"{") and all(key.search(head) for key in _KEYS)
 

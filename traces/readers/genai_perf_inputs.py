@@ -47,7 +47,7 @@ _PAYLOADS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format."""
+    """Return whether the file begins like this format."""
     del path
     return bool(_DATA.match(head) and _CONTENT.search(head))
 

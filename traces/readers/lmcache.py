@@ -32,7 +32,7 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format; long texts may push its later keys out of sight."""
+    """Return whether the file begins like this format; long texts may push its later keys out of sight."""
     del path
     seen = sum(key.search(head) is not None for key in _KEYS)
     whole = head.find(b"\n") >= 0

@@ -39,7 +39,7 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format. Bailian's has the same keys and chat_id; its units differ."""
+    """Return whether the file begins like this format. Bailian's has the same keys and chat_id; its units differ."""
     del path
     return bool(
         head.lstrip().startswith(b"{") and _STAMP.search(head) and _INPUT.search(head) and not _BAILIAN.search(head)

@@ -77,7 +77,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file is Parquet; whose it is stands in its footer."""
+    """Return whether the file is Parquet; whose it is stands in its footer."""
     del path
     return head.startswith(PARQUET)
 
@@ -147,7 +147,7 @@ def _about(source: str, metadata: bytes | None) -> _About:
 
 
 def _fits(schema: Any) -> bool:
-    """Whether the columns are a trace's. One that is younger than the file may be absent."""
+    """Return whether the columns are a trace's. One that is younger than the file may be absent."""
     known = {field.name: field for field in TRACE_SCHEMA}
     return (
         len(set(schema.names)) == len(schema.names)
@@ -157,7 +157,7 @@ def _fits(schema: Any) -> bool:
 
 
 def _check(source: str, table: pa.Table, about: _About) -> None:
-    """What every reader promises of its table must hold of a file from disk too."""
+    """Return what every reader promises of its table must hold of a file from disk too."""
     if not table.num_rows:
         raise TraceError(source, "holds no rows")
     try:

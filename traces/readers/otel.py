@@ -40,7 +40,7 @@ _EARLIEST_NS = 10**17  # 1973: smaller numbers are another unit
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format."""
+    """Return whether the file begins like this format."""
     del path
     return head.lstrip()[:1] in (b"{", b"[") and bool(_KEYS.search(head))
 

@@ -43,7 +43,7 @@ _ONE = msgspec.json.Decoder(_Conversation)
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like this format."""
+    """Return whether the file begins like this format."""
     del path
     return head.lstrip()[:1] in (b"[", b"{") and all(key.search(head) for key in _KEYS)
 
@@ -83,6 +83,6 @@ def spoken(field: str, conversation: Any) -> list[dict[str, str]]:
         entry = mapping(here, entry, "an object with from and value")
         speaker = text(f"{here}.from", entry.get("from"), "human, gpt or system")
         if speaker not in _ROLES:
-            raise BadField(f"{here}.from", f"{shown(speaker)} is none of {', '.join(_ROLES)}")
+            raise BadField(f"{here}.from", f"{shown(speaker)} is not one of {', '.join(_ROLES)}")
         messages.append({"role": _ROLES[speaker], "content": text(f"{here}.value", entry.get("value"), "text")})
     return messages

@@ -27,7 +27,7 @@ NAME = "tape"
 LOOKS = "a directory with manifest.json"
 MANIFEST = "manifest.json"
 BYTES_PER_TOKEN = 4
-"""Of a request whose server told no usage: what English text and JSON have in common tokenizers, roughly."""
+"""Bytes per token where the server sent no usage: a rough value for English text and JSON."""
 
 _COLUMNS = (
     *("request_id", "sent_ns", "received_ns", "outcome", "model", "url", "session_id", "bytes_sent"),
@@ -36,7 +36,7 @@ _COLUMNS = (
 
 
 def is_tape(path: Path) -> bool:
-    """Whether a tape lies there, sealed or not."""
+    """Return whether a tape lies there, sealed or not."""
     try:
         return (path / MANIFEST).is_file()
     except (OSError, ValueError):  # a name that no file can have: whoever opens it says so
@@ -44,7 +44,7 @@ def is_tape(path: Path) -> bool:
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether a tape lies there; it is a directory and has no head."""
+    """Return whether a tape lies there; it is a directory and has no head."""
     del head
     return is_tape(path)
 
@@ -173,7 +173,7 @@ def _numbers(column: Any) -> NDArray[np.int64]:
 
 
 def _input_tokens(table: pa.Table, bodies: Any) -> tuple[NDArray[np.int64], int]:
-    """What the usage told, else what had been planned, else an estimate; and of how many rows it is one."""
+    """Return what the usage told, else what had been planned, else an estimate; and of how many rows it is one."""
     told = _numbers(table["input_tokens"])
     told = np.where(told >= 0, told, _numbers(table["planned_input_tokens"]))
     size = _numbers(table["bytes_sent"])
@@ -187,14 +187,14 @@ def _input_tokens(table: pa.Table, bodies: Any) -> tuple[NDArray[np.int64], int]
 
 
 def _output_tokens(table: pa.Table) -> NDArray[np.int64]:
-    """What came; of a request that failed what had been planned, where that is more."""
+    """Return the output that came; of a request that failed what had been planned, where that is more."""
     came = np.maximum(_numbers(table["output_tokens"]), 0)
     ok = np.array([outcome == "ok" for outcome in table["outcome"].to_pylist()], np.bool_)
     return np.where(ok, came, np.maximum(came, _numbers(table["planned_output_tokens"])))
 
 
 def _block_ids(blocks: pa.Table, ids: NDArray[np.int64], input_tokens: NDArray[np.int64]) -> tuple[int, Any]:
-    """How many tokens a block stands for on average, and each row's ids, as many as its tokens fill.
+    """Return how many tokens a block stands for on average, and each row's ids, as many as its tokens fill.
 
     Hashed blocks have equally many bytes, a trace's blocks equally many tokens. Ids are numbers from 0 in the order of
     their first occurrence.

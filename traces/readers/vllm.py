@@ -32,7 +32,7 @@ _NAMES = {
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file has these columns."""
+    """Return whether the file has these columns."""
     return len({"timestamp", "input_tokens", "output_tokens"} & set(_mapping(head, path))) == 3
 
 

@@ -61,7 +61,7 @@ class _Session(msgspec.Struct, gc=False):
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file begins like a session."""
+    """Return whether the file begins like a session."""
     del path
     return head.lstrip().startswith(b"{") and all(key.search(head) for key in _KEYS)
 
@@ -219,7 +219,7 @@ class _Sessions:
 
     @staticmethod
     def _launch_ns(flat: list[tuple[_Row, _Entry]], stream: int, start_ns: int) -> int:
-        """When an agent without a time of its own began: at the end of the request before it."""
+        """Return when an agent without a time of its own began: at the end of the request before it."""
         for row, _ in reversed(flat):
             if row.stream == stream:
                 return max(row.start_ns, row.end_ns)
@@ -267,7 +267,7 @@ def _inner_start(entry: _Entry, place: str) -> int:
 
 
 def session_notes(sessions: int, stream: NDArray[np.int64], launched_by: NDArray[np.int64]) -> list[str]:
-    """What to say of sessions that have clocks of their own, and of the agents within them."""
+    """Return a note about sessions that have clocks of their own, and of the agents within them."""
     said = []
     if sessions > 1:
         said.append(

@@ -33,7 +33,7 @@ _BATCH_ROWS = 512
 
 
 def matches(head: bytes, path: Path) -> bool:
-    """Whether the file is Parquet with these columns."""
+    """Return whether the file is Parquet with these columns."""
     return set(_NEEDED) <= set(parquet_names(head, path))
 
 

@@ -1,4 +1,4 @@
-"""What ``--map`` says: which column of a file is which of a trace, and in which unit."""
+"""The ``--map`` option: which column of a file is which column of a trace, and its unit."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class BadField(Exception):
 
 
 NAMED_ROWS = 20
-"""Of so many bad rows it is said what is wrong with each; the others are counted."""
+"""Number of bad rows whose error is shown; further ones are counted."""
 
 
 class BadRows:
@@ -174,7 +174,7 @@ def duration_ns(field: str, value: object, unit_ns: int) -> int:
 
 
 def wrong_epoch(first_ns: int, unit_ns: int) -> str | None:
-    """What to say of a trace whose first timestamp makes a date of our time, since 1970, only in another unit.
+    """Return a note about a trace whose first timestamp makes a date of our time, since 1970, only in another unit.
 
     Args:
         first_ns: The earliest timestamp, taken in the format's unit.

@@ -36,7 +36,7 @@ def read_head(path: Path) -> bytes:
 
 
 def read_whole(path: Path) -> tuple[bytes, str]:
-    """What the file holds, checked likewise, without a byte order mark, and the SHA-256 in hex of its bytes."""
+    """Return the content of a file, checked and without a byte order mark, and the SHA-256 of its bytes in hex."""
     with opened(path) as file:
         data = checked_head(path, file.read())
         return data.removeprefix(BOM), file.digest()

@@ -16,7 +16,7 @@ _SPACE = b" \t\r\n"
 
 
 def is_array(data: bytes) -> bool:
-    """Whether a file's first bytes begin a JSON array."""
+    """Return whether a file's first bytes begin a JSON array."""
     return data.lstrip(_SPACE)[:1] == b"["
 
 

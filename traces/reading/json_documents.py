@@ -167,7 +167,7 @@ def text(field: str, value: Any, wanted: str) -> str:
 
 
 def name(field: str, value: Any) -> str | None:
-    """What names a session or a model: a printable string or a whole number; null for none.
+    """Return what names a session or a model: a printable string or a whole number; null for none.
 
     Raises:
         BadField: It is something else.

@@ -111,7 +111,7 @@ def decoded(decoder: msgspec.json.Decoder[Row], batch: bytes) -> list[Row] | Non
 
 
 def _cut(line: bytes) -> bool:
-    """Whether a line is the beginning of a JSON text that goes on."""
+    """Return whether a line is the beginning of a JSON text that goes on."""
     try:
         text = line.decode().rstrip()
         json.loads(text)

@@ -120,7 +120,7 @@ class ParquetTrace:
         return int(self._table.num_rows)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a column with a value in it."""
+        """Return whether there is such a column with a value in it."""
         return name in self._table.column_names and self._table[name].null_count < len(self)
 
     def tokens(self, name: str) -> NDArray[np.int64]:

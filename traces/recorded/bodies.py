@@ -14,7 +14,7 @@ from ..reading.field_checks import BadField, token_count
 from ..reading.json_documents import decode, mapping, name
 
 BYTES_PER_TOKEN = 4
-"""What one token of English or code comes to in the vocabularies of today, for lengths that nobody counted."""
+"""Bytes of UTF-8 per token of English or code in today's vocabularies; for estimated lengths."""
 
 _LENGTHS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _PROMPTS = ("messages", "prompt", "input")
@@ -67,7 +67,7 @@ def _limit_name(body: dict[str, Any]) -> str:
 
 
 def _ids(prompt: Any) -> int | None:
-    """How many token ids a prompt is made of; None where it is text."""
+    """Return how many token ids a prompt is made of; None where it is text."""
     if isinstance(prompt, list) and prompt and all(type(item) is int for item in prompt):
         return len(prompt)
     return None

@@ -84,7 +84,7 @@ def _tool_call(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _texts(parts: list[Any]) -> str:
-    """What is text among the parts, one after the other."""
+    """Return what is text among the parts, one after the other."""
     pieces = []
     for part in parts:
         told = part.get("content", part.get("text")) if isinstance(part, dict) else part

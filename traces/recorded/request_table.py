@@ -1,4 +1,4 @@
-"""From recorded requests, with bodies and with each other's names, to a trace: what readers of such formats share."""
+"""Making a trace of recorded requests that have bodies and name each other, for the readers of such formats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Recorded:
         input_tokens, output_tokens: Lengths.
         session: Whose turn it is.
         follows: Which request of the same list it waited for, by place.
-        also_after: What it waited for besides, likewise.
+        also_after: Further requests that it waited for, by place.
         think_ns: From the last end of those to this one.
         model: As recorded.
         text: The prompt's text.

@@ -1,4 +1,4 @@
-"""Which requests of a trace of spans waited for which: by their parents, and by time.
+"""Finding which requests of a trace of spans waited for which, from their parents and their times.
 
 A span is over before a time when it began before it and ended no later. A request waits for all requests that came
 last within the spans that were over before it: first those beside it and its parent; where there is none, those
@@ -16,7 +16,7 @@ from itertools import chain
 from ..reading.field_checks import BadField, shown
 
 MOST_EDGES = 4_000_000
-"""What followed finds at most: a thousand calls after a thousand others wait for a million."""
+"""Most pairs of waiting requests that are kept: a thousand calls after a thousand others would make a million."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Group:
         self.starts.append(max(start_ns, self.starts[-1]) if self.starts else start_ns)
 
     def last_before(self, time_ns: int) -> tuple[list[int], int]:
-        """Of those over before a time, the ones that no other of them came after; and the latest start of all."""
+        """Return the last spans that ended before a time, and the latest start of all."""
         count = bisect_right(self.ends, time_ns)
         if not count:
             return [], -1
@@ -85,7 +85,7 @@ def link(spans: Sequence[Span]) -> None:
 
 
 def _depths(spans: Sequence[Span]) -> list[int]:
-    """How many ancestors each span has."""
+    """Return how many ancestors each span has."""
     depths = [-1] * len(spans)
     for place in range(len(spans)):
         path: list[int] = []
@@ -105,7 +105,7 @@ def _depths(spans: Sequence[Span]) -> list[int]:
 
 
 def followed(spans: Sequence[Span], most: int = MOST_EDGES) -> tuple[dict[int, list[int]], int]:
-    """Which spans each request's span waited for, by place among the spans; the last to end first.
+    """Return which spans each request's span waited for, by place among the spans; the last to end first.
 
     Args:
         spans: Linked.

@@ -1,4 +1,4 @@
-"""What a trace is like: arrivals, lengths, sharing of prefixes, sessions."""
+"""Statistics of a trace: arrivals, lengths, prefix reuse, sessions."""
 
 from .arrival_stats import Arrivals, arrivals
 from .quantisation import Quantisation, quantile, quantisation

@@ -1,4 +1,4 @@
-"""How requests arrive: their rate, their burstiness, their busiest second."""
+"""Statistics of arrivals: rate, burstiness, and the busiest second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a trace's prompts an infinite prefix cache would know when they come."""
+"""Prefix reuse of a trace under an infinite prefix cache."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _runs(ids: NDArray[Any], ends: Int64s) -> tuple[tuple[Int64s, Int64s, Int64s
 
 
 def _previous(used: NDArray[Any], position: Int64s, last: Int64s) -> Int64s:
-    """Where each id was used before, -1 for never; ``last`` is brought up to date."""
+    """Return where each id was used before, -1 for never; ``last`` is brought up to date."""
     order = np.argsort(used, kind="stable")
     ranked, places = used[order], position[order]
     fresh = np.ones(len(ranked), np.bool_)

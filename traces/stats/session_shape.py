@@ -1,4 +1,4 @@
-"""What the sessions of a trace are like."""
+"""Statistics of a trace's sessions."""
 
 from __future__ import annotations
 

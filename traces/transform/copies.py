@@ -23,7 +23,7 @@ _INT32_MAX = 2**31 - 1
 
 
 def multiply(trace: Trace, copies: int, *, seed: int = 0) -> Trace:
-    """Every session so many times, in a trace as long as before: a higher rate by more users, not by hastier ones.
+    """Copy every session this number of times within the same span: a higher rate by more users, not by faster ones.
 
     The first copy is the trace itself. Each other one has block ids and session names of its own, so that it
     shares no prefix with another, and begins by a seeded offset of up to 10 minutes later, so that the
@@ -57,7 +57,7 @@ def multiply(trace: Trace, copies: int, *, seed: int = 0) -> Trace:
 
 
 def loop(trace: Trace, times: int, *, namespace: Literal["same", "new"] = "same") -> Trace:
-    """The trace so many times, one after the other, a mean gap between the last request and the next first.
+    """Repeat the trace this number of times, one mean gap apart.
 
     Args:
         trace: The trace.
@@ -143,7 +143,9 @@ def _with_verbatim(trace: Trace) -> tuple[str, ...]:
     """The notes, and a word on recorded prompts, which fresh block ids do not change."""
     if all(trace.table[name].null_count == len(trace) for name in ("body", "text", "token_ids")):
         return trace.notes
-    said = "recorded prompts are sent as they are: copies of a request share its prompt, whatever their block ids"
+    said = (
+        "recorded prompts are sent as they are: copies of a request share its prompt, and their block ids do not matter"
+    )
     return tuple(dict.fromkeys((*trace.notes, said)))
 
 

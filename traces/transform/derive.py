@@ -1,4 +1,4 @@
-"""What every transformation does: take rows with their parents, set a column, and sign."""
+"""Steps that all transformations share: take rows with their parents, set a column, and add to the history."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def select(
 
 
 def _matching(column: Any, pattern: str) -> NDArray[np.bool_]:
-    """Which values match a pattern; null matches none."""
+    """Return which values match a pattern; null matches none."""
     coded = column.combine_chunks().dictionary_encode()
     fits = np.array([*(fnmatchcase(name, pattern) for name in coded.dictionary.to_pylist()), False], np.bool_)
     matching: NDArray[np.bool_] = fits[coded.indices.fill_null(len(fits) - 1).to_numpy(zero_copy_only=False)]

@@ -23,7 +23,7 @@ def thin(trace: Trace, keep: float, *, seed: int = 0) -> Trace:
         seed: Decides the draws.
 
     Raises:
-        TraceError: The probability is none, or nothing is left.
+        TraceError: The probability is not from 0 to 1, or no request is left.
     """
     if not 0 < keep <= 1:
         raise TraceError(trace.source, f"a share of {keep:g} cannot be kept; it must be above 0 and at most 1")
@@ -36,7 +36,7 @@ def thin(trace: Trace, keep: float, *, seed: int = 0) -> Trace:
 
 
 def rate(trace: Trace, target_rps: float, *, seed: int = 0) -> Trace:
-    """About so many requests per second, by thinning or by multiplying and thinning; never by other times.
+    """Change the request rate to about this many per second, by leaving sessions out or copying them; times stay.
 
     Args:
         trace: The trace; its rate is that of its rows over its span.
@@ -44,10 +44,12 @@ def rate(trace: Trace, target_rps: float, *, seed: int = 0) -> Trace:
         seed: Decides which sessions stay and where copies begin.
 
     Raises:
-        TraceError: The target is none, the trace has no span, or it would take over 10,000 copies.
+        TraceError: The target is not above 0, the trace has no span, or it would take over 10,000 copies.
     """
     if not 0 < target_rps < float("inf"):
-        raise TraceError(trace.source, f"a rate of {target_rps:g} requests per second is none; it must be above 0")
+        raise TraceError(
+            trace.source, f"a rate of {target_rps:g} requests per second is not possible; the rate must be above 0"
+        )
     if not trace.span_ns:
         raise TraceError(trace.source, "all requests arrive at once; there is no rate to change")
     copies = max(1, int(-(-target_rps // _rate_rps(trace))))

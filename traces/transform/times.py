@@ -101,7 +101,7 @@ def idle_cap(trace: Trace, most_ns: int) -> Trace:
 def _cut_thinking(
     table: pa.Table, arrival: NDArray[np.int64], think: NDArray[np.int64], most_ns: int
 ) -> NDArray[np.int64]:
-    """How much earlier each row arrives: the sum of what is cut off its session's think times up to it."""
+    """Return how much earlier each row arrives: the sum of what is cut off its session's think times up to it."""
     codes = session_units(table)
     order = np.argsort(codes, kind="stable")
     ranked = codes[order]

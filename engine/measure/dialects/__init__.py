@@ -33,7 +33,7 @@ def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()
         UserError: No such dialect, or a file of a tape is damaged.
     """
     if dialect not in DIALECTS:
-        raise UserError(f"dialect {dialect!r} is none of {', '.join((OURS, *DIALECTS))}")
+        raise UserError(f"dialect {dialect!r} is not one of {', '.join((OURS, *DIALECTS))}")
     from .dialect_run import run_of
 
     module = import_module(f".{dialect.replace('-', '_')}", __name__)

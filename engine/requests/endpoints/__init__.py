@@ -1,4 +1,4 @@
-"""One file per API: its path, its body, what is a token, what ends a stream."""
+"""The APIs, one file each: path, body, which events are tokens, and what ends a stream."""
 
 from typing import Final
 
@@ -47,7 +47,7 @@ def find_endpoint(name: str, option: str = "--endpoint-type") -> Endpoint:
     """An API by its name or another tool's name for it.
 
     Raises:
-        UserError: There is none of that name.
+        UserError: The name is unknown.
     """
     found = ENDPOINTS.get(ALIASES.get(name, name))
     if found is None:

@@ -12,7 +12,7 @@ from ..content_fields import texts, with_payload
 from ..endpoint import OPENAI_USAGE, Endpoint
 
 QUERY = "Which passage is about this?"
-"""Of generated prompts, which are passages."""
+"""The query of generated prompts, which are passages."""
 
 
 def asked(content: Content, endpoint: str) -> tuple[str, list[str]]:

@@ -86,7 +86,7 @@ def test_a_row_says_this(row: dict[str, Any], content: Content) -> None:
         ({"payload": 3}, "payload", "is 3 where a request's body belongs"),
         ({"payload": {}}, "payload", "is empty; a request's body belongs there"),
         ({"conversations": [{"from": "gpt", "value": "a"}]}, "conversations", "holds no question"),
-        ({"conversations": [{"from": "cat", "value": "a"}]}, "conversations[0].from", "'cat' is none of human"),
+        ({"conversations": [{"from": "cat", "value": "a"}]}, "conversations[0].from", "'cat' is not one of human"),
         ({"text": "a", "max_tokens": 0}, "max_tokens", "is 0; at least one token must be asked for"),
         ({"text": "a", "max_tokens": "many"}, "max_tokens", "'many' is not a number"),
         ({"text": "a", "max_tokens": 1, "output_length": 2}, "output_length", "and 'max_tokens' are both given"),

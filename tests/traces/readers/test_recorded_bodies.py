@@ -183,7 +183,7 @@ def test_conversations_that_begin_with_an_answer_begin_later(write: Write) -> No
 @pytest.mark.parametrize(
     ("row", "field", "problem"),
     [
-        (talk(("alien", "x")), "conversations[0].from", "'alien' is none of human"),
+        (talk(("alien", "x")), "conversations[0].from", "'alien' is not one of human"),
         (talk() | {"conversations": [5]}, "conversations[0]", "is 5 where an object with from and value"),
         (talk() | {"conversations": None}, "conversations", "is null where a list"),
         (talk() | {"conversations": [{"from": "gpt"}]}, "conversations[0].value", "is null where text belongs"),

@@ -283,7 +283,7 @@ def test_the_python_api_knows_dialects(tape: Tape) -> None:
 
 
 def test_an_unknown_dialect_is_told(tape: Tape) -> None:
-    with pytest.raises(UserError, match="'locust' is none of tokentape, genai-perf, aiperf, vllm, sglang, guidellm"):
+    with pytest.raises(UserError, match="'locust' is not one of tokentape, genai-perf, aiperf, vllm, sglang, guidellm"):
         summary_in("locust", [tape])
 
 
