@@ -1,4 +1,4 @@
-"""The verbs of ``tokentape trace``, in the order of a user's work, and the module that holds each as a command."""
+"""The verbs of ``tokentape trace``, the most used first, and the module that holds the command of each."""
 
 from typing import Final
 

@@ -17,6 +17,7 @@ from ..reading.json_lines import name, needed, read_lines, text
 from ..table import Trace
 
 NAME = "aibrix"
+ABOUT = "AIBrix's workload files, with prompts"
 LOOKS = "JSONL with timestamp (ms) and requests[{Prompt Length, Output Length, prompt}]"
 
 _MS = 10**6

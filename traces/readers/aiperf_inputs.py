@@ -19,6 +19,7 @@ from ..recorded.request_table import Recorded, Requests, follow_sessions, record
 from ..table import Trace
 
 NAME = "aiperf"
+ABOUT = "Requests of an AIPerf run, by session"
 LOOKS = "JSON with data[{session_id, payloads}], AIPerf's inputs.json"
 
 _DATA = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')

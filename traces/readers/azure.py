@@ -21,6 +21,7 @@ from ..reading.files import read_whole
 from ..table import Trace
 
 NAME = "azure"
+ABOUT = "Azure's LLM inference traces of 2023 and 2024"
 LOOKS = "CSV with TIMESTAMP (UTC text), ContextTokens, GeneratedTokens"
 
 _NEEDED = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")

@@ -21,6 +21,7 @@ from ..reading.json_lines import decoded, needed, read_lines
 from ..table import Trace
 
 NAME = "bailian"
+ABOUT = "Alibaba Cloud's Qwen traces (Bailian)"
 LOOKS = "JSONL with chat_id, parent_chat_id, timestamp (s), input_length, output_length, hash_ids"
 BLOCK_TOKENS = 16
 

@@ -19,6 +19,7 @@ from ..reading.parquet_columns import ParquetTrace, parquet_names
 from ..table import Rounding, Trace
 
 NAME = "baseten"
+ABOUT = "Baseten's table of served requests"
 LOOKS = "Parquet with timestamp_start_unix_ms, input_tokens, output_tokens"
 
 _NEEDED = ("timestamp_start_unix_ms", "input_tokens", "output_tokens")

@@ -24,6 +24,7 @@ from ..reading.files import read_whole
 from ..table import Trace
 
 NAME = "burstgpt"
+ABOUT = "BurstGPT's traces, versions 1 and 1.2"
 LOOKS = "CSV with Timestamp (s), Model, Request tokens, Response tokens"
 
 _NEEDED = ("Timestamp", "Model", "Request tokens", "Response tokens")

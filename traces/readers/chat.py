@@ -17,6 +17,7 @@ from ..recorded.conversations import Conversation, read_conversations
 from ..table import Trace
 
 NAME = "chat"
+ABOUT = "Chat messages, as in fine-tuning files"
 LOOKS = "JSON or JSONL with messages[{role, content}]"
 
 _LISTS = ("messages", "conversations", "conversation")

@@ -20,6 +20,7 @@ from ..recorded.request_table import Recorded, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "genai-perf-export"
+ABOUT = "Requests of a GenAI-Perf run, as measured"
 LOOKS = "JSON with experiments[{requests}], GenAI-Perf's profile_export.json"
 
 _KEYS = tuple(re.compile(rb'"%b"\s*:' % key) for key in (b"experiments", b"requests"))

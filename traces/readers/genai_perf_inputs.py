@@ -21,6 +21,7 @@ from ..recorded.request_table import Recorded, Requests, follow_sessions, record
 from ..table import Trace
 
 NAME = "genai-perf-inputs"
+ABOUT = "Requests that GenAI-Perf is about to send"
 LOOKS = "JSON with data[{payload}], GenAI-Perf's inputs.json"
 
 _MS = 10**6

@@ -18,6 +18,7 @@ from ..reading.json_lines import decoded, name, needed, read_lines, text
 from ..table import Trace
 
 NAME = "lmcache"
+ABOUT = "LMCache's sessions of agents, with full text"
 LOOKS = "JSONL with timestamp (µs since 1970), input, output, session_id"
 
 _US = 10**3

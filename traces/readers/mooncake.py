@@ -22,6 +22,7 @@ from ..reading.json_lines import decoded, name, needed, read_lines, text
 from ..table import Trace
 
 NAME = "mooncake"
+ABOUT = "Mooncake's traces, and AIPerf's variants"
 LOOKS = "JSONL with timestamp (ms), input_length, output_length, hash_ids"
 BLOCK_TOKENS = 512
 

@@ -18,6 +18,7 @@ from ..recorded.headers import check_headers
 from ..table import TRACE_SCHEMA, Rounding, Trace, one_array
 
 NAME = "native"
+ABOUT = "Tokentape's own format"
 LOOKS = "Parquet written by Tokentape"
 VERSION = 2
 

@@ -22,6 +22,7 @@ from ..recorded.request_table import Recorded, Requests, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "openai-batch"
+ABOUT = "OpenAI's batch files: recorded requests"
 LOOKS = "JSONL with custom_id, method, url, body"
 
 _KEYS = tuple(re.compile(rb'"%b"\s*:' % key) for key in (b"custom_id", b"body", b"url"))

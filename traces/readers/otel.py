@@ -28,6 +28,7 @@ from ..recorded.spans import Span, followed, link
 from ..table import Trace
 
 NAME = "otel"
+ABOUT = "OpenTelemetry spans of LLM calls"
 LOOKS = "JSON of OpenTelemetry spans with gen_ai attributes, or OTLP/JSON with resourceSpans"
 
 _KEYS = re.compile(rb'"(resourceSpans|gen_ai\.[a-z_.]+)"')

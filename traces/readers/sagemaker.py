@@ -24,6 +24,7 @@ from ..recorded.request_table import Recorded, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "sagemaker"
+ABOUT = "Amazon SageMaker's data capture"
 LOOKS = "JSONL with captureData, eventMetadata.inferenceTime (1 s)"
 
 _KEYS = tuple(re.compile(rb'"%b"\s*:' % key) for key in (b"captureData", b"endpointInput"))

@@ -19,6 +19,7 @@ from ..recorded.conversations import Conversation, read_conversations
 from ..table import Trace
 
 NAME = "sharegpt"
+ABOUT = "ShareGPT's conversations"
 LOOKS = "JSON with conversations[{from, value}]"
 
 _KEYS = tuple(re.compile(rb'"%b"\s*:' % key) for key in (b"conversations", b"from", b"value"))

@@ -24,6 +24,7 @@ from ..recorded.headers import check_headers
 from ..table import Trace, one_array
 
 NAME = "tape"
+ABOUT = "The tape of a run, a recorder or a server"
 LOOKS = "a directory with manifest.json"
 MANIFEST = "manifest.json"
 BYTES_PER_TOKEN = 4

@@ -24,6 +24,7 @@ from ..reading.files import read_whole
 from ..table import Trace
 
 NAME = "tracelab"
+ABOUT = "TraceLab's closed-loop sessions"
 LOOKS = "CSV with session_id, round_idx, prefix_len, input_len, output_len, tool_wait_after_ms"
 BLOCK_TOKENS = 16
 

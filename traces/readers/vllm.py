@@ -19,6 +19,7 @@ from ..table import Trace
 from . import mapped
 
 NAME = "vllm"
+ABOUT = "Requests with the column names of vLLM and Vidur"
 LOOKS = "CSV, JSONL or Parquet with arrival_time (s), prompt_len, output_len, or vLLM's other names for them"
 
 _NAMES = {

@@ -31,6 +31,7 @@ from ..reading.json_lines import read_lines
 from ..table import Trace
 
 NAME = "weka"
+ABOUT = "Weka's sessions of coding agents"
 LOOKS = "JSON or JSONL of sessions with id, block_size, requests[{t (s), in, out, hash_ids}]"
 
 _S = 10**9

@@ -23,6 +23,8 @@ from ..table import Trace
 from .weka import session_notes
 
 NAME = "weka-parquet"
+ABOUT = "Weka's sessions of coding agents, as one table"
+PAGE = "weka"
 LOOKS = "Parquet with trace_id, agent_path, t_s, input_length, output_length, hash_ids"
 BLOCK_TOKENS = 64
 

@@ -1,4 +1,4 @@
-"""``tokentape trace diff``: the fidelity report."""
+"""``tokentape trace diff``: compare two traces, or a trace and the tape of its replay."""
 
 import sys
 from pathlib import Path
@@ -6,22 +6,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .trace_options import Reading, format_option, reading_options
+from .trace_options import Reading, TraceCommand, format_option, reading_options
 
 if TYPE_CHECKING:
     from ...measure.fidelity.compare import Fidelity
 
 
-@click.command(short_help="Print how far one trace or tape is from another.")
+@click.command(
+    cls=TraceCommand,
+    short_help="Compare two traces, or a trace and the tape of its replay.",
+    examples=[
+        ("Check that a replay followed its trace:", "tokentape trace diff trace.jsonl run.tape"),
+        ("Compare a generated trace with the recorded one:", "tokentape trace diff trace.jsonl generated.parquet"),
+    ],
+)
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @format_option
 @reading_options
 def diff(a: Path, b: Path, format_: str, reading: Reading) -> None:
-    """Print how far B is from A: two traces, or a trace and the tape of its replay.
+    """Print how much B differs from A. A and B are traces or tapes.
 
-    Of a trace and its tape the plan is made again from the trace and compared request by request: lateness, order,
-    lengths, reuse. Other pairs are compared as processes: gaps, rates, burstiness, lengths.
+    If B is the tape of a replay of trace A, each request is compared with its planned one: lateness, order, lengths,
+    prefix reuse. Otherwise the distributions are compared: gaps between arrivals, rates, burstiness, lengths.
     """
     from ...report.fidelity_table import print_fidelity
     from ...report.summary_export import fidelity_json

@@ -1,4 +1,4 @@
-"""``tokentape trace scale``: a trace made from a trace, with what became of its look."""
+"""``tokentape trace scale``: change the rate, times or selection of a trace, and compare before and after."""
 
 import sys
 from pathlib import Path
@@ -6,42 +6,80 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .trace_options import Reading, format_option, option_ns, reading_options, write_trace
+from ..common.grouped_command import GroupedOption
+from .trace_options import Reading, TraceCommand, format_option, option_ns, reading_options, write_trace
 
 if TYPE_CHECKING:
     from ....traces.table import Trace
 
 
-@click.command(short_help="Make another trace of one, and compare the two.")
+_MOST_USED, _SELECT, _GROW, _TIMES = "Most used", "Selecting requests", "Adding requests", "Changing times"
+
+
+@click.command(
+    cls=TraceCommand,
+    short_help="Change the rate, times or selection of a trace.",
+    examples=[
+        ("Keep about 2 requests per second:", "tokentape trace scale trace.jsonl --rate 2 -o out.parquet"),
+        ("Cut out ten minutes:", "tokentape trace scale trace.jsonl --window 10m:20m -o out.parquet"),
+        (
+            "Undo coarse timestamps and run at twice the speed:",
+            "tokentape trace scale trace.jsonl --dequantize uniform --speed 2 -o out.parquet",
+        ),
+    ],
+)
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--output", "--out", "-o", "out", type=click.Path(path_type=Path, dir_okay=False), required=True,
-              metavar="OUT.parquet", help="The trace to write.")  # fmt: skip
-@click.option("--merge", "others", multiple=True, type=click.Path(path_type=Path), metavar="TRACE",
-              help="Another trace beside it, with sessions and blocks of its own; may be repeated.")  # fmt: skip
-@click.option("--dequantize", type=click.Choice(["uniform", "even"]),
-              help="Spread requests that share a coarse timestamp over its step.")  # fmt: skip
-@click.option("--model", metavar="PATTERN", help="Only requests to models of this name; * and ? stand for others.")
-@click.option("--session", metavar="PATTERN", help="Likewise for sessions.")
-@click.option("--input-tokens", metavar="MIN:MAX", help="Only prompts of so many tokens; either may be left out.")
-@click.option("--output-tokens", metavar="MIN:MAX", help="Likewise for outputs.")
-@click.option("--window", metavar="FROM:TO", help="Only what arrives in it, as in 600s:1200s; either may be left out.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N requests.")
-@click.option("--idle-cap", metavar="TIME", help="Cut think times and gaps without any arrival to this.")
-@click.option("--speed", metavar="FACTOR", help="Divide all times by this.")
-@click.option("--rate", type=float, metavar="RPS", help="Thin or multiply sessions to about so many requests per s.")
-@click.option("--thin", type=float, metavar="SHARE", help="Keep each session with this probability.")
-@click.option("--multiply", type=int, metavar="N", help="Each session N times, with fresh blocks, at other times.")
-@click.option("--loop", type=int, metavar="N", help="The trace N times, one after the other.")
-@click.option("--cache-namespace", type=click.Choice(["same", "new"]), default="same", show_default=True,
-              help="Block ids of each round of --loop: the same, or its own.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all draws.")
+@click.option("--output", "--out", "-o", "out", cls=GroupedOption, group=_MOST_USED, required=True,
+              metavar="OUT.parquet", type=click.Path(path_type=Path, dir_okay=False),
+              help="File to write the new trace to.")  # fmt: skip
+@click.option("--rate", cls=GroupedOption, group=_MOST_USED, type=float, metavar="RPS",
+              help="Keep or copy whole sessions to reach about this mean rate in requests per second. Times within a "
+              "session stay as they are.")  # fmt: skip
+@click.option("--speed", cls=GroupedOption, group=_MOST_USED, metavar="FACTOR",
+              help="Divide all times by this factor: 2 is twice as fast, think times included.")  # fmt: skip
+@click.option("--window", cls=GroupedOption, group=_MOST_USED, metavar="FROM:TO",
+              help="Keep only requests that arrive in this part of the trace, such as 600s:1200s. Leave out FROM or TO "
+              "for the start or end.")  # fmt: skip
+@click.option("--limit", cls=GroupedOption, group=_MOST_USED, type=click.IntRange(min=1), metavar="N",
+              help="Keep only the first N requests.")  # fmt: skip
+@click.option("--model", cls=GroupedOption, group=_SELECT, metavar="PATTERN",
+              help="Keep only requests to models whose name matches; * and ? are wildcards.")  # fmt: skip
+@click.option("--session", cls=GroupedOption, group=_SELECT, metavar="PATTERN",
+              help="Keep only sessions whose name matches; * and ? are wildcards.")  # fmt: skip
+@click.option("--input-tokens", cls=GroupedOption, group=_SELECT, metavar="MIN:MAX",
+              help="Keep only requests with a prompt of MIN to MAX tokens, such as 100:2000, 100: or :2000."
+              )  # fmt: skip
+@click.option("--output-tokens", cls=GroupedOption, group=_SELECT, metavar="MIN:MAX",
+              help="Keep only requests with an output of MIN to MAX tokens, such as 100:2000, 100: or :2000."
+              )  # fmt: skip
+@click.option("--thin", cls=GroupedOption, group=_SELECT, type=float, metavar="SHARE",
+              help="Keep each session with this probability, such as 0.5.")  # fmt: skip
+@click.option("--merge", "others", cls=GroupedOption, group=_GROW, multiple=True, type=click.Path(path_type=Path),
+              metavar="TRACE", help="Add another trace from the same start, with its own sessions and prefix blocks. "
+              "May be repeated.")  # fmt: skip
+@click.option("--multiply", cls=GroupedOption, group=_GROW, type=int, metavar="N",
+              help="Repeat each session N times, up to 10 minutes later and with prefix blocks of its own."
+              )  # fmt: skip
+@click.option("--loop", cls=GroupedOption, group=_GROW, type=int, metavar="N",
+              help="Repeat the whole trace N times, one after another.")  # fmt: skip
+@click.option("--cache-namespace", cls=GroupedOption, group=_GROW, type=click.Choice(["same", "new"]), default="same",
+              show_default=True, help="With --loop: whether each repetition has the same prefix blocks (the cache "
+              "stays warm) or new ones.")  # fmt: skip
+@click.option("--dequantize", cls=GroupedOption, group=_TIMES, type=click.Choice(["uniform", "even"]),
+              help="Spread requests that share a coarse timestamp over its step: at random (uniform) or at equal "
+              "distances (even).")  # fmt: skip
+@click.option("--idle-cap", cls=GroupedOption, group=_TIMES, metavar="DURATION",
+              help="Shorten think times and gaps without arrivals to at most this, such as 60s.")  # fmt: skip
+@click.option("--seed", cls=GroupedOption, group="Options", type=click.IntRange(min=0), default=0, show_default=True,
+              metavar="N", help="Seed of the random numbers. Another seed gives another trace.")  # fmt: skip
 @format_option
 @reading_options
 def scale(trace: Path, out: Path, format_: str, reading: Reading, **given: Any) -> None:
-    """Make a trace from TRACE and print its look before and after.
+    """Write a changed copy of TRACE, and print the statistics before and after.
 
-    Options apply in the order in which they stand below, whatever their order on the command line. Speed and rate are
-    different knobs: --speed hastens the users, --rate makes them fewer or more and leaves all times as they are.
+    --speed makes each user faster; --rate changes the number of users and keeps their times. The options always apply
+    in this order: merge, dequantize, model, session, input and output tokens, window, limit, idle cap, speed, rate (or
+    thin, or multiply), loop.
     """
     from ....traces.stats import stats
     from .trace_table import print_before_and_after, stats_json
@@ -91,7 +129,7 @@ def _scaled(made: "Trace", others: "list[Trace]", given: dict[str, Any]) -> "Tra
     if given["loop"] is not None:
         made = transform.loop(made, given["loop"], namespace=given["cache_namespace"])
     if not made.transforms:
-        raise UserError("say what to make of the trace: --rate, --thin, --window, --loop, …; see --help")
+        raise UserError("nothing to change: give at least one of --rate, --speed, --window, --limit, …; see --help")
     return made
 
 

@@ -1,68 +1,121 @@
-"""What the trace verbs share: reading what the user named, and writing what was made."""
+"""The command class and the options common to the trace verbs, and how they read and write traces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ..common.grouped_command import GroupedCommand, GroupedOption
+
 if TYPE_CHECKING:
     from ....traces.table import Trace
 
-type_format = click.Choice(["table", "json"])
+READING = "Reading the trace"
+
+map_option = click.option(
+    "--map",
+    "trace_map",
+    cls=GroupedOption,
+    group=READING,
+    metavar="COLUMNS",
+    help="Name the columns and units of a CSV, JSON Lines or Parquet file of no known format, for example "
+    "timestamp=ts:ms,input_tokens=in,output_tokens=out. Units: s, ms, us, ns, iso.",
+)
+trace_format_option = click.option(
+    "--trace-format",
+    cls=GroupedOption,
+    group=READING,
+    metavar="NAME",
+    help="Read the file as this format; `tokentape trace formats` lists the names.  [default: found by the content]",
+)
+
+
+class TraceCommand(GroupedCommand):
+    """A command whose help ends with examples.
+
+    Args:
+        examples: Pairs of what an example does and its command line.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = list(examples)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for each group of options, and --help with the last one."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            row = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if row is not None:
+                groups.setdefault(getattr(param, "group", next(reversed(groups), "Options")), []).append(row)
+        for heading, rows in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each command line unbroken so that it can be copied."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for what, line in self.examples:
+                    formatter.write_text(what)
+                    formatter.write(f"{'':{formatter.current_indent}}  {line}\n")
+        super().format_epilog(ctx, formatter)
 
 
 class Reading(NamedTuple):
-    """How the user wants files to be read."""
+    """Options that say how trace files are read."""
 
     format: str | None
     mapping: str | None
     skip_bad_rows: bool
 
     def read(self, path: Path) -> "Trace":
-        """The trace of a file, a folder, a pattern or a tape."""
+        """Return the trace of a file, a folder, a pattern or a tape."""
         from .... import traces
 
         return traces.read(path, format=self.format, mapping=self.mapping, skip_bad_rows=self.skip_bad_rows)
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--trace-format``, ``--map`` and ``--skip-bad-rows`` to a command, which gets them as ``reading``."""
+    """Add ``--trace-format``, ``--map`` and ``--skip-bad-rows`` to a command, which receives them as ``reading``."""
 
     @wraps(command)
     def with_reading(*, trace_format: str | None, trace_map: str | None, skip_bad_rows: bool, **given: Any) -> Any:
         return command(reading=Reading(trace_format, trace_map, skip_bad_rows), **given)
 
     for option in (
-        click.option("--skip-bad-rows", is_flag=True, help="Leave out rows that cannot be read, and count them."),
         click.option(
-            "--map",
-            "trace_map",
-            metavar="COLUMNS",
-            help="The columns of any other CSV, JSONL or Parquet, as in timestamp=ts:ms,input_tokens=in,"
-            "output_tokens=out.",
+            "--skip-bad-rows",
+            cls=GroupedOption,
+            group=READING,
+            is_flag=True,
+            help="Leave out rows that cannot be read, and print how many.  [default: the first bad row is an error]",
         ),
-        click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]"),
+        map_option,
+        trace_format_option,
     ):
         with_reading = option(with_reading)
     return with_reading
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--format table|json`` to a command."""
+    """Add ``--format table|json`` to a command."""
     return click.option(
         "--format",
         "format_",
-        type=type_format,
+        cls=GroupedOption,
+        group="Options",
+        type=click.Choice(["table", "json"]),
         default="table",
         show_default=True,
-        help="How to print; json prints one object and nothing else.",
+        help="Print a table for people, or one JSON object for programs.",
     )(command)
 
 
 def write_trace(trace: "Trace", path: Path) -> None:
-    """Write a native trace and say so on standard error."""
+    """Write a trace in Tokentape's format, and print its path on standard error."""
     from ....traces.readers.native import write_native
 
     write_native(trace, path)
@@ -70,10 +123,10 @@ def write_trace(trace: "Trace", path: Path) -> None:
 
 
 def option_ns(name: str, text: str) -> int:
-    """A duration that an option gives, in ns.
+    """Return the duration of an option in ns.
 
     Raises:
-        UserError: It is none; the message names the option.
+        UserError: The text is not a duration; the message names the option.
     """
     from ...errors import UserError
     from ...units import duration_ns
@@ -84,7 +137,7 @@ def option_ns(name: str, text: str) -> int:
         raise UserError(f"--{name.replace('_', '-')}: {error}") from None
 
 
-def say_notes(trace: "Trace") -> None:
-    """A trace's notes, on standard error."""
+def print_notes(trace: "Trace") -> None:
+    """Print the notes of a trace on standard error."""
     for note in trace.notes:
         click.echo(f"note: {note}", err=True)

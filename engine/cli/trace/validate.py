@@ -1,19 +1,28 @@
-"""``tokentape trace validate``: whether a trace can be replayed as it stands."""
+"""``tokentape trace validate``: check that a trace can be replayed."""
 
 import sys
 from pathlib import Path
 
 import click
 
+from .trace_options import TraceCommand, map_option, trace_format_option
 
-@click.command(short_help="Check a trace and list what is wrong with it.")
+
+@click.command(
+    cls=TraceCommand,
+    short_help="Check that every row of a trace can be replayed.",
+    examples=[
+        ("List the problems of a trace:", "tokentape trace validate trace.jsonl"),
+        ("Check a file as a given format:", "tokentape trace validate trace.jsonl --trace-format mooncake"),
+    ],
+)
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
-@click.option("--map", "trace_map", metavar="COLUMNS", help="The columns of a file of no known format.")
+@trace_format_option
+@map_option
 def validate(trace: Path, trace_format: str | None, trace_map: str | None) -> None:
-    """Check TRACE and list what is wrong with it, and what to beware of.
+    """Check TRACE and list its problems (rows that cannot be replayed) and notes (limits of what was recorded).
 
-    Exits with 0 if nothing is wrong, with 2 otherwise. What to beware of is nothing wrong.
+    Exits with 0 if there are no problems, otherwise with 2. Notes do not change the exit code.
     """
     from ....traces.validate import validate as findings_of
 

@@ -1,17 +1,23 @@
 """tokentape trace: the verbs that send nothing."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from tokentape.engine.cli.main import cli
+from tokentape.engine.cli.trace import trace
+from tokentape.engine.cli.trace.trace_options import TraceCommand
 from tokentape.engine.cli.trace_verbs import VERBS
 from tokentape.engine.errors import UserError
 from tokentape.traces import TraceError, read, sample_path
+from tokentape.traces.detect import READERS
 
 HEAVY = ("numpy", "pyarrow", "msgspec", "rich")
 
@@ -138,7 +144,7 @@ def test_merge_puts_two_traces_beside_each_other(coarse: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ([], "say what to make of the trace"),
+        ([], "nothing to change: give at least one of --rate"),
         (["--rate", "2", "--thin", "0.5"], "--rate and --thin do not go together"),
         (["--window", "10s"], "--window is '10s'; write both ends, as in 600s:1200s, or one"),
         (["--window", "x:"], "--window: 'x' is not a duration"),
@@ -196,3 +202,42 @@ def test_fit_and_generate(coarse: Path, tmp_path: Path) -> None:
         run("generate", model, "--duration", "long", "-o", one)
     with pytest.raises(TraceError, match="is no model"):
         run("generate", coarse, "-o", one)
+
+
+def test_formats_lists_every_format_and_its_page() -> None:
+    rows = json.loads(run("formats", "--format", "json").stdout)
+    assert {row["name"] for row in rows} == {reader.NAME for reader in READERS}
+    for row in rows:
+        assert row["about"] and row["recognised_by"]
+        assert (Path(__file__).parents[4] / row["page"]).is_file()
+    table = run("formats", width=120).stdout
+    assert re.search(r"azure +Azure's LLM inference traces .* CSV with TIMESTAMP .* azure\.md", table)
+
+
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        ("stat", "No such command 'stat'. Did you mean 'stats'?"),
+        ("generat", "Did you mean 'generate'?"),
+        ("xyz", "No such command 'xyz'. The commands are stats, diff,"),
+    ],
+)
+def test_a_mistyped_verb_is_answered_with_the_nearest(verb: str, message: str) -> None:
+    result = CliRunner().invoke(cli, ["trace", verb, "x"])
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_ends_with_examples_that_parse(verb: str) -> None:
+    command = trace.get_command(click.Context(trace), verb)
+    assert isinstance(command, TraceCommand)
+    assert command.examples
+    shown = CliRunner().invoke(cli, ["trace", verb, "--help"]).stdout
+    for _, line in command.examples:
+        assert f"\n    {line}\n" in shown
+        program, group, name, *words = shlex.split(line)
+        assert (program, group) == ("tokentape", "trace")
+        called = trace.get_command(click.Context(trace), name)
+        assert called is not None
+        called.make_context(name, words)
