@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+FieldKind = Literal["field", "column"]
+
 
 class TraceError(Exception):
     """A trace that cannot be read. The message names file, row and field, and what would be right.
@@ -11,7 +15,8 @@ class TraceError(Exception):
         problem: What is wrong and what would be right.
         row: 1-based number of the record in the file; a CSV's header is not a record.
         field: The column or key.
-        rows: What is wrong with single rows, where none of the file's can be read.
+        kind: "column" for a file with columns (CSV, Parquet), else "field".
+        rows: The errors of single rows, if no row of the file can be read.
     """
 
     def __init__(
@@ -21,11 +26,12 @@ class TraceError(Exception):
         *,
         row: int | None = None,
         field: str | None = None,
+        kind: FieldKind = "field",
         rows: tuple[TraceError, ...] = (),
     ) -> None:
         self.source, self.problem, self.row, self.field, self.rows = source, problem, row, field, rows
         place = source if row is None else f"{source}, row {row}"
-        super().__init__(f"{place}: {problem}" if field is None else f"{place}, field {field!r}: {problem}")
+        super().__init__(f"{place}: {problem}" if field is None else f"{place}, {kind} {field}: {problem}")
 
 
 class InputError(TraceError):

@@ -241,7 +241,7 @@ class Rows:
         problem = wrong_epoch(int(numbers["arrival_ns"][first]), unit_ns)
         if problem:
             row = int(numbers["source_row"][first])
-            raise TraceError(self._bad.source, problem, row=row, field=field)
+            raise TraceError(self._bad.source, problem, row=row, field=field, kind=self._bad.kind)
 
     def _parents(
         self, numbers: dict[str, NDArray[np.int64]], optional: dict[str, Any], slack_ns: int, said: list[str]

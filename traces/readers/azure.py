@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..assembly.assemble import assemble, rows_text
 from ..errors import TraceError
 from ..reading.csv_rows import records, require_columns, split_header, typed_columns
-from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, shown, stamp_ns, token_count
+from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_tokens, shown, stamp_ns
 from ..reading.files import read_whole
 from ..table import Trace
 
@@ -53,7 +53,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     names, body = split_header(data)
     require_columns(source, names, _NEEDED)
-    bad = BadRows(source, skip=skip_bad_rows)
+    bad = BadRows(source, skip=skip_bad_rows, kind="column")
     arrival, context, generated, row, images = _plain(names, body) or _careful(names, body, bad)
     notes = list(bad.notes(len(arrival)))
     if not len(arrival):
@@ -112,7 +112,7 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
             stamp = stamp_ns("TIMESTAMP", fields["TIMESTAMP"])
             if arrival and abs(stamp - arrival[0]) > MAX_NS:
                 raise BadField("TIMESTAMP", f"{shown(fields['TIMESTAMP'])} is over 100 years from the first row's")
-            lengths = [token_count(name, csv_number(name, fields[name])) for name in _NEEDED[1:]]
+            lengths = [csv_tokens(name, fields[name]) for name in _NEEDED[1:]]
         except BadField as error:
             bad.add(number, error)
             continue

@@ -43,7 +43,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         TraceError: The file, or a row that is not to be skipped, cannot be read.
     """
     file = ParquetTrace(path, _NEEDED, _OPTIONAL)
-    bad = BadRows(file.source, skip=skip_bad_rows)
+    bad = BadRows(file.source, skip=skip_bad_rows, kind="column")
     rows = Rows(bad)
     blocks = _Blocks()
     canceled = 0

@@ -19,7 +19,7 @@ from ..assembly.assemble import assemble
 from ..errors import TraceError
 from ..graph.sessions import number_turns
 from ..reading.csv_rows import records, require_columns, split_header, typed_columns
-from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, duration_ns, token_count
+from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_number, csv_tokens, duration_ns
 from ..reading.files import read_whole
 from ..table import Trace
 
@@ -67,7 +67,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     for name in (_SESSION, _ELAPSED):
         if names.count(name) > 1:
             require_columns(source, names, (name,))
-    bad = BadRows(source, skip=skip_bad_rows)
+    bad = BadRows(source, skip=skip_bad_rows, kind="column")
     columns = _plain(names, body) or _careful(names, body, bad)
     notes = bad.notes(len(columns.row))
     if not len(columns.row):
@@ -122,7 +122,7 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
             if isinstance(fields, BadField):
                 raise fields
             arrival = duration_ns("Timestamp", csv_number("Timestamp", fields["Timestamp"]), _S)
-            request, response = (token_count(name, csv_number(name, fields[name])) for name in _NEEDED[2:])
+            request, response = (csv_tokens(name, fields[name]) for name in _NEEDED[2:])
             elapsed = _elapsed_ns(fields.get(_ELAPSED, ""))
         except BadField as error:
             bad.add(number, error)

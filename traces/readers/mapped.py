@@ -37,17 +37,18 @@ def read(path: Path, *, mapping: str | Mapping[str, str], skip_bad_rows: bool = 
     """
     source = str(path)
     columns = parse_mapping(source, mapping)
-    bad = BadRows(source, skip=skip_bad_rows)
+    head = read_head(path)
+    is_json = head.lstrip().startswith(b"{")
+    bad = BadRows(source, skip=skip_bad_rows, kind="field" if is_json else "column")
     rows = Rows(bad)
 
     def careful(number: int, record: dict[str, Any]) -> None:
         rows.append(number, **_row(columns, record))
 
-    head = read_head(path)
     notes: list[str] = []
     if head.startswith(PARQUET):
         digest = _parquet(path, columns, bad, careful)
-    elif head.lstrip().startswith(b"{"):
+    elif is_json:
         digest, notes = read_lines(path, bad, plain=lambda first, batch: None, careful=careful)
     else:
         digest = _csv(path, columns, bad, careful)
@@ -87,7 +88,11 @@ def _typed(columns: dict[str, Column], fields: dict[str, str]) -> dict[str, Any]
         value = fields[column.name].strip()
         if target in _NUMBERS and (target != "timestamp" or column.unit_ns):
             optional = target in ("think", "duration") and not value
-            typed[column.name] = None if optional else csv_number(column.name, value)
+            typed[column.name] = (
+                None
+                if optional
+                else csv_number(column.name, value, "a whole number" if target.endswith("_tokens") else "a number")
+            )
         elif target == "block_ids":
             typed[column.name] = _id_list(column.name, value)
         elif target != "text":

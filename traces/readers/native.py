@@ -168,7 +168,7 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
     for name in ("arrival_ns", "input_tokens", "output_tokens", "turn", "source_row"):
         column = table[name]
         if column.null_count:
-            raise TraceError(source, "has rows without a value", field=name)
+            raise TraceError(source, "has rows without a value", field=name, kind="column")
         values = column.to_numpy()
         most = MAX_TOKENS if name.endswith("_tokens") else None
         _refuse(source, name, values < 0, "is negative")
@@ -181,12 +181,12 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
         "lies before the row above",
     )
     if table["block_ids"].null_count < len(table) and (about.block_tokens is None or about.block_tokens < 1):
-        raise TraceError(source, "has block ids and no block size", field="block_ids")
+        raise TraceError(source, "has block ids and no block size", field="block_ids", kind="column")
     for name in ("block_ids", "token_ids", "also_after"):
         lists: Any = one_array(table[name])
         ids = lists.flatten()
         if ids.null_count or (len(ids) and int(ids.to_numpy().min()) < 0):
-            raise TraceError(source, "has a null or negative id", field=name)
+            raise TraceError(source, "has a null or negative id", field=name, kind="column")
     think = table["think_ns"].combine_chunks()
     _refuse(source, "think_ns", think.fill_null(0).to_numpy(zero_copy_only=False) < 0, "is negative")
     check_headers(source, table["headers"])
@@ -195,4 +195,4 @@ def _check(source: str, table: pa.Table, about: _About) -> None:
 
 def _refuse(source: str, name: str, wrong: Any, problem: str) -> None:
     if wrong.any():
-        raise TraceError(source, problem, row=int(np.argmax(wrong)) + 1, field=name)
+        raise TraceError(source, problem, row=int(np.argmax(wrong)) + 1, field=name, kind="column")

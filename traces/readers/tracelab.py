@@ -19,7 +19,7 @@ from ..assembly.block_ids import BlockLists
 from ..errors import TraceError
 from ..graph.sessions import moved_parents, number_turns
 from ..reading.csv_rows import records, require_columns, split_header
-from ..reading.field_checks import BadField, BadRows, csv_number, duration_ns, token_count
+from ..reading.field_checks import BadField, BadRows, csv_number, csv_tokens, duration_ns, token_count
 from ..reading.files import read_whole
 from ..table import Trace
 
@@ -68,7 +68,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     data, digest = read_whole(path)
     names, body = split_header(data)
     require_columns(source, names, _NEEDED)
-    bad = BadRows(source, skip=skip_bad_rows)
+    bad = BadRows(source, skip=skip_bad_rows, kind="column")
     sessions: dict[str, list[_Round]] = {}
     for number, fields in records(names, body):
         try:
@@ -92,11 +92,11 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 
 def _round(number: int, fields: dict[str, str]) -> _Round:
-    prefix, new, out = (token_count(name, csv_number(name, fields[name])) for name in _NEEDED[2:5])
+    prefix, new, out = (csv_tokens(name, fields[name]) for name in _NEEDED[2:5])
     begin = fields.get(_ARRIVAL, "").strip()
     return _Round(
         row=number,
-        number=token_count("round_idx", csv_number("round_idx", fields["round_idx"])),
+        number=csv_tokens("round_idx", fields["round_idx"]),
         prefix=prefix,
         tokens=token_count("input_len", prefix + new),
         output=out,

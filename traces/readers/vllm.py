@@ -51,7 +51,12 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     for target in ("timestamp", "input_tokens", "output_tokens"):
         if target not in mapping:
             wanted = " or ".join(_NAMES[target])
-            raise TraceError(str(path), f"has no column {wanted}; name another one with --map", field=_NAMES[target][0])
+            raise TraceError(
+                str(path),
+                f"has no column {wanted}; name another one with --map",
+                field=_NAMES[target][0],
+                kind="column",
+            )
     return mapped.read(path, mapping=mapping, skip_bad_rows=skip_bad_rows, format=NAME)
 
 

@@ -58,7 +58,9 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     think = file.times("think_time_s", _S, nullable=True)
     session = session_codes(file.texts("trace_id"))
     if (session < 0).any():
-        raise TraceError(source, "is null; each row has a session", row=int(np.argmin(session)) + 1, field="trace_id")
+        raise TraceError(
+            source, "is null; each row has a session", row=int(np.argmin(session)) + 1, field="trace_id", kind="column"
+        )
     stream, launched_by, start = _streams(session, file.texts("agent_path"), relative, api)
     parent, think = follow_streams(stream, launched_by, start, np.where(api < 0, -1, start + api), think, _S)
     order = np.argsort(start, kind="stable")
@@ -126,7 +128,9 @@ def _blocks(
     place = np.empty(len(order), np.int64)
     place[order] = np.cumsum(due[order]) - due[order]
     if int(due.sum()) > INT32_MAX:
-        raise TraceError(source, "has more than 2,147,483,647 block ids; split the file", field="hash_ids")
+        raise TraceError(
+            source, "has more than 2,147,483,647 block ids; split the file", field="hash_ids", kind="column"
+        )
     moved = np.empty(int(due.sum()), np.int32)
     most = np.zeros(int(session.max()) + 1, np.int64)
     row = 0
@@ -136,10 +140,10 @@ def _blocks(
         if wrong.any():
             bad = row + int(np.argmax(wrong))
             problem = wrong_count(max(0, int(lengths[bad - row])), int(tokens[bad]), BLOCK_TOKENS, "floor")
-            raise TraceError(source, problem, row=bad + 1, field="hash_ids")
+            raise TraceError(source, problem, row=bad + 1, field="hash_ids", kind="column")
         if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) <= INT32_MAX:
             problem = f"has ids from {int(ids.min())} to {int(ids.max())}; 0 to {INT32_MAX:,} belong there"
-            raise TraceError(source, problem, field="hash_ids")
+            raise TraceError(source, problem, field="hash_ids", kind="column")
         ends = np.cumsum(due[rows])
         filled = due[rows] > 0
         if filled.any():
@@ -152,7 +156,9 @@ def _blocks(
         row += len(lengths)
     base = np.cumsum(most) - most
     if int(base[-1] + most[-1]) > INT32_MAX:
-        raise TraceError(source, "has ids beyond 2,147,483,647 in all its sessions; split the file", field="hash_ids")
+        raise TraceError(
+            source, "has ids beyond 2,147,483,647 in all its sessions; split the file", field="hash_ids", kind="column"
+        )
     at = 0
     for length, offset in zip(due[order].tolist(), base[session[order]].tolist(), strict=True):
         moved[at : at + length] += np.int32(offset)

@@ -35,9 +35,9 @@ def require_columns(source: str, names: Sequence[str], needed: Sequence[str]) ->
     for name in needed:
         if name not in names:
             seen = shown(", ".join(names)) if names else "no readable names"
-            raise TraceError(source, f"the header has no column {name!r}; it has {seen}", field=name)
+            raise TraceError(source, f"the header has no column {name!r}; it has {seen}", field=name, kind="column")
         if names.count(name) > 1:
-            raise TraceError(source, f"the header has the column {name!r} more than once", field=name)
+            raise TraceError(source, f"the header has the column {name!r} more than once", field=name, kind="column")
 
 
 def typed_columns(

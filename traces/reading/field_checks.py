@@ -7,12 +7,13 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from ..errors import TraceError
+from ..errors import FieldKind, TraceError
 
 MAX_TOKENS = 100_000_000
 MAX_NS = 100 * 31_557_600 * 10**9  # a hundred years
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+_SEPARATED = re.compile(r"[+-]?\d{1,3}([,' _]\d{3})+(\.\d*)?", re.ASCII)
 _ROUND = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _UNITS = {10**9: "seconds", 10**6: "milliseconds", 10**3: "microseconds", 1: "nanoseconds"}
 _RECENT = (40 * 31_557_600 * 10**9, 130 * 31_557_600 * 10**9)  # 2010 to 2100
@@ -41,13 +42,14 @@ class BadRows:
     """Raises for a bad row, or counts it where the user asked to skip bad rows.
 
     Attributes:
+        kind: "column" for a file with columns (CSV, Parquet), else "field".
         count: How many there were.
         torn: 1 when the last line was cut off and left out.
         errors: The first NAMED_ROWS.
     """
 
-    def __init__(self, source: str, *, skip: bool) -> None:
-        self.source, self.skip, self.count = source, skip, 0
+    def __init__(self, source: str, *, skip: bool, kind: FieldKind = "field") -> None:
+        self.source, self.skip, self.kind, self.count = source, skip, kind, 0
         self.torn = 0
         self.errors: list[TraceError] = []
 
@@ -61,7 +63,7 @@ class BadRows:
         Raises:
             TraceError: Rows are not to be skipped.
         """
-        error = TraceError(self.source, bad.problem, row=row, field=bad.field)
+        error = TraceError(self.source, bad.problem, row=row, field=bad.field, kind=self.kind)
         if not self.skip:
             raise error
         self.count += 1
@@ -82,8 +84,10 @@ class BadRows:
         first = self.errors[0]
         if not kept:
             problem = f"none of its {self.count:,} rows can be read; the first: {first.problem}"
-            raise TraceError(self.source, problem, row=first.row, field=first.field, rows=tuple(self.errors))
-        place = f"row {first.row}" + (f", field {first.field!r}" if first.field else "")
+            raise TraceError(
+                self.source, problem, row=first.row, field=first.field, kind=self.kind, rows=tuple(self.errors)
+            )
+        place = f"row {first.row}" + (f", {self.kind} {first.field}" if first.field else "")
         rows = "1 bad row was" if self.count == 1 else f"{self.count:,} bad rows were"
         return (f"{rows} skipped; the first: {place}: {first.problem}",)
 
@@ -118,18 +122,35 @@ def number(field: str, value: object, wanted: str) -> int | Decimal:
     return value
 
 
-def csv_number(field: str, text: str) -> int | Decimal:
-    """The number that a CSV's text spells.
+def csv_number(field: str, text: str, wanted: str = "a number") -> int | Decimal:
+    """Return the number that a field of a CSV file spells.
+
+    Args:
+        field: The column.
+        text: The field's text.
+        wanted: "a number" or "a whole number", for the message.
 
     Raises:
-        BadField: The text is empty or spells none.
+        BadField: The text is empty or does not spell a finite number.
     """
     text = text.strip()
     if not text:
-        raise BadField(field, "is empty; a number belongs there")
+        raise BadField(field, f"is empty; {wanted} belongs there")
     if not _NUMBER.fullmatch(text):
-        raise BadField(field, f"{shown(text)} is not a finite number")
+        problem = f"{shown(text)} is not {wanted}"
+        if _SEPARATED.fullmatch(text):
+            problem += ". Remove the thousands separators, or name another column with --map"
+        raise BadField(field, problem)
     return Decimal(text)
+
+
+def csv_tokens(field: str, text: str) -> int:
+    """Return the length in tokens that a field of a CSV file spells.
+
+    Raises:
+        BadField: The text is not a whole number from 0 to 100 million.
+    """
+    return token_count(field, csv_number(field, text, "a whole number"))
 
 
 def token_count(field: str, value: object) -> int:

@@ -71,7 +71,7 @@ def list_column(source: str, file: Any, name: str) -> Any:
     for batch in file.iter_batches(batch_size=_STREAMED_ROWS, columns=[name], use_threads=False):
         flat = batch.column(0).flatten()
         if flat.null_count:
-            raise TraceError(source, "has a null or negative id", field=name)
+            raise TraceError(source, "has a null or negative id", field=name, kind="column")
         if end + len(flat) > len(values):  # in place, for the kernel moves whole pages of a large buffer
             values.resize((end + len(flat)) * 9 // 8, refcheck=False)
         values[end : end + len(flat)] = flat.to_numpy()
@@ -107,7 +107,9 @@ class ParquetTrace:
             raise TraceError(self.source, f"is not a whole Parquet file: {first_line(error)}") from None
         for name in needed:
             if name not in names:
-                raise TraceError(self.source, f"has no column {name!r}; it has {shown(', '.join(names))}", field=name)
+                raise TraceError(
+                    self.source, f"has no column {name!r}; it has {shown(', '.join(names))}", field=name, kind="column"
+                )
         try:
             self._table = file.read([name for name in (*needed, *optional) if name in names and name not in streamed])
             self._table.validate(full=True)
@@ -172,11 +174,13 @@ class ParquetTrace:
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null)
         if not any(test(kind) for test in known):
-            raise TraceError(self.source, f"holds {kind} where text belongs", field=name)
+            raise TraceError(self.source, f"holds {kind} where text belongs", field=name, kind="column")
         try:
             return column.cast(pa.string()).combine_chunks()
         except pa.ArrowInvalid as error:
-            raise TraceError(self.source, f"cannot be read as text: {first_line(error)}", field=name) from None
+            raise TraceError(
+                self.source, f"cannot be read as text: {first_line(error)}", field=name, kind="column"
+            ) from None
 
     def lists(self, name: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """A column of lists of whole numbers: the length of each, -1 for null, and all values in a row.
@@ -203,10 +207,12 @@ class ParquetTrace:
             lists.type.value_type
         )
         if not whole:
-            raise TraceError(self.source, f"holds {lists.type} where lists of whole numbers belong", field=name)
+            raise TraceError(
+                self.source, f"holds {lists.type} where lists of whole numbers belong", field=name, kind="column"
+            )
         flat = lists.flatten()
         if flat.null_count:
-            raise TraceError(self.source, "holds a null among the block ids", field=name)
+            raise TraceError(self.source, "holds a null among the block ids", field=name, kind="column")
         lengths = lists.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         return lengths, flat.to_numpy()
 
@@ -231,7 +237,7 @@ class ParquetTrace:
 
     def _refuse_null(self, name: str) -> None:
         row = int(np.argmax(self._table[name].is_null().combine_chunks().to_numpy(zero_copy_only=False))) + 1
-        raise TraceError(self.source, "is null; a number belongs there", row=row, field=name)
+        raise TraceError(self.source, "is null; a number belongs there", row=row, field=name, kind="column")
 
     def _each(self, name: str, convert: Any) -> list[int]:
         converted = []
@@ -239,7 +245,7 @@ class ParquetTrace:
             try:
                 converted.append(convert(value))
             except BadField as error:
-                raise TraceError(self.source, error.problem, row=row, field=name) from None
+                raise TraceError(self.source, error.problem, row=row, field=name, kind="column") from None
         return converted
 
 

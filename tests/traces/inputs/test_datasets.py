@@ -108,7 +108,7 @@ def test_a_seed_shuffles(tmp_path: Path) -> None:
     [
         ({"a": ["x"], "b": ["y"]}, "no column of it is known to be the prompt; it has 'a, b': name one with"),
         ({"text": ["", " "]}, "has no row with a prompt: 2 rows without one"),
-        ({"text": [1, 2]}, "row 1, field 'text': is 1 where a text belongs"),
+        ({"text": [1, 2]}, "row 1, field text: is 1 where a text belongs"),
     ],
 )
 def test_columns_that_are_no_prompts(tmp_path: Path, columns: dict[str, Any], said: str) -> None:

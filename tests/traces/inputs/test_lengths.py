@@ -86,7 +86,7 @@ def test_fractions_and_deviations() -> None:
         ("[256,3:1]", "at character 2, '256,3:1]': '(' belongs there"),
         ("{", "is not JSON"),
         ('{"pairs": []}', "a list of pairs belongs there"),
-        ('{"pairs": [{"isl": 5, "osl": 5}]}', "pair 1, field 'prob': None where a number"),
+        ('{"pairs": [{"isl": 5, "osl": 5}]}', "pair 1, field prob: None where a number"),
         ('{"pairs": [{"isl": 5, "osl": 0, "prob": 1}]}', "pair 1, osl: the mean is 0"),
     ],
 )

@@ -93,14 +93,14 @@ def test_genai_perfs_own_inputs_json_is_read_again(put: Put) -> None:
     [
         ("f.jsonl", '{"text": "a"}\n\n{"txt": "b"}\n', "f.jsonl, line 3: has none of text, prompt, messages, payload; "
          "it has 'txt'"),
-        ("f.jsonl", '{"text": "a"}\n{"text": 3}\n', "f.jsonl, line 2, field 'text': is 3 where a text belongs"),
+        ("f.jsonl", '{"text": "a"}\n{"text": 3}\n', "f.jsonl, line 2, field text: is 3 where a text belongs"),
         ("f.jsonl", '{"text": "a"}\n{"text": "b"\n', "f.jsonl, line 2: is not JSON"),
         ("f.jsonl", '{"text": "a"}\n"b"\n', """f.jsonl, line 2: 'b' is not an object; {"text": "..."} belongs there"""),
         ("f.json", '[{"text": "a"}, 4]', "f.json, row 2: 4 is not an object"),
         ("f.json", "[", "f.json: is not JSON"),
         ("f.json", "4", "f.json: is neither a list of objects nor"),
         ("f.csv", "a,b\n1,2\n", "f.csv, row 1: has none of text, prompt, messages, payload; it has 'a, b'"),
-        ("f.csv", "text,max_tokens\na,many\n", "f.csv, row 1, field 'max_tokens': 'many' is not a finite number"),
+        ("f.csv", "text,max_tokens\na,many\n", "f.csv, row 1, field max_tokens: 'many' is not a number"),
         ("f.csv", "text\na,b\n", "f.csv: is no CSV with a header"),
         ("f.csv", "text\n", "f.csv: holds no rows"),
         ("f.parquet", "PAR2", "f.parquet: is no Parquet file"),

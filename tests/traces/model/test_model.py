@@ -235,7 +235,7 @@ def test_a_model_survives_its_file(tmp_path: Path) -> None:
     ("change", "problem"),
     [
         ({"version": 2}, "is a model of version 2"),
-        ({"span_s": 0}, "field 'span_s': is 0; seconds above 0"),
+        ({"span_s": 0}, "field span_s: is 0; seconds above 0"),
         ({"clients": []}, "has no clients"),
         ({"clients": 3}, r"is no model that .* wrote: Expected `array`, got `int` - at `\$.clients`"),
     ],
@@ -251,7 +251,7 @@ def test_damaged_models(tmp_path: Path, change: dict[str, object], problem: str)
 @pytest.mark.parametrize(
     ("client", "problem"),
     [
-        (Client("c", [], []), "field 'windows': client 'c' needs entries"),
+        (Client("c", [], []), "field windows: client 'c' needs entries"),
         (
             Client("c", [Window(0, -1, 1, "Gamma")], [Lengths(0, Histogram([1], [1]), Histogram([1], [1]))]),
             "rate of -1",
@@ -301,11 +301,11 @@ def test_servegen_by_hand(tmp_path: Path) -> None:
     ("rows", "lengths", "problem"),
     [
         ("0,x,1,Gamma,1,1\n", LAWS, "chunk-3-trace.csv, row 1: '0,x,1,Gamma,1,1' does not begin with three numbers"),
-        ("0,1,1,Pareto,1,1\n", LAWS, "row 1, field 'law': 'Pareto' is neither Gamma nor Weibull"),
+        ("0,1,1,Pareto,1,1\n", LAWS, "row 1, field law: 'Pareto' is neither Gamma nor Weibull"),
         ("0,-1,1,Gamma,1,1\n", LAWS, "row 1: .* is not start, rate, CV and law"),
         ("", LAWS, "holds no windows"),
         ("0,1,1,Gamma,1,1\n", "[]", "chunk-3-dataset.json: is not a JSON object"),
-        ("0,1,1,Gamma,1,1\n", {"0": {}}, "field 'input_tokens': the entry 0 lacks it"),
+        ("0,1,1,Gamma,1,1\n", {"0": {}}, "field input_tokens: the entry 0 lacks it"),
         ("0,1,1,Gamma,1,1\n", {"0": {"input_tokens": "{1: __import__('os')}"}}, "is not a dict of lengths to shares"),
         ("0,1,1,Gamma,1,1\n", {"0": {"input_tokens": "{}", "output_tokens": "{}"}}, "no lengths for them"),
     ],

@@ -64,9 +64,9 @@ def test_a_conversation_begins_at_its_first_question(write: Write) -> None:
     [
         (
             {"messages": [message("narrator", "x")]},
-            r"row 1, field 'messages\[0\].role': 'narrator' is not a role",
+            r"row 1, field messages\[0\].role: 'narrator' is not a role",
         ),
-        ({"messages": [message("user", 5)]}, r"field 'messages\[0\].content': 5 is neither a text nor a list"),
+        ({"messages": [message("user", 5)]}, r"field messages\[0\].content: 5 is neither a text nor a list"),
     ],
 )
 def test_bad_messages(write: Write, record: dict[str, Any], problem: str) -> None:

@@ -84,7 +84,7 @@ def test_burstgpt_tells_think_times_from_what_answers_took(write: Write, total: 
 
 
 def test_burstgpt_refuses_an_elapsed_time_that_is_none(write: Write) -> None:
-    with pytest.raises(TraceError, match=r"row 2, field 'Elapsed time': -1 is negative"):
+    with pytest.raises(TraceError, match=r"row 2, column Elapsed time: -1 is negative"):
         read(write(V12 + "0,a,1,GPT-4,10,2,12,log\n1,a,-1,GPT-4,10,2,12,log\n"))
 
 

@@ -94,7 +94,7 @@ def test_mappings_that_are_wrong(write: Write, mapping: str, problem: str) -> No
     ("text", "field", "problem"),
     [
         ("ts,n_in\n1,2\n", "n_out", "the header has no column 'n_out'"),
-        ("ts,n_in,n_out\n1,x,2\n", "n_in", "'x' is not a finite number"),
+        ("ts,n_in,n_out\n1,x,2\n", "n_in", "'x' is not a whole number"),
         ('{"ts": 1, "n_in": 2}\n', "n_out", "is missing; the row has the keys 'ts, n_in'"),
         ('{"ts": "1", "n_in": 2, "n_out": 1}\n', "ts", "'1' is not a number"),
     ],

@@ -90,7 +90,7 @@ def test_a_file_from_before_a_column_is_read(mooncake: Put, tmp_path: Path) -> N
 def test_a_circle_through_further_waits_is_refused(build: Callable[..., Trace], further: list[Any], row: int) -> None:
     trace = build([0] * 5, session_id=["a"] * 5)
     table = with_column(trace.table, "also_after", further)
-    with pytest.raises(TraceError, match=f"row {row}, field 'also_after': waits for itself.* 'a' has a cycle"):
+    with pytest.raises(TraceError, match=f"row {row}, field also_after: waits for itself.* 'a' has a cycle"):
         check_parents("t", table)
     check_parents("t", with_column(trace.table, "also_after", [None, [0], None, [1, 0], [2]]))
     unordered = with_column(trace.table, "parent", [1, None, 1, 0, None])
@@ -103,23 +103,23 @@ def test_a_circle_through_further_waits_is_refused(build: Callable[..., Trace], 
         (lambda table: table.replace_schema_metadata(None), "no trace that Tokentape wrote"),
         (lambda table: table.drop_columns(["turn"]), "has other columns than a trace"),
         (lambda table: table.slice(0, 0), "holds no rows"),
-        (_change("arrival_ns", [5, 3]), "row 2, field 'arrival_ns': lies before the row above"),
-        (_change("arrival_ns", [-5, 3]), "row 1, field 'arrival_ns': is negative"),
-        (_change("input_tokens", [5, -3]), "row 2, field 'input_tokens': is negative"),
+        (_change("arrival_ns", [5, 3]), "row 2, column arrival_ns: lies before the row above"),
+        (_change("arrival_ns", [-5, 3]), "row 1, column arrival_ns: is negative"),
+        (_change("input_tokens", [5, -3]), "row 2, column input_tokens: is negative"),
         (
             _change("output_tokens", [5, 2**31 - 1]),
-            "row 2, field 'output_tokens': is over 100 million tokens",
+            "row 2, column output_tokens: is over 100 million tokens",
         ),
-        (_change("block_ids", [[1], [-1]]), "field 'block_ids': has a null or negative id"),
-        (_change("block_ids", [[1], [None]]), "field 'block_ids': has a null or negative id"),
-        (_change("parent", [1, 0]), "row 1, field 'parent': follows itself, through the rows it follows"),
-        (_change("parent", [None, 2]), "row 2, field 'parent': follows row 3 of a trace of 2"),
-        (_change("parent", [-1, None]), "row 1, field 'parent': follows row 0 of a trace of 2"),
-        (_change("also_after", [None, [0]]), "row 2, field 'also_after': waits for further rows, and follows none"),
-        (_change("also_after", [None, [-1]]), "field 'also_after': has a null or negative id"),
-        (_change("also_after", [[None], None]), "field 'also_after': has a null or negative id"),
-        (_change("also_after", [None, [2]]), "row 2, field 'also_after': waits for a row that the trace does not have"),
-        (_change("think_ns", [None, -1]), "row 2, field 'think_ns': is negative"),
+        (_change("block_ids", [[1], [-1]]), "column block_ids: has a null or negative id"),
+        (_change("block_ids", [[1], [None]]), "column block_ids: has a null or negative id"),
+        (_change("parent", [1, 0]), "row 1, field parent: follows itself, through the rows it follows"),
+        (_change("parent", [None, 2]), "row 2, field parent: follows row 3 of a trace of 2"),
+        (_change("parent", [-1, None]), "row 1, field parent: follows row 0 of a trace of 2"),
+        (_change("also_after", [None, [0]]), "row 2, field also_after: waits for further rows, and follows none"),
+        (_change("also_after", [None, [-1]]), "column also_after: has a null or negative id"),
+        (_change("also_after", [[None], None]), "column also_after: has a null or negative id"),
+        (_change("also_after", [None, [2]]), "row 2, field also_after: waits for a row that the trace does not have"),
+        (_change("think_ns", [None, -1]), "row 2, column think_ns: is negative"),
         (_about(b'"version":2', b'"version":1'), "is a trace of version 1; this program reads version 2"),
         (_about(b'"version":2', b'"version":"2"'), "has damaged metadata"),
         (_about(b'"block_tokens":512', b'"block_tokens":null'), "has block ids and no block size"),

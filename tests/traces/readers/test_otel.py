@@ -280,7 +280,7 @@ def test_files_that_are_no_spans(write: Write) -> None:
         read(write(json.dumps([agent("gen_ai.request", 0, 1)])), format="otel")
     with pytest.raises(TraceError, match="row 1: is not JSON"):
         read(write(json.dumps([span("a", 0, 1)])[:-1]))
-    with pytest.raises(TraceError, match=r"field 'resourceSpans.scopeSpans': is null where a list"):
+    with pytest.raises(TraceError, match=r"field resourceSpans.scopeSpans: is null where a list"):
         read(write('{"resourceSpans": [{}]}'))
 
 

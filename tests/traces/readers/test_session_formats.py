@@ -51,13 +51,13 @@ def test_bailian(write: Write) -> None:
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([chat(1, 2, 0), chat(2, 1, 1)], "field 'parent': follows itself, through the rows it follows; session"),
+        ([chat(1, 2, 0), chat(2, 1, 1)], "field parent: follows itself, through the rows it follows; session"),
         ([chat(1, 1, 0)], "follows itself"),
-        ([chat(1, -1, 0), chat(2, 5, 1)], r"row 2, field 'parent_chat_id': no row is the 5 .* session 5 is incomplete"),
-        ([chat(1, -1, 0), chat(1, -1, 1)], "row 2, field 'chat_id': has the number 1, like row 1"),
+        ([chat(1, -1, 0), chat(2, 5, 1)], r"row 2, field parent_chat_id: no row is the 5 .* session 5 is incomplete"),
+        ([chat(1, -1, 0), chat(1, -1, 1)], "row 2, field chat_id: has the number 1, like row 1"),
         ([chat(1, -1, 0, hash_ids=[0])], "blocks of 16 rounded up make 2; blocks of 16 rounded down would fit"),
         ([chat(1, -1, 1_760_000_000_000)], "over 100 years in seconds, .* in milliseconds it would be a date of our"),
-        ([chat(1, -1.5, 0)], "field 'parent_chat_id': Decimal|-1.5 is not a chat's number"),
+        ([chat(1, -1.5, 0)], "field parent_chat_id: Decimal|-1.5 is not a chat's number"),
     ],
 )
 def test_bailian_that_is_wrong(write: Write, rows: list[dict[str, Any]], problem: str) -> None:
@@ -134,9 +134,9 @@ def test_weka_subagents_on_the_clock_of_their_session(write: Write) -> None:
     [
         (
             {"hash_ids": [1, 2, 3]},
-            r"requests\[0\].hash_ids': has 3 for 130 .* 64 rounded down make 2; .* rounded up would",
+            r"requests\[0\].hash_ids: has 3 for 130 .* 64 rounded down make 2; .* rounded up would",
         ),
-        ({"in": "many"}, r"row 1, field 'requests\[0\].in': expected `int"),
+        ({"in": "many"}, r"row 1, field requests\[0\].in: expected `int"),
         ({"in": -5}, "-5 is negative"),
         ({"out": None}, r"requests\[0\].out"),
         ({"t": None}, "is missing; seconds since the session's start"),
@@ -153,7 +153,7 @@ def test_weka_that_is_wrong(write: Write, change: dict[str, Any], problem: str) 
 
 
 def test_weka_sessions_of_several_block_sizes(write: Write) -> None:
-    with pytest.raises(TraceError, match="row 2, field 'block_size': 32 differs from the 64 of the sessions before it"):
+    with pytest.raises(TraceError, match="row 2, field block_size: 32 differs from the 64 of the sessions before it"):
         read(write(lines(WEKA, session("b", turn(0, 64, [1, 2]), block_size=32))))
 
 
@@ -189,13 +189,13 @@ def test_weka_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"hash_ids": [[1, 2], [7], [1, 2, 3], [1]]}, "row 3, field 'hash_ids': has 3 for 191 .* rounded up would fit"),
+        ({"hash_ids": [[1, 2], [7], [1, 2, 3], [1]]}, "row 3, column hash_ids: has 3 for 191 .* rounded up would fit"),
         ({"hash_ids": [[1, -2], [7], [1, 2], [1]]}, "has ids from -2 to 7"),
         ({"hash_ids": ["x", "y", "z", "w"]}, "holds string where lists of whole numbers belong"),
-        ({"t_s": [0.0, 0.0, -3.0, 0.0]}, "row 3, field 't_s': -3.0 is negative"),
-        ({"t_s": [0.0, 0.0, float("nan"), 0.0]}, "row 3, field 't_s'"),
-        ({"input_length": [130, 64, None, 64]}, "row 3, field 'input_length': null is not a number"),
-        ({"trace_id": ["a", None, "a", "b"]}, "row 2, field 'trace_id': is null"),
+        ({"t_s": [0.0, 0.0, -3.0, 0.0]}, "row 3, column t_s: -3.0 is negative"),
+        ({"t_s": [0.0, 0.0, float("nan"), 0.0]}, "row 3, column t_s"),
+        ({"input_length": [130, 64, None, 64]}, "row 3, column input_length: null is not a number"),
+        ({"trace_id": ["a", None, "a", "b"]}, "row 2, column trace_id: is null"),
     ],
 )
 def test_weka_parquet_that_is_wrong(tmp_path: Path, change: dict[str, list[Any]], problem: str) -> None:
@@ -257,7 +257,7 @@ def test_tracelab(write: Write) -> None:
     [
         ("1,200,2,0,40,48,80", "round_idx", "is 2, where session '1' has come to round 1"),
         ("1,200,1,0,40,48,-1", "tool_wait_after_ms", "is negative"),
-        ("1,200,1,x,40,48,1", "prefix_len", "'x' is not a finite number"),
+        ("1,200,1,x,40,48,1", "prefix_len", "'x' is not a whole number"),
         ("1,200,1,99999999,40,48,1", "input_len", "over 100 million"),
         ("1,200", None, "has 2 fields where the header has 7"),
     ],
@@ -308,7 +308,7 @@ def test_baseten(tmp_path: Path) -> None:
 
 def test_baseten_blocks_of_two_roundings(tmp_path: Path) -> None:
     with pytest.raises(
-        TraceError, match=r"row 3, field 'total_hashes': has 0 for 10 input tokens; .* rounded down would"
+        TraceError, match=r"row 3, column total_hashes: has 0 for 10 input tokens; .* rounded down would"
     ):
         read(put_parquet(tmp_path / "t", BASETEN))
 

@@ -86,15 +86,15 @@ def test_lmcache(write: Write) -> None:
     [
         (
             {"timestamp": 1_760_587_752_017},
-            "row 1, field 'timestamp': .* in milliseconds since 1970, .*--map",
+            "row 1, field timestamp: .* in milliseconds since 1970, .*--map",
         ),
         ({"timestamp": 1_760_587_752}, "is a date of our time in seconds since 1970"),
         (
             {"timestamp": 1_760_587_752_017_385_000},
             "over 100 years in microseconds, .* in nanoseconds it would",
         ),
-        ({"input": None}, "field 'input': None is not a text"),
-        ({"session_id": 1.5}, "field 'session_id': .*1.5.* is not a name"),
+        ({"input": None}, "field input: None is not a text"),
+        ({"session_id": 1.5}, "field session_id: .*1.5.* is not a name"),
     ],
 )
 def test_lmcache_that_is_wrong(write: Write, change: dict[str, Any], problem: str) -> None:

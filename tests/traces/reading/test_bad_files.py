@@ -122,13 +122,13 @@ def test_bad_rows_of_mooncake(mooncake: Put, bad: dict[str, Any], field: str, pr
     path = mooncake({}, bad, {})
     with pytest.raises(TraceError) as caught:
         read(path)
-    assert str(caught.value).startswith(f"{path}, row 2, field {field!r}: ")
+    assert str(caught.value).startswith(f"{path}, row 2, field {field}: ")
     assert problem in str(caught.value)
     assert len(str(caught.value)) < len(str(path)) + 300
     trace = read(path, skip_bad_rows=True)
     assert trace.skipped_rows == 1
     assert trace.table["source_row"].to_pylist() == [1, 3]
-    assert trace.notes[0].startswith(f"1 bad row was skipped; the first: row 2, field {field!r}: ")
+    assert trace.notes[0].startswith(f"1 bad row was skipped; the first: row 2, field {field}: ")
 
 
 @pytest.mark.parametrize(
@@ -177,17 +177,23 @@ def test_a_bad_last_line_that_is_not_cut_is_an_error(write: Write) -> None:
         (AZURE, "1900-01-01 00:00:00,1,2", "TIMESTAMP", "lies outside the years 1970 to 2261"),
         (AZURE, "2200-01-01 00:00:00,1,2", "TIMESTAMP", "is over 100 years from the first row's"),
         (AZURE, "2023-11-16 18:17:03,,2", "ContextTokens", "is empty"),
-        (AZURE, "2023-11-16 18:17:03,x,2", "ContextTokens", "'x' is not a finite number"),
+        (AZURE, "2023-11-16 18:17:03,x,2", "ContextTokens", "'x' is not a whole number"),
+        (
+            AZURE,
+            '2023-11-16 18:17:03,"4,808",2',
+            "ContextTokens",
+            "'4,808' is not a whole number. Remove the thousands separators, or name another column with --map",
+        ),
         (AZURE, "2023-11-16 18:17:03,1,-2", "GeneratedTokens", "-2 is negative"),
         (AZURE, "2023-11-16 18:17:03,1,0.5", "GeneratedTokens", "0.5 is not whole"),
-        (AZURE, "2023-11-16 18:17:03,1,nan", "GeneratedTokens", "'nan' is not a finite number"),
+        (AZURE, "2023-11-16 18:17:03,1,nan", "GeneratedTokens", "'nan' is not a whole number"),
         (AZURE, "2023-11-16 18:17:03,1,200000000", "GeneratedTokens", "is over 100 million tokens"),
         (AZURE, "2023-11-16 18:17:03,1", None, "has 2 fields where the header has 3"),
         (AZURE, '"2023-11-16,1,2', None, "has 1 fields where the header has 3"),
         (BURST, "-1,GPT-4,1,2,3,API log", "Timestamp", "-1 is negative; seconds from 0 up belong there"),
-        (BURST, "inf,GPT-4,1,2,3,API log", "Timestamp", "'inf' is not a finite number"),
+        (BURST, "inf,GPT-4,1,2,3,API log", "Timestamp", "'inf' is not a number"),
         (BURST, "4000000000,GPT-4,1,2,3,API log", "Timestamp", "is over 100 years in seconds"),
-        (BURST, "1,GPT-4,true,2,3,API log", "Request tokens", "'true' is not a finite number"),
+        (BURST, "1,GPT-4,true,2,3,API log", "Request tokens", "'true' is not a whole number"),
         (BURST, "1,GPT-4,1,,3,API log", "Response tokens", "is empty"),
     ],
 )
@@ -196,6 +202,7 @@ def test_bad_rows_of_csv(write: Write, text: str, line: str, field: str | None, 
     with pytest.raises(TraceError) as caught:
         read(path)
     assert (caught.value.row, caught.value.field) == (2, field)
+    assert str(caught.value).startswith(f"{path}, row 2: " if field is None else f"{path}, row 2, column {field}: ")
     assert problem in caught.value.problem
     trace = read(path, skip_bad_rows=True)
     assert (trace.skipped_rows, trace.table["source_row"].to_pylist()) == (1, [1, 3])
@@ -214,7 +221,7 @@ def test_a_header_with_a_column_twice(write: Write) -> None:
 
 
 def test_a_file_of_bad_rows_is_an_error_even_when_they_may_be_skipped(mooncake: Put, write: Write) -> None:
-    with pytest.raises(TraceError, match="row 1, field 'timestamp': none of its 2 rows can be read; the first: -1 is"):
+    with pytest.raises(TraceError, match="row 1, field timestamp: none of its 2 rows can be read; the first: -1 is"):
         read(mooncake({"timestamp": -1}, {"timestamp": -2}), skip_bad_rows=True)
-    with pytest.raises(TraceError, match="none of its 1 rows can be read"):
+    with pytest.raises(TraceError, match="row 1, column ContextTokens: none of its 1 rows can be read"):
         read(write(AZURE.replace("4808", "many")), skip_bad_rows=True)

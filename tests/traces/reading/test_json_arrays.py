@@ -50,7 +50,7 @@ def test_an_array_larger_than_a_batch(write: Write) -> None:
 
 def test_messages_name_the_row_of_an_array(write: Write) -> None:
     records = [MOONCAKE[0], {**MOONCAKE[1], "output_length": "4,808"}]
-    with pytest.raises(TraceError, match="row 2, field 'output_length'"):
+    with pytest.raises(TraceError, match="row 2, field output_length"):
         read(write(json.dumps(records, indent=1)))
 
 

@@ -172,8 +172,8 @@ def test_validate(coarse: Path, tmp_path: Path) -> None:
     result = run("validate", bad)
     assert result.exit_code == 2
     problems = [line for line in result.stdout.splitlines() if line.startswith("problem: ")]
-    assert "row 2, field 'hash_ids': has 1 for 600 input tokens" in problems[0]
-    assert "row 3, field 'timestamp': -1 is negative; milliseconds from 0 up belong there" in problems[1]
+    assert "row 2, field hash_ids: has 1 for 600 input tokens" in problems[0]
+    assert "row 3, field timestamp: -1 is negative; milliseconds from 0 up belong there" in problems[1]
     assert problems[2:] == ["problem: 2 rows cannot be read; --skip-bad-rows would leave them out"]
     assert run("validate", tmp_path / "none").exit_code == 2
 
