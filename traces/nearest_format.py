@@ -61,6 +61,8 @@ def names_in(head: bytes, path: Path) -> tuple[str, list[str]]:
             first = list(record) if isinstance(record, dict) else []
         except (ValueError, RecursionError):
             first = []
+        if len(text) < 3:  # an object over many lines
+            text = head[:4096].decode(errors="replace")
         return "keys", list(dict.fromkeys([*first, *_KEY.findall(text)]))
     names, _ = split_header(head)
     return "columns", names if len(names) > 1 else []

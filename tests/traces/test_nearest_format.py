@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,10 @@ ADVICE = " Run `tokentape trace formats` for all formats, or name the columns wi
             "but its column Response tokens is missing",
         ),
         ('[{"custom_id": "1", "method": "POST", "body": {}}]', "Nearest: openai-batch, but its key url is missing"),
+        (
+            json.dumps({"custom_id": "1", "method": "POST", "body": {}}, indent=1),
+            "Nearest: openai-batch, but its key url is missing",
+        ),
         ("a,b,c\n1,2,3\n", "is not a known trace format: its columns are 'a, b, c'."),
         ("hello\n", "is not a known trace format: it begins with 'hello'."),
     ],

@@ -15,6 +15,7 @@ import msgspec
 from ..reading.field_checks import BadField, BadRows, shown, token_count
 from ..reading.files import read_whole
 from ..reading.json_documents import document, mapping, name, text
+from ..reading.surrogates import without_halves
 from ..recorded.bodies import estimated_tokens, payload
 from ..recorded.request_table import Recorded, Requests, recorded_trace
 from ..table import Trace
@@ -91,7 +92,7 @@ def _request(number: int, recorded: _Request) -> Recorded:
     inputs = mapping("request_inputs", recorded.request_inputs, "an object with payload")
     if "payload" in inputs:
         field = "request_inputs.payload"
-        body = text(field, inputs["payload"], "the request's body as a string").encode()
+        body = without_halves(text(field, inputs["payload"], "the request's body as a string").encode())
         facts = payload(field, body)
         return Recorded(
             source_row=number,

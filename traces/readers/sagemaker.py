@@ -18,6 +18,7 @@ import msgspec
 from ..reading.field_checks import BadField, BadRows, shown, stamp_ns, token_count
 from ..reading.files import read_whole
 from ..reading.json_documents import decode, each_line, mapping, struct, text
+from ..reading.surrogates import without_halves
 from ..recorded.bodies import payload
 from ..recorded.headers import recorded_headers
 from ..recorded.request_table import Recorded, Requests, recorded_trace
@@ -70,7 +71,7 @@ def _request(number: int, record: _Line) -> Recorded:
     arrival = stamp_ns(field, text(field, metadata.get("inferenceTime"), "a time like 2026-04-29T00:03:18Z"))
     field = "captureData.endpointInput"
     endpoint_input = mapping(field, captured.get("endpointInput"), "an object with data")
-    body = _data(field, endpoint_input)
+    body = without_halves(_data(field, endpoint_input))
     kind = endpoint_input.get("observedContentType")
     facts = payload(f"{field}.data", body)
     usage = _usage(captured.get("endpointOutput"))

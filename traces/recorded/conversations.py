@@ -1,4 +1,4 @@
-"""Conversations without times as sessions of requests: each answer is a request that holds what was said before it."""
+"""Conversations without times as sessions of requests: each answer is a request with the messages before it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..assembly.assemble import rows_text
+from ..errors import TraceError
 from ..reading.field_checks import BadRows
 from ..reading.files import read_whole
 from ..reading.json_documents import each_line
@@ -47,7 +48,7 @@ def read_conversations(
         skip_bad_rows: Count bad rows and leave them out.
 
     Raises:
-        TraceError: The file, or a row that is not to be skipped, cannot be read.
+        TraceError: The file, or a row that is not to be skipped, cannot be read, or no conversation has an answer.
     """
     data, digest = read_whole(path)
     bad = BadRows(str(path), skip=skip_bad_rows)
@@ -70,6 +71,12 @@ def read_conversations(
 
     each_line(data, bad, take, notes)
     del data
+    if silent and not requests and not bad.count:
+        raise TraceError(
+            str(path),
+            f"none of its {silent:,} conversations has an answer, and each answer makes a request; "
+            "to send prompts without answers, use tokentape profile --input-file",
+        )
     follow_sessions(requests)
     for request in requests:
         request.think_ns = None if request.follows is None else 0

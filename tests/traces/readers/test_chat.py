@@ -38,6 +38,13 @@ def test_each_answer_is_a_request(write: Write, key: str, layout: str) -> None:
     assert trace.table["parent"].to_pylist()[2] == 1
 
 
+def test_other_names_of_roles_and_content_become_openai_s(write: Write) -> None:
+    talk = [{"role": "human", "value": "A?", "weight": 0}, {"role": "gpt", "value": "B."}, *SECOND[2:]]
+    trace = read(write(json.dumps({"conversations": talk})))
+    bodies = [json.loads(body)["messages"] for body in trace.table["body"].to_pylist()]
+    assert bodies == [[message("user", "A?", weight=0)], [message("user", "A?", weight=0), *SECOND[1:3]]]
+
+
 def test_tools_and_parts_are_sent_as_they_were(write: Write) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     talk = [
@@ -66,6 +73,11 @@ def test_a_conversation_begins_at_its_first_question(write: Write) -> None:
             {"messages": [message("narrator", "x")]},
             r"row 1, field messages\[0\].role: 'narrator' is not a role",
         ),
+        (
+            {"messages": [{"role": "user"}]},
+            r"field messages\[0\].content: is missing; the message's text",
+        ),
+        ({"messages": SECOND[:1]}, "none of its 1 conversations has an answer"),
         ({"messages": [message("user", 5)]}, r"field messages\[0\].content: 5 is neither a text nor a list"),
     ],
 )

@@ -16,6 +16,7 @@ from tokentape.traces.reading.surrogates import counted, without_halves
 
 Write = Callable[[bytes | str], Path]
 
+ASKED = {"model": "m", "max_tokens": 3}
 NOTE = "2 halves of surrogate pairs were replaced by U+FFFD: no UTF-8 text can hold them"
 BROKEN = "a \ud83d b \ude00"
 MENDED = "a \ufffd b \ufffd"
@@ -42,6 +43,15 @@ FILES: dict[str, Any] = {
         "body": {"model": "m", "messages": [{"role": "user", "content": BROKEN}]},
     },
     "otel": CALL,
+    "sagemaker": {
+        "captureData": {
+            "endpointInput": {
+                "data": json.dumps({"messages": [{"role": "user", "content": BROKEN}], **ASKED}), "encoding": "JSON",
+            },
+            "endpointOutput": {"data": "{}", "encoding": "JSON"},
+        },
+        "eventMetadata": {"eventId": "e", "inferenceTime": "2026-04-29T00:03:18Z"},
+    },
 }  # fmt: skip
 
 
@@ -55,6 +65,35 @@ def test_every_json_reader_replaces_them_and_says_so(write: Write, name: str, ar
     sent = trace.table["body"].drop_null().to_pylist() + trace.table["text"].drop_null().to_pylist()
     (text,) = [one.decode() if isinstance(one, bytes) else one for one in sent]
     assert MENDED in (text if text.startswith("a") else json.dumps(json.loads(text), ensure_ascii=False))
+
+
+DOCUMENTS: dict[str, Any] = {
+    "genai-perf-inputs": {"data": [{"payload": [{"prompt": BROKEN, **ASKED}]}]},
+    "aiperf": {"data": [{"session_id": "s", "payloads": [{"prompt": BROKEN, **ASKED}]}]},
+    "genai-perf-export": {
+        "experiments": [
+            {
+                "experiment": {"mode": "concurrency", "value": 1},
+                "requests": [
+                    {
+                        "timestamp": 1_700_000_000_000_000_000,
+                        "request_inputs": {"payload": json.dumps({"prompt": BROKEN, **ASKED})},
+                        "response_timestamps": [],
+                        "response_outputs": [],
+                    }
+                ],
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_json_document_replaces_them_and_says_so(write: Write, name: str) -> None:
+    trace = read(write(json.dumps(DOCUMENTS[name])))
+    assert trace.format == name
+    assert NOTE in trace.notes
+    assert json.loads(trace.table["body"][0].as_py())["prompt"] == MENDED
 
 
 def test_files_of_prompts_replace_them_and_say_so(tmp_path: Path) -> None:
