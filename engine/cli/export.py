@@ -4,8 +4,12 @@ from pathlib import Path
 
 import click
 
+from .common.grouped_command import GroupedCommand
 
-@click.command(short_help="Write GenAI-Perf's files of tapes.")
+EXAMPLES = [("Write GenAI-Perf's files:", "tokentape export run.tape -o artifacts")]
+
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Write GenAI-Perf's files of tapes.")
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @click.option(
     "--out",

@@ -5,37 +5,50 @@ function that does the work imports what it needs.
 """
 
 import sys
-from importlib import import_module
 
 import click
 
 from ... import __version__
 from ...traces.errors import TraceError
 from ..errors import UserError
+from .common.grouped_command import Verbs
 
 VERBS = ("replay", "profile", "summarize", "plot", "report", "export", "recover", "record", "serve", "trace")
+"""In the order of a user's work; each is a file or a folder beside this one, named like it."""
+
+START = """\
+Tokentape replays recorded LLM traffic against a server and stamps every token as it arrives.
+
+Begin with one of these:
+
+  tokentape replay --sample --simulate                  replay a sample trace against the simulated server
+  tokentape replay TRACE --url http://HOST:PORT         replay a recorded trace against your server
+  tokentape profile -m MODEL --url http://HOST:PORT --streaming --concurrency 8
+                                                        put a load of synthetic requests on your server
+
+tokentape --help lists all commands, and tokentape COMMAND --help explains one."""
+
+COMPLETION = """\
+Shell completion, for bash (zsh and fish: docs/completion.md):
+
+\b
+  eval "$(_TOKENTAPE_COMPLETE=bash_source tokentape)"
+"""
 
 
-class Verbs(click.Group):
-    """The verbs in the order of their use; each is a file beside this one, named like it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs, in the order of a user's work."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command object of a verb, or None for a name that is none."""
-        if cmd_name not in VERBS:
-            return None
-        command = getattr(import_module(f"tokentape.engine.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Verbs,
+    modules={verb: f"tokentape.engine.cli.{verb}" for verb in VERBS},
+    invoke_without_command=True,
+    epilog=COMPLETION,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="tokentape")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Replay recorded LLM traffic against a server and stamp every token as it arrives."""
+    if ctx.invoked_subcommand is None:
+        click.echo(START)
 
 
 def main() -> None:

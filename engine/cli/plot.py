@@ -4,24 +4,49 @@ from pathlib import Path
 
 import click
 
+from .common.grouped_command import GroupedCommand
 
-@click.command(short_help="Draw tapes: latencies, throughput, the timeline, …")
+EXAMPLES = [
+    ("Draw all plots of a tape:", "tokentape plot run.tape"),
+    ("Overlay two tapes, as SVG:", "tokentape plot old.tape new.tape -o pictures --format svg"),
+    ("Draw one plot only:", "tokentape plot run.tape --only timeline"),
+]
+
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Draw tapes: latencies, throughput, the timeline, …")
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "--out", "directory", type=click.Path(path_type=Path), metavar="DIR",
-              help="Where the files will lie.  [default: TAPE/plots, of several tapes plots]")  # fmt: skip
-@click.option("--format", "format_", type=click.Choice(["png", "svg", "both"]), default="png", show_default=True,
-              help="Of the files.")  # fmt: skip
-@click.option("--only", multiple=True, metavar="NAME", help="Draw this plot alone. May be given several times.")
-@click.option("--slo", "slos", multiple=True, metavar="METRIC:LIMIT",
-              help="An objective of each request, as ttft:300ms, for the goodput over time. May be given several"
-                   " times.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    "--out",
+    "directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the files.  [default: TAPE/plots, of several tapes plots]",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["png", "svg", "both"]),
+    default="png",
+    show_default=True,
+    help="Format of the files.",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Draw only this plot. May be given several times.")
+@click.option(
+    "--slo",
+    "slos",
+    multiple=True,
+    metavar="METRIC:LIMIT",
+    help="An objective of each request, as ttft:300ms, for the goodput over time. May be given several times.",
+)
 def plot(
     tapes: tuple[Path, ...], directory: Path | None, format_: str, only: tuple[str, ...], slos: tuple[str, ...]
 ) -> None:
     """Draw tapes: latencies, lengths, throughput, the timeline, lateness, goodput.
 
-    Several tapes are overlaid or stand below each other, at most six. Prints the names of the files. What a tape has
-    no data for is left out, and said. The plots, in their order: input_output_lengths, request_latency,
+    Several tapes are overlaid or stand below each other, at most six. Prints the names of the files. Plots for which
+    a tape has no data are left out, with a note. The plots, in their order: input_output_lengths, request_latency,
     time_to_first_token, token_latency_by_position, ttft_by_input_length, timeline, throughput, latency_cdf, lateness,
     itl_by_position, goodput.
     """

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import click
 
+from .common.grouped_command import GroupedCommand
 
-@click.command(short_help="Seal the tape of a run that was killed.")
+EXAMPLES = [("Seal what a killed run left:", "tokentape recover run.tape")]
+
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Seal the tape of a run that was killed.")
 @click.argument("tape", type=click.Path(path_type=Path))
 def recover(tape: Path) -> None:
     """Seal the tape of a run that was killed, up to the last batch that it had written whole.

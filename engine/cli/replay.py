@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .common.grouped_command import GroupedCommand
 from .common.summary_output import print_summaries, summary_options
 from .common.transport_options import transport_options, transport_settings
 
@@ -14,35 +15,72 @@ if TYPE_CHECKING:
     from ..workloads.options import ReplayOptions
 
 
-@click.command(short_help="Replay a trace against a server and write a tape.")
+EXAMPLES = (
+    ("Replay the sample trace against the simulated server:", "tokentape replay --sample --simulate --speed 4"),
+    (
+        "Replay the first two minutes of a trace, four times as fast:",
+        "tokentape replay conversation_trace.jsonl --url http://127.0.0.1:8000 --end 120s --speed 4 --out run.tape",
+    ),
+    (
+        "Replay sessions, each turn 2 s after the answer before it:",
+        "tokentape replay sessions.parquet --url http://127.0.0.1:8000 --sessions closed --think 2s",
+    ),
+    (
+        "Replay a file of any other format by the names of its columns:",
+        "tokentape replay log.csv --map timestamp=ts:ms,input_tokens=in,output_tokens=out --url http://127.0.0.1:8000",
+    ),
+)
+GROUPS = {
+    "Most used": ("url", "simulate", "out", "model", "speed"),
+    "Trace": ("sample", "start", "end", "limit", "trace_format", "trace_map", "skip_bad_rows"),
+    "Sessions": ("sessions", "think", "history", "on_failure"),
+    "Requests": (
+        "endpoint", "tokenizer", "prompt_form", "seed", "cache_namespace", "stream", "usage", "ignore_eos", "template",
+        "response_fields", "framing",
+    ),
+    "Server": ("headers", "api_key_env", "api_key_file", "cacert", "insecure", "no_proxy", "connection_reuse"),
+    "Timing": (
+        "workers", "connect_timeout", "read_timeout", "grace", "preopen", "spin", "realtime", "kernel_stamps",
+    ),
+    "Results": ("slos", "format_", "max_failures", "keep_bodies", "quiet"),
+    "Simulated server": ("ttft", "itl"),
+}  # fmt: skip
+
+
+@click.command(
+    cls=GroupedCommand, groups=GROUPS, examples=EXAMPLES, short_help="Replay a trace against a server and write a tape."
+)
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--url", metavar="URL", help="The server: its root, its /v1, or the API's whole URL; or unix:/PATH/OF.SOCKET."
+    "--url",
+    metavar="URL",
+    help="The server: its root, its base URL, or the whole URL of the API; or unix:/PATH/OF.SOCKET. See "
+    "docs/transport.md.",
 )
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
-@click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the program.")
-@click.option(
-    "--out", "-o", type=click.Path(path_type=Path), help="Where the tape will lie.  [default: <trace>-<time>.tape]"
-)
+@click.option("--sample", is_flag=True, help="Replay the sample trace that comes with the package.")
+@click.option("--out", "-o", type=click.Path(path_type=Path), help="Tape to write.  [default: <trace>-<time>.tape]")
 @click.option(
     "--endpoint",
     default="chat",
     show_default=True,
-    help="The API: chat, completions, responses, messages, ollama_chat, tgi, template, … (docs/endpoints.md).",
+    help="API of the server: chat, completions, responses, messages, ollama_chat, tgi, template, … "
+    "(docs/endpoints.md).",
 )
 @click.option(
     "--request-template",
     "template",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="For --endpoint template, an API of your own at the URL's path: the body of a request in Jinja2.",
+    help="With --endpoint template: Jinja2 template of a request's body.",
 )
 @click.option(
     "--response-field",
     "response_fields",
     multiple=True,
     metavar="ROLE=PATH",
-    help="For the same: where an answer says what, as in text=choices[].text.",
+    help="With --endpoint template: where a part of a response is, such as text=choices[].text. May be given several "
+    "times.",
 )
 @click.option(
     "--stream-framing",
@@ -50,82 +88,109 @@ if TYPE_CHECKING:
     type=click.Choice(["sse", "ndjson"]),
     default="sse",
     show_default=True,
-    help="For the same: how its streams come.",
+    help="With --endpoint template: form of its streams, server-sent events or lines of JSON.",
 )
-@click.option("--model", "-m", help="The model to name in requests.  [default: the first that the server lists]")
-@click.option("--speed", default="1", show_default=True, help="Divide all times of the trace by this.")
-@click.option("--start", metavar="TIME", help="Begin at this time of the trace, as in 60s.")
-@click.option("--end", metavar="TIME", help="Leave out what arrives at this time of the trace or later.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N requests.")
+@click.option("--model", "-m", help="Model to name in requests.  [default: the first that the server lists]")
+@click.option(
+    "--speed", default="1", show_default=True, help="Factor by which the replay is faster than the trace: 2, 0.5, 1/3."
+)
+@click.option("--start", metavar="TIME", help="Skip requests before this time of the trace, such as 60s.")
+@click.option("--end", metavar="TIME", help="Skip requests at or after this time of the trace, such as 120s.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Send only the first N requests.")
 @click.option(
     "--sessions",
     type=click.Choice(["open", "closed", "hybrid"]),
     default="open",
     show_default=True,
-    help="When later turns leave: at recorded times, a think time after the turn before, or at the later of both.",
+    help="When later turns of a session are sent. open: at their recorded times; closed: a think time after the end "
+    "of the turn before; hybrid: at the later of both.",
 )
 @click.option(
-    "--think", default="recorded", show_default=True, metavar="TIME", help="Between turns: recorded, none, or a time."
+    "--think",
+    default="recorded",
+    show_default=True,
+    metavar="TIME",
+    help="Think time between turns, with --sessions closed or hybrid: recorded, none, or a time such as 2s.",
 )
 @click.option(
     "--history",
     type=click.Choice(["recorded", "live"]),
     default="recorded",
     show_default=True,
-    help="Whether later turns hold as much text as was recorded, or what this server really replied.",
+    help="Prompts of later turns. recorded: of the recorded lengths; live: with this server's own replies.",
 )
 @click.option(
     "--on-failure",
     type=click.Choice(["stop", "continue"]),
     default="stop",
     show_default=True,
-    help="What becomes of the turns after one that failed.",
+    help="After a failed turn: stop its session, or send the turns after it all the same.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1, max=64), default=1, show_default=True, help="Processes that send."
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=1,
+    show_default=True,
+    help="Number of processes that send. One follows some ten thousand tokens per second.",
 )
 @click.option(
     "--tokenizer",
     metavar="NAME",
-    help="A folder or a hub's name: makes prompt lengths exact, and counts tokens that the server does not.",
+    help="Folder or hub name of the model's tokenizer. Makes prompt lengths exact, and counts tokens that the server "
+    "does not count.",
 )
-@click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="What prompts are.  [default: text]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other prompts.")
+@click.option("--prompt-form", type=click.Choice(["text", "token-ids"]), help="Form of prompts.  [default: text]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the prompts.")
 @click.option(
     "--cache-namespace",
     type=click.Choice(["fresh", "shared"]),
     default="shared",
     show_default=True,
-    help="fresh: prompts that share no prefix with another run's, so that no cache is warm.",
+    help="fresh: prompts share no prefix with those of other runs, so that the server's prefix cache is cold.",
 )
-@click.option("--trace-format", metavar="NAME", help="The trace's format.  [default: found by its content]")
+@click.option("--trace-format", metavar="NAME", help="Format of the trace.  [default: found by its content]")
 @click.option(
     "--map",
     "trace_map",
     metavar="COLUMNS",
-    help="The columns of any other CSV, JSONL or Parquet, as in timestamp=ts:ms,input_tokens=in,output_tokens=out.",
+    help="Columns of a CSV, JSONL or Parquet file of another format, such as "
+    "timestamp=ts:ms,input_tokens=in,output_tokens=out.",
 )
-@click.option("--skip-bad-rows", is_flag=True, help="Leave out rows of the trace that cannot be read, and count them.")
-@click.option("--stream/--no-stream", default=True, help="Ask for a stream of events.  [default: stream]")
-@click.option("--usage/--no-usage", default=True, help="Ask for token counts in the stream.  [default: usage]")
+@click.option("--skip-bad-rows", is_flag=True, help="Skip rows of the trace that cannot be read, and count them.")
+@click.option("--stream/--no-stream", default=True, help="Ask for streamed responses.  [default: stream]")
+@click.option("--usage/--no-usage", default=True, help="Ask for token counts in streams.  [default: usage]")
 @click.option(
     "--ignore-eos/--no-ignore-eos",
     default=True,
-    help="Ask for exactly the recorded output lengths; some servers refuse the field.  [default: ignore-eos]",
+    help="Ask for exactly the recorded output lengths. Some servers refuse the field.  [default: ignore-eos]",
 )
 @transport_options
-@click.option("--grace", default="30s", show_default=True, help="For open streams to end after Ctrl-C.")
+@click.option(
+    "--grace",
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="Time that open streams have to end after Ctrl-C.",
+)
 @click.option("--keep-bodies", is_flag=True, help="Keep request bodies and response texts on the tape.")
 @summary_options
-@click.option("--ttft", metavar="DIST", help="Of the simulated server: 50ms, normal:50ms:5ms, …")
-@click.option("--itl", metavar="DIST", help="Of the simulated server, likewise.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@click.option(
+    "--ttft",
+    metavar="DIST",
+    help="Time to first token of the simulated server: a duration (50ms) or a distribution (normal:50ms:5ms).",
+)
+@click.option(
+    "--itl",
+    metavar="DIST",
+    help="Time between two tokens of the simulated server: a duration (10ms) or a distribution (normal:10ms:1ms).",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Do not show progress.")
 @click.pass_context
 def replay(ctx: click.Context, /, **given: Any) -> None:
-    """Replay TRACE against a server, stamp every token, write a tape and sum it up.
+    """Replay TRACE against a server, stamp every token, write a tape and print its summary.
 
-    TRACE is a recorded trace of any known format. Each request leaves when the trace says, divided by --speed;
-    one that would be late is sent late and recorded as late.
+    TRACE is a recorded trace of any known format (tokentape trace formats), or a tape. Each request is sent at its
+    recorded time, divided by --speed. A request that cannot be sent on time is sent late and recorded as late.
     """
     ctx.exit(_run(given))
 
@@ -136,13 +201,13 @@ def _options(given: dict[str, Any]) -> "ReplayOptions":
     from .common.duration_options import option_ns
 
     if (given["url"] is None) == (not given["simulate"]):
-        raise UserError("say where to: either --url URL, or --simulate for the simulated server")
+        raise UserError("name the server with --url URL, or use --simulate for the simulated server")
     _check_speed(given["speed"])
     simulator: list[str] = []
     for name in ("ttft", "itl"):
         if given[name] is not None:
             if given["url"] is not None:
-                raise UserError(f"--{name} is the simulated server's; it goes with --simulate, not with --url")
+                raise UserError(f"--{name} is for the simulated server; use --simulate instead of --url")
             simulator += [f"--{name}", given[name]]
     form = given["prompt_form"]
     return ReplayOptions(
@@ -190,7 +255,7 @@ def _run(given: dict[str, Any]) -> int:
 
     trace = given["trace"]
     if (trace is None) == (not given["sample"]):
-        raise UserError("say what to replay: a TRACE file, or --sample for the one that comes with the program")
+        raise UserError("name a TRACE file, or use --sample for the trace that comes with the package")
     options = _options(given)
     trace = trace or traces.sample_path()
     return run_replay(trace, given["out"] or _out_for(trace), options, given)

@@ -5,16 +5,41 @@ from pathlib import Path
 
 import click
 
+from .common.grouped_command import GroupedCommand
 
-@click.command(short_help="Write tables, plots and verdict as one HTML file.")
+EXAMPLES = [
+    ("Write run.tape/report.html:", "tokentape report run.tape"),
+    ("Write another file, with an objective:", "tokentape report run.tape -o report.html --slo ttft:300ms"),
+]
+
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Write tables, plots and verdict as one HTML file.")
 @click.argument("tape", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "--out", "file", type=click.Path(path_type=Path), metavar="FILE",
-              help="The file to write.  [default: TAPE/report.html]")  # fmt: skip
-@click.option("--slo", "slos", multiple=True, metavar="METRIC[:STATISTIC]:LIMIT",
-              help="An objective: ttft:p99:300ms of the run, or ttft:300ms of each request, for the goodput. May be"
-                   " given several times.")  # fmt: skip
-@click.option("--max-failures", type=click.FloatRange(min=0), default=0.1, show_default=True, metavar="N",
-              help="Exit with 4 above this: a share below 1, else a number of requests.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    "--out",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file to write.  [default: TAPE/report.html]",
+)
+@click.option(
+    "--slo",
+    "slos",
+    multiple=True,
+    metavar="METRIC[:STATISTIC]:LIMIT",
+    help="An objective: ttft:p99:300ms of the run, or ttft:300ms of each request, for the goodput. May be"
+    " given several times.",
+)
+@click.option(
+    "--max-failures",
+    type=click.FloatRange(min=0),
+    default=0.1,
+    show_default=True,
+    metavar="N",
+    help="Exit with 4 above this: a share below 1, else a number of requests.",
+)
 def report(tape: Path, file: Path | None, slos: tuple[str, ...], max_failures: float) -> None:
     """Write the verdict, the tables and the plots of a tape as one HTML file that needs nothing else.
 

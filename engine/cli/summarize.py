@@ -6,10 +6,19 @@ from pathlib import Path
 import click
 
 from ..measure.dialects import OURS
+from .common.grouped_command import GroupedCommand
 from .common.summary_output import dialect_option, print_in, print_legend, summary_options
 
+EXAMPLES = [
+    ("Summarize a tape, and check an objective:", "tokentape summarize run.tape --slo ttft:p99:300ms"),
+    ("Explain each row of the table:", "tokentape summarize run.tape --explain"),
+    ("Compute the numbers as vLLM's bench does:", "tokentape summarize run.tape --dialect vllm --format json"),
+]
 
-@click.command(short_help="Compute the metrics of tapes, and the verdict on each.")
+
+@click.command(
+    cls=GroupedCommand, examples=EXAMPLES, short_help="Compute the metrics of tapes, and the verdict on each."
+)
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @dialect_option
 @click.option("--merge", is_flag=True, help="With a dialect: take all tapes for one run on several machines.")

@@ -1,6 +1,9 @@
 """A command with many options: shown in groups, several values after one name, and a file of defaults."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +24,131 @@ class GroupedOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """Shows options under their headings, and lets ``several`` options take several words at once."""
+    """A command whose help shows its options under headings and examples at the end, and whose errors suggest a way on.
+
+    Args:
+        groups: Headings in their order, each with the names of its options' parameters. They come before the headings
+            that options have by themselves (`GroupedOption`).
+        examples: What each example does, and its command line.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = list(examples)
+        by_name = {param.name: param for param in self.params}
+        first: list[click.Parameter] = []
+        for heading, names in (groups or {}).items():
+            for name in names:
+                by_name[name].group = heading  # type: ignore[attr-defined]
+                first.append(by_name[name])
+        arguments = [param for param in self.params if isinstance(param, click.Argument)]
+        self.params = [*arguments, *first, *(p for p in self.params if p not in first and p not in arguments)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, once each word of a list has its option's name in front."""
-        return super().parse_args(ctx, repeated(args, self._several()))
+        """Parse as click does, with the option's name put before each word of a list; mistakes get a suggestion."""
+        try:
+            return super().parse_args(ctx, repeated(args, self._several()))
+        except click.NoSuchOption as error:
+            name = error.option_name
+            shown = [opt for param in self.params if not getattr(param, "hidden", False) for opt in param.opts]
+            others = commands_with(name)
+            hint = f" It is an option of {' and '.join(others)}." if others else did_you_mean(name, shown)
+            raise click.UsageError(f"No such option {name!r}.{hint}", ctx) from None
+        except click.BadParameter as error:
+            if error.param is None or not isinstance(error.param.type, click.Choice):
+                raise
+            quoted = re.match(r"'([^']*)'", error.message)
+            hint = did_you_mean(quoted[1] if quoted else "", map(str, error.param.type.choices))
+            raise click.BadParameter(error.message + hint, ctx, error.param) from None
 
     def _several(self) -> set[str]:
         options = [param for param in self.params if isinstance(param, GroupedOption) and param.several]
         return {name for option in options for name in option.opts}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One section for each heading, in the order of their first options."""
+        """Write one section for each heading, in the order of their first options."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            record = None if isinstance(param, click.Argument) else param.get_help_record(ctx)
             if record is not None:
-                groups.setdefault(getattr(param, "group", "Other"), []).append(record)
+                heading = getattr(param, "group", next(reversed(groups), "Options"))  # --help goes with the last group
+                groups.setdefault(heading, []).append(record)
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for place, (what, line) in enumerate(self.examples):
+                    if place:
+                        formatter.write("\n")
+                    formatter.write_text(what)
+                    formatter.write(f"{'':{formatter.current_indent + 2}}$ {line}\n")
+        super().format_epilog(ctx, formatter)
+
+
+class Verbs(click.Group):
+    """A group whose verbs are imported when they are asked for, and that suggests the nearest verb for an unknown one.
+
+    Args:
+        modules: The module of each verb, in the order of a user's work; the command has the verb's name there.
+    """
+
+    def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all verbs, in the order of a user's work."""
+        return list(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command object of a verb, or None for an unknown one."""
+        if cmd_name not in self.modules:
+            return None
+        command = getattr(import_module(self.modules[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that the first word names; the error for an unknown one suggests the nearest."""
+        if args and args[0] not in self.modules and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self.modules) or f" The commands are {', '.join(self.modules)}."
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a sentence that suggests the nearest of the known words, with a space in front; "" where none is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def commands_with(option: str) -> list[str]:
+    """Return the commands that have an option, as a user would type them."""
+    from ..main import cli
+
+    found: list[str] = []
+    groups: list[tuple[str, click.Command]] = [("tokentape", cli)]
+    while groups:
+        words, command = groups.pop(0)
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            names = command.list_commands(context)
+            groups += [(f"{words} {name}", below) for name in names if (below := command.get_command(context, name))]
+        elif any(option in param.opts and not getattr(param, "hidden", False) for param in command.params):
+            found.append(f"'{words}'")
+    return found
 
 
 def repeated(args: Sequence[str], several: Iterable[str]) -> list[str]:
@@ -92,8 +200,6 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     for key, value in values.items():
         option = known.get(str(key).replace("_", "-"))
         if option is None or option.name in ("config", "dump_config", "help"):
-            from difflib import get_close_matches
-
             near = get_close_matches(str(key).replace("_", "-"), known, n=1)
             raise UserError(f"{path}: there is no option {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         assert option.name is not None

@@ -26,15 +26,15 @@ def summary_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=0.1,
             show_default=True,
             metavar="N",
-            help="Exit with 4 above this: a share below 1, else a number of requests.",
+            help="Exit with code 4 if more requests fail: a share below 1 (0.1), or a number of requests (5).",
         ),
         click.option(
             "--slo",
             "slos",
             multiple=True,
             metavar="METRIC[:STATISTIC]:LIMIT",
-            help="An objective: ttft:p99:300ms of the run, or ttft:300ms of each request, for the goodput. "
-            "May be given several times.",
+            help="Objective to check: ttft:p99:300ms for the run, or ttft:300ms for each request, which is used for "
+            "the goodput. May be given several times.",
         ),
         click.option(
             "--format",
@@ -42,7 +42,7 @@ def summary_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=type_format,
             default="table",
             show_default=True,
-            help="How to print; json prints one object and nothing else.",
+            help="Output format. json prints one object and nothing else.",
         ),
     ):
         command = option(command)
@@ -89,7 +89,7 @@ dialect_option = click.option(
     type=click.Choice([OURS, *DIALECTS]),
     default=OURS,
     show_default=True,
-    help="Compute and print as this tool does, with its definitions and names.",
+    help="Compute and print the summary as another tool does, with its definitions and names.",
 )
 
 

@@ -1,4 +1,4 @@
-"""What ``replay`` and ``profile`` share: how the server is reached, who one is to it, and how requests are timed."""
+"""Options that ``replay`` and ``profile`` share: credentials, connections and timing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,36 +7,37 @@ import click
 
 CREDENTIALS: tuple[tuple[list[str], dict[str, Any]], ...] = (
     (["--header", "-H", "headers"], {"multiple": True, "metavar": "'NAME: VALUE'",
-        "help": "A header for every request."}),
-    (["--api-key-env"], {"metavar": "NAME", "help": "The environment variable that holds the API key."}),
-    (["--api-key-file"], {"metavar": "FILE", "help": "The file that holds the API key: one line."}),
+        "help": "Header to send with every request. May be given several times."}),
+    (["--api-key-env"], {"metavar": "NAME", "help": "Environment variable that holds the API key."}),
+    (["--api-key-file"], {"metavar": "FILE", "help": "File that holds the API key in one line."}),
 )  # fmt: skip
 CONNECTION: tuple[tuple[list[str], dict[str, Any]], ...] = (
-    (["--cacert"], {"metavar": "FILE", "help": "Certificates to trust (PEM) instead of the system's."}),
-    (["--insecure"], {"is_flag": True, "help": "Trust any certificate; the verdict will say so."}),
+    (["--cacert"], {"metavar": "FILE", "help": "File of certificates (PEM) to trust instead of the system's."}),
+    (["--insecure"], {"is_flag": True, "help": "Accept any certificate. The verdict reports it."}),
     (["--no-proxy"], {"is_flag": True,
-        "help": "Do not go through the proxy that http_proxy or https_proxy names."}),
+        "help": "Ignore the proxies that http_proxy and https_proxy name."}),
     (["--connection-reuse"], {"type": click.Choice(["pooled", "never"]), "default": "pooled", "show_default": True,
-        "help": "Keep connections for further requests, or make one for each."}),
+        "help": "pooled: reuse connections for further requests; never: open one for each request."}),
 )  # fmt: skip
 TIMING: tuple[tuple[list[str], dict[str, Any]], ...] = (
     (["--connect-timeout"], {"default": "10s", "show_default": True, "metavar": "TIME",
-        "help": "For a connection to be made."}),
+        "help": "Timeout for opening a connection."}),
     (["--read-timeout"], {"default": "300s", "show_default": True, "metavar": "TIME",
-        "help": "For a stream to be silent."}),
+        "help": "Timeout for silence within a response."}),
     (["--preopen"], {"default": "200ms", "show_default": True, "metavar": "TIME",
         "help": "Open connections this long before they are needed."}),
     (["--spin"], {"default": "0", "show_default": True, "metavar": "TIME",
-        "help": "Poll this long before each due time: less late, more CPU."}),
+        "help": "Poll for this long before each due time. Lowers lateness, costs CPU."}),
     (["--realtime"], {"is_flag": True,
-        "help": "Send at real-time priority, all cores kept awake: late by microseconds even at p99.9. As root."}),
-    (["--kernel-stamps/--user-stamps"], {"default": True, "help": "Whose receive stamps.  [default: the kernel's]"}),
+        "help": "Send at real-time priority and keep CPU cores awake. Lowers lateness at p99.9. Needs root."}),
+    (["--kernel-stamps/--user-stamps"], {"default": True,
+        "help": "Receive stamps of the kernel, or of the reading process.  [default: kernel-stamps]"}),
 )  # fmt: skip
 """Names and settings, as ``click.option`` takes them."""
 
 
 def transport_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds all of them to a command."""
+    """Add all of them to a command."""
     for names, settings in reversed((*CREDENTIALS, *CONNECTION, *TIMING)):
         command = click.option(*names, **settings)(command)
     return command
@@ -46,7 +47,7 @@ def transport_settings(given: dict[str, Any]) -> dict[str, Any]:
     """The fields of SendOptions that these options give, and ``--grace``, whose words differ from verb to verb.
 
     Raises:
-        UserError: A time is none.
+        UserError: A value is not a duration.
     """
     from .duration_options import option_ns
 

@@ -9,14 +9,33 @@ import click
 from ..common.grouped_command import GroupedCommand, config_text
 from .profile_options import profile_options
 
+GROUPS = {"Most used": ("models", "urls", "streaming", "concurrency", "request_rate")}
+EXAMPLES = (
+    (
+        "Keep eight requests in flight, of 550 input tokens and 100 output tokens:",
+        "tokentape profile -m M -u http://127.0.0.1:8000 --streaming --concurrency 8 --osl 100",
+    ),
+    (
+        "Send 20 requests per second as a Poisson process for a minute, and check an objective:",
+        "tokentape profile -m M --streaming --request-rate 20 --arrival poisson --duration 60s --slo ttft:300ms",
+    ),
+    ("Try it on the simulated server:", "tokentape profile --simulate --streaming --request-count 100"),
+)
 
-@click.command(cls=GroupedCommand, short_help="Put a load on a server; takes GenAI-Perf's options.")
+
+@click.command(
+    cls=GroupedCommand,
+    groups=GROUPS,
+    examples=EXAMPLES,
+    short_help="Put a load on a server; takes GenAI-Perf's options.",
+)
 @profile_options
 @click.pass_context
 def profile(ctx: click.Context, /, **given: Any) -> None:
-    """Send requests to a server at a rate or a concurrency, stamp every token, write a tape and sum it up.
+    """Send requests to a server at a rate or a concurrency, stamp every token, write a tape and print its
+    summary.
 
-    Takes the options of NVIDIA's GenAI-Perf, and writes its files beside the tape.
+    Takes the options of NVIDIA's GenAI-Perf, and writes its files next to the tape.
     """
     dump = given.pop("dump_config")
     given.pop("config")

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from .trace_options import Reading, TraceCommand, print_notes, reading_options, write_trace
+from ..common.grouped_command import GroupedCommand
+from .trace_options import Reading, print_notes, reading_options, write_trace
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Write a trace as Parquet in Tokentape's own format.",
     examples=[
         ("Convert a trace once, to read it faster afterwards:", "tokentape trace convert trace.jsonl trace.parquet"),

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .trace_options import Reading, TraceCommand, format_option, reading_options
+from ..common.grouped_command import GroupedCommand
+from .trace_options import Reading, format_option, reading_options
 
 if TYPE_CHECKING:
     from ...measure.fidelity.compare import Fidelity
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Compare two traces, or a trace and the tape of its replay.",
     examples=[
         ("Check that a replay followed its trace:", "tokentape trace diff trace.jsonl run.tape"),

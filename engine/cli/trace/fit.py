@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from ..common.grouped_command import GroupedOption
-from .trace_options import Reading, TraceCommand, option_ns, print_notes, reading_options
+from ..common.grouped_command import GroupedCommand, GroupedOption
+from .trace_options import Reading, option_ns, print_notes, reading_options
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Fit a model of the load to a trace.",
     examples=[
         ("Fit a model to a trace:", "tokentape trace fit trace.jsonl -o model.json"),

@@ -4,11 +4,12 @@ import json
 
 import click
 
-from .trace_options import TraceCommand, format_option
+from ..common.grouped_command import GroupedCommand
+from .trace_options import format_option
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="List the trace formats that Tokentape reads.",
     examples=[
         ("List the formats:", "tokentape trace formats"),

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from ..common.grouped_command import GroupedOption
-from .trace_options import TraceCommand, format_option, option_ns, print_notes, write_trace
+from ..common.grouped_command import GroupedCommand, GroupedOption
+from .trace_options import format_option, option_ns, print_notes, write_trace
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Generate a trace from a model of the load.",
     examples=[
         ("Generate an hour of traffic:", "tokentape trace generate model.json --duration 1h -o new.parquet"),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..common.grouped_command import GroupedOption
-from .trace_options import Reading, TraceCommand, format_option, option_ns, reading_options, write_trace
+from ..common.grouped_command import GroupedCommand, GroupedOption
+from .trace_options import Reading, format_option, option_ns, reading_options, write_trace
 
 if TYPE_CHECKING:
     from ....traces.table import Trace
@@ -17,7 +17,7 @@ _MOST_USED, _SELECT, _GROW, _TIMES = "Most used", "Selecting requests", "Adding 
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Change the rate, times or selection of a trace.",
     examples=[
         ("Keep about 2 requests per second:", "tokentape trace scale trace.jsonl --rate 2 -o out.parquet"),

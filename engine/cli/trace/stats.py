@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from .trace_options import Reading, TraceCommand, format_option, reading_options
+from ..common.grouped_command import GroupedCommand
+from .trace_options import Reading, format_option, reading_options
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Print arrivals, lengths, prefix reuse and sessions of a trace.",
     examples=[
         ("Look at a trace:", "tokentape trace stats trace.jsonl"),

@@ -1,13 +1,13 @@
-"""The command class and the options common to the trace verbs, and how they read and write traces."""
+"""The options common to the trace verbs, and how they read and write traces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..common.grouped_command import GroupedCommand, GroupedOption
+from ..common.grouped_command import GroupedOption
 
 if TYPE_CHECKING:
     from ....traces.table import Trace
@@ -30,38 +30,6 @@ trace_format_option = click.option(
     metavar="NAME",
     help="Read the file as this format; `tokentape trace formats` lists the names.  [default: found by the content]",
 )
-
-
-class TraceCommand(GroupedCommand):
-    """A command whose help ends with examples.
-
-    Args:
-        examples: Pairs of what an example does and its command line.
-    """
-
-    def __init__(self, *args: Any, examples: Sequence[tuple[str, str]] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.examples = list(examples)
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section for each group of options, and --help with the last one."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            row = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if row is not None:
-                groups.setdefault(getattr(param, "group", next(reversed(groups), "Options")), []).append(row)
-        for heading, rows in groups.items():
-            with formatter.section(heading):
-                formatter.write_dl(rows)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, each command line unbroken so that it can be copied."""
-        if self.examples:
-            with formatter.section("Examples"):
-                for what, line in self.examples:
-                    formatter.write_text(what)
-                    formatter.write(f"{'':{formatter.current_indent}}  {line}\n")
-        super().format_epilog(ctx, formatter)
 
 
 class Reading(NamedTuple):

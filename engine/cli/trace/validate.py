@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from .trace_options import TraceCommand, map_option, trace_format_option
+from ..common.grouped_command import GroupedCommand
+from .trace_options import map_option, trace_format_option
 
 
 @click.command(
-    cls=TraceCommand,
+    cls=GroupedCommand,
     short_help="Check that every row of a trace can be replayed.",
     examples=[
         ("List the problems of a trace:", "tokentape trace validate trace.jsonl"),

@@ -1,5 +1,6 @@
 """The APIs, one file each: path, body, which events are tokens, and what ends a stream."""
 
+from difflib import get_close_matches
 from typing import Final
 
 from ...errors import UserError
@@ -51,7 +52,9 @@ def find_endpoint(name: str, option: str = "--endpoint-type") -> Endpoint:
     """
     found = ENDPOINTS.get(ALIASES.get(name, name))
     if found is None:
-        raise UserError(f"{option} {name!r} is not known; it is one of {', '.join(ENDPOINTS)}")
+        near = get_close_matches(name, [*ENDPOINTS, *ALIASES], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"{option} {name!r} is not known; it is one of {', '.join(ENDPOINTS)}.{hint}")
     return found
 
 

@@ -102,9 +102,9 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
         (["--slo", "ttft:p99:300"], "SLO 'ttft:p99:300': the limit 300 has no unit; write 300ms or 300s"),
         (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY holds no key"),
         (["--header", "sk-123"], "--header number 1 is not a header; write 'Name: value'"),
-        (["--simulate"], "say where to: either --url URL, or --simulate"),
-        (["--itl", "5ms"], "--itl is the simulated server's"),
-        (["--sample"], "say what to replay: a TRACE file, or --sample"),
+        (["--simulate"], "name the server with --url URL, or use --simulate"),
+        (["--itl", "5ms"], "--itl is for the simulated server"),
+        (["--sample"], "name a TRACE file, or use --sample"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_happens(

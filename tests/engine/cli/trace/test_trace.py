@@ -11,9 +11,9 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from tokentape.engine.cli.common.grouped_command import GroupedCommand
 from tokentape.engine.cli.main import cli
 from tokentape.engine.cli.trace import trace
-from tokentape.engine.cli.trace.trace_options import TraceCommand
 from tokentape.engine.cli.trace_verbs import VERBS
 from tokentape.engine.errors import UserError
 from tokentape.traces import TraceError, read, sample_path
@@ -231,11 +231,11 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(verb: str, message: str) -
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_ends_with_examples_that_parse(verb: str) -> None:
     command = trace.get_command(click.Context(trace), verb)
-    assert isinstance(command, TraceCommand)
+    assert isinstance(command, GroupedCommand)
     assert command.examples
     shown = CliRunner().invoke(cli, ["trace", verb, "--help"]).stdout
     for _, line in command.examples:
-        assert f"\n    {line}\n" in shown
+        assert f"\n    $ {line}\n" in shown
         program, group, name, *words = shlex.split(line)
         assert (program, group) == ("tokentape", "trace")
         called = trace.get_command(click.Context(trace), name)
