@@ -1,4 +1,4 @@
-"""Finding the reader of a file, by what it holds and never by its name."""
+"""Find the reader of a file by its content, never by its name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from .reading.files import read_head
 from .reading.surrogates import counted, note
 from .table import Trace
 
-# Those whose records may hold whole requests, with any keys in them, come first.
+# Formats whose rows hold whole requests come first, because these may contain the keys of other formats.
 READERS: tuple[ModuleType, ...] = (
     aiperf_inputs,
     genai_perf_inputs,
@@ -107,7 +107,7 @@ def read_trace(
 
 
 def detect(path: Path) -> ModuleType:
-    """The reader of a file.
+    """Return the reader of a file.
 
     Raises:
         TraceError: No reader knows the format; the message says what the file begins with.

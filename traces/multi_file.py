@@ -27,13 +27,13 @@ _MOST_NOTES = 10
 
 
 def files_of(path: Path) -> list[Path] | None:
-    """The files that a folder's or a pattern's name stands for, in the order of their names; None for one file.
+    """Return the files of a folder or pattern in the order of their names; None for a single file.
 
     In a folder, and the folders below it, those with a trace's suffix count: .json, .jsonl, .ndjson, .csv,
     .parquet, and these with .gz or .zst behind.
 
     Raises:
-        TraceError: There are none.
+        TraceError: There are no files.
     """
     source = str(path)
     try:
@@ -65,9 +65,8 @@ def _is_kind(file: Path) -> bool:
 def read_many(source: str, files: Sequence[Path], read_one: Callable[[Path], Trace]) -> Trace:
     """Read several files of one format and merge them.
 
-    Each file's times stand on its own clock, as recorded: files of one recording interleave, and sessions that
-    each count from 0 begin at once. Block ids mean something within their file only, and so do sessions' names
-    that occur in several.
+    Times stay as recorded: files that count from 1970 keep their places, and files that count from 0 start together.
+    Block ids of different files are never equal, and equal session names in several files mean different sessions.
 
     Args:
         source: What the user named.
@@ -83,7 +82,7 @@ def read_many(source: str, files: Sequence[Path], read_one: Callable[[Path], Tra
     first = traces[0]
     for trace in traces[1:]:
         if trace.format != first.format:
-            problem = f"is of the format {trace.format}, and {first.source} is {first.format}; "
+            problem = f"has the format {trace.format}, but {first.source} has {first.format}; "
             raise TraceError(trace.source, problem + "read files of one format at a time")
         if (trace.origin_ns > _DATED_NS) != (first.origin_ns > _DATED_NS):
             raise TraceError(

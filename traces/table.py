@@ -1,4 +1,4 @@
-"""The trace: one Arrow table of recorded requests, whatever file it came from."""
+"""The trace: one Arrow table of recorded requests, the same for every format."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def one_array(column: Any) -> Any:
 
 
 def table_digest(table: pa.Table) -> str:
-    """SHA-256 in hex of a table's names and values, whatever its chunks, offsets or Arrow's version."""
+    """Return the SHA-256 in hex of a table's names and values; chunks, offsets and Arrow's version do not change it."""
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
         array = one_array(column)

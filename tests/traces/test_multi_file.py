@@ -97,7 +97,7 @@ def test_folders_that_are_no_trace(tmp_path: Path) -> None:
         read(tmp_path / "*.csv")
     (tmp_path / "a.jsonl").write_text(row(0, "s", [0]))
     (tmp_path / "b.csv").write_bytes(AZURE)
-    with pytest.raises(TraceError, match=r"b.csv: is of the format azure, and .*a.jsonl is mooncake; read"):
+    with pytest.raises(TraceError, match=r"b.csv: has the format azure, but .*a.jsonl has mooncake; read"):
         read(tmp_path)
     (tmp_path / "b.csv").write_text("x,y\n1,2\n")
     with pytest.raises(TraceError, match=r"b.csv: is not a known trace format"):

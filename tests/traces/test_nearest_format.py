@@ -1,4 +1,4 @@
-"""What a user is told about a file of no known format."""
+"""Errors about files of no known format name the nearest format."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def assemble(
         digest: SHA-256 of the file.
         arrival_ns: Arrivals on any clock, in the order of the file; at least one.
         input_tokens: Lengths, as checked by the reader.
-        output_tokens: Likewise.
+        output_tokens: Output length of each request, in tokens.
         source_row: Record numbers.
         optional: Arrow arrays of nullable columns of TRACE_SCHEMA that the format has. They are taken out of
             it, so that they need not be held twice where rows are sorted.

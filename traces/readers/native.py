@@ -88,7 +88,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
     Args:
         path: The file.
-        skip_bad_rows: Of no effect: such a file has no bad rows, or is damaged as a whole.
+        skip_bad_rows: Has no effect: Tokentape writes no bad rows, and a damaged file is refused.
 
     Raises:
         TraceError: It is damaged, from a newer version, or other Parquet.

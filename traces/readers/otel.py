@@ -90,7 +90,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         request.also_after = tuple(sorted(further))
         request.think_ns = spans[follower].start_ns - spans[waited[0]].end_ns
     if cut:
-        notes.append(f"{rows_text(cut)} waited for so many that only the last to end is followed")
+        notes.append(f"{rows_text(cut)} waited for too many requests: only the one that ended last is followed")
     if others:
         notes.append(
             f"{rows_text(others)} of other kinds (agents, tools, …) {'gives' if others == 1 else 'give'} order alone"
@@ -116,7 +116,7 @@ def _spans(bad: BadRows, data: bytes, notes: list[str]) -> Iterator[msgspec.Raw]
             except BadField:
                 if number == len(lines) > 1 and not data.endswith(b"\n"):
                     bad.torn = 1
-                    notes.append(f"the last line, row {number:,}, is cut off where the file ends and was left out")
+                    notes.append(f"the last line, row {number:,}, is cut off at the end of the file and was left out")
                     break
                 problem = f"{whole.problem}; a JSON document, or one per line, is expected"
                 raise TraceError(bad.source, problem, row=number) from None
@@ -159,7 +159,7 @@ def _shallow(raw: msgspec.Raw) -> Any:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """A span's attributes, out of OTLP's key and value pairs where they are such."""
+    """Return a span's attributes; OTLP's key and value pairs become a dictionary."""
     if isinstance(value, dict):
         return value
     pairs = [mapping("attributes", pair, "an object with key and value") for pair in

@@ -1,8 +1,8 @@
 """ShareGPT's conversations: JSON, no times, no lengths, real text.
 
 ``[{"id": "...", "conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}, ...]}]``, or
-one such object per line. Each answer becomes a request whose messages are what had been said until then. Over a
-third of the public conversations begin with an answer, to a question that is not there.
+one such object per line. Each answer becomes a request with the messages before it. Over a third of the
+public conversations begin with an answer whose question is missing.
 """
 
 from __future__ import annotations
@@ -75,11 +75,11 @@ def spoken(field: str, conversation: Any) -> list[dict[str, str]]:
         conversation: ``[{"from": ..., "value": ...}, ...]``.
 
     Raises:
-        BadField: It is none.
+        BadField: It is not a conversation.
     """
     messages = []
-    said = sequence(field, conversation, "a list of {from, value}")
-    for place, entry in enumerate(said):
+    entries = sequence(field, conversation, "a list of {from, value}")
+    for place, entry in enumerate(entries):
         here = f"{field}[{place}]"
         entry = mapping(here, entry, "an object with from and value")
         speaker = text(f"{here}.from", entry.get("from"), "human, gpt or system")

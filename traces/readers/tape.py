@@ -127,7 +127,7 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _table(path: Path, manifest: dict[str, Any], name: str, columns: tuple[str, ...]) -> Any:
-    """A table of the tape, by request_id; columns that it does not have are null. None: there is no such table."""
+    """Return a table of the tape in the order of request_id, absent columns as nulls; None if the table is absent."""
     from pyarrow import parquet
 
     parts = []

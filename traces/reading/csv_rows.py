@@ -1,4 +1,4 @@
-"""CSV: all at once through Arrow when every row is good, else record by record to name what is wrong."""
+"""CSV: Arrow reads the whole file; if a row is bad, rows are read one by one to name it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def typed_columns(
 def records(names: Sequence[str], body: bytes) -> Iterator[tuple[int, dict[str, str] | BadField]]:
     """Each record's 1-based number and its fields by name, or what is wrong with it as a whole.
 
-    A line is a record: a stray quote spoils its own line and no other.
+    Each line is one record, so that a stray quote makes only its own line bad.
     """
     number = 0
     for line in body.splitlines():

@@ -1,4 +1,4 @@
-"""Checks of single fields, in words that say what would be right, and the count of rows that failed them."""
+"""Checks of single fields, whose errors say what would be right, and a counter of bad rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WANTED = "a time like 2023-11-16 18:17:03.9799600 belongs there"
 
 
 class BadField(Exception):
-    """A field that cannot be used; the reader adds the file and the row."""
+    """A field that cannot be used. BadRows adds the file and the row."""
 
     def __init__(self, field: str | None, problem: str) -> None:
         super().__init__(problem)
@@ -39,13 +39,13 @@ NAMED_ROWS = 20
 
 
 class BadRows:
-    """Raises for a bad row, or counts it where the user asked to skip bad rows.
+    """Raise an error for a bad row, or count it if bad rows are to be skipped.
 
     Attributes:
         kind: "column" for a file with columns (CSV, Parquet), else "field".
-        count: How many there were.
+        count: Number of bad rows.
         torn: 1 when the last line was cut off and left out.
-        errors: The first NAMED_ROWS.
+        errors: Errors of the first NAMED_ROWS bad rows.
     """
 
     def __init__(self, source: str, *, skip: bool, kind: FieldKind = "field") -> None:
@@ -54,7 +54,7 @@ class BadRows:
         self.errors: list[TraceError] = []
 
     def add(self, row: int, bad: BadField) -> None:
-        """Take note of a bad row.
+        """Report a bad row.
 
         Args:
             row: Its 1-based record number.
@@ -71,13 +71,13 @@ class BadRows:
             self.errors.append(error)
 
     def notes(self, kept: int) -> tuple[str, ...]:
-        """The sentence about the skipped rows, if there were any.
+        """Return a note about the skipped rows, or nothing if there are none.
 
         Args:
-            kept: How many rows were good.
+            kept: Number of good rows.
 
         Raises:
-            TraceError: None was.
+            TraceError: There were bad rows and no good one.
         """
         if not self.errors:
             return ()
@@ -93,7 +93,7 @@ class BadRows:
 
 
 def shown(value: object) -> str:
-    """A value as it stands in a message: short, however long it is."""
+    """Return a value as text for a message, at most 60 characters long."""
     if isinstance(value, int) and value.bit_length() > 200:
         return "an integer of more than 60 digits"
     text = str(value) if isinstance(value, Decimal) else repr(value)
@@ -226,7 +226,7 @@ def stamp_ns(field: str, text: str) -> int:
     """Nanoseconds since 1970 of a date and time with up to nine fractional digits; UTC if it names no zone.
 
     Raises:
-        BadField: The text is no such time, or lies outside 1970 to 2261.
+        BadField: The text is not a date and time, or lies outside 1970 to 2261.
     """
     match = _STAMP.fullmatch(text.strip())
     if match is None:

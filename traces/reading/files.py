@@ -1,4 +1,4 @@
-"""Bringing a trace file's bytes in, compressed or not, and telling at once what cannot be one."""
+"""Read the bytes of a trace file, compressed or not, and refuse files that cannot be traces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_head(path: Path) -> bytes:
     The elements of a JSON array come on lines of their own, as JSON Lines would have them.
 
     Raises:
-        TraceError: There is no such file, or it is no regular file, empty, damaged or binary.
+        TraceError: The file does not exist, is not a regular file, or is empty, damaged or binary.
     """
     with opened(path) as file:
         return head_as_lines(checked_head(path, file.read(HEAD_BYTES)).removeprefix(BOM))
@@ -61,7 +61,7 @@ class TraceFile:
             self._stream = pa.CompressedInputStream(pa.PythonFile(self._raw, mode="r"), "zstd")
 
     def read(self, size: int = -1) -> bytes:
-        """Up to size bytes, fewer only at the end; all that is left when size is -1.
+        """Return size bytes, fewer only at the end of the file; all remaining bytes if size is -1.
 
         Raises:
             TraceError: The file cannot be read, or its compressed data are damaged or cut off.
@@ -83,7 +83,7 @@ class TraceFile:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def digest(self) -> str:
-        """SHA-256 in hex of the whole file as it lies on the disk."""
+        """Return the SHA-256 in hex of the whole file as stored, before decompression."""
         while self._raw.read(1 << 20):
             pass
         return self._raw.sha256.hexdigest()
@@ -114,7 +114,7 @@ def opened(path: Path) -> Iterator[TraceFile]:
     """Open a trace file.
 
     Raises:
-        TraceError: There is no such file, or it is no regular file, or packed in a way that is not read.
+        TraceError: The file does not exist, is not a regular file, or has an unknown compression.
     """
     source = str(path)
     try:
@@ -133,10 +133,10 @@ def opened(path: Path) -> Iterator[TraceFile]:
 
 
 def checked_head(path: Path, data: bytes) -> bytes:
-    """The beginning of what a file holds, as it is.
+    """Return the beginning of a file unchanged, after checking that it can be a trace.
 
     Raises:
-        TraceError: It cannot be a trace's.
+        TraceError: The file is empty or binary.
     """
     if not data:
         raise TraceError(str(path), "is empty; a trace has one record per request")

@@ -1,4 +1,4 @@
-"""JSON as trace files hold it: one document, or one object per line, exact to the digit, in words when it is broken."""
+"""JSON documents and JSON Lines: exact numbers, and errors that say what is wrong."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ANY: Any = msgspec.json.Decoder(Any, float_hook=Decimal)
 def each_line(data: bytes, bad: BadRows, take: Callable[[int, bytes], None], notes: list[str]) -> None:
     """Take in the records of JSON Lines, or of a JSON array, one by one.
 
-    A last line that is cut off where the file ends is left out, and said.
+    A last line that is cut off at the end of the file is left out, with a note.
 
     Args:
         data: The file's bytes.
-        bad: Told of each bad row.
+        bad: Receives each bad row.
         take: Takes in a record, by its 1-based number and its text; raises BadField for a bad one.
         notes: Appended to.
 
@@ -53,7 +53,7 @@ def each_line(data: bytes, bad: BadRows, take: Callable[[int, bytes], None], not
         except BadField as error:
             if last and number > 1 and error.field is None and not line.rstrip().endswith(b"}"):
                 bad.torn = 1
-                notes.append(f"the last line, row {number:,}, is cut off where the file ends and was left out")
+                notes.append(f"the last line, row {number:,}, is cut off at the end of the file and was left out")
             else:
                 bad.add(number, error)
 
@@ -75,7 +75,7 @@ def decode(text: bytes | str | msgspec.Raw, field: str | None = None) -> Any:
 
 
 def struct(decoder: Any, line: bytes | msgspec.Raw) -> Any:
-    """A line as the decoder's struct.
+    """Return a line as the decoder's struct.
 
     Args:
         decoder: A msgspec decoder whose type takes any values; what is absent it leaves unset.
@@ -93,7 +93,7 @@ def struct(decoder: Any, line: bytes | msgspec.Raw) -> Any:
 
 
 def document(source: str, decoder: Any, data: bytes, wanted: str) -> Any:
-    """The whole file as one value.
+    """Return the whole file as one value.
 
     Args:
         source: The file, for the message.
@@ -102,7 +102,7 @@ def document(source: str, decoder: Any, data: bytes, wanted: str) -> Any:
         wanted: What the document should be, for the message.
 
     Raises:
-        TraceError: It is not such a document.
+        TraceError: The file is not JSON, or has another shape.
     """
     try:
         return decoder.decode(without_halves(data))

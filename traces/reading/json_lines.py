@@ -1,4 +1,4 @@
-"""JSONL: batches of lines for the fast way, and record by record to name what is wrong."""
+"""JSON Lines: whole batches are decoded at once, and row by row if a row in a batch is bad."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def read_lines(
 
     Args:
         path: The file.
-        bad: Told of each bad row.
+        bad: Receives each bad row.
         plain: Takes in the records of a batch of whole lines, given the first one's number, and returns how many
             there were; or None, having taken none in, for a batch that needs a closer look.
         careful: Takes in one record with its 1-based number; raises BadField for a bad one.
 
     Returns:
-        The file's SHA-256 in hex, and what is to be said.
+        The file's SHA-256 in hex, and notes for the user.
 
     Raises:
         TraceError: The file cannot be read, or holds no records, or a bad row is not to be skipped.
@@ -66,7 +66,9 @@ def read_lines(
                 except BadField as error:
                     if not more and number > 1 and batch.endswith(line) and _cut(line):
                         bad.torn = 1
-                        notes.append(f"the last line, row {number:,}, is cut off where the file ends and was left out")
+                        notes.append(
+                            f"the last line, row {number:,}, is cut off at the end of the file and was left out"
+                        )
                         continue
                     bad.add(number, error)
                     continue
@@ -78,6 +80,11 @@ def read_lines(
     if not number:
         raise TraceError(str(path), _NO_RECORDS)
     return digest, notes
+
+
+def cut_off(row: int) -> str:
+    """Return the note about a last line that is not whole."""
+    return f"the last line, row {row:,}, is cut off at the end of the file and was left out"
 
 
 def _batches(path: Path, file: TraceFile) -> Iterator[tuple[bytes, bool]]:
@@ -154,7 +161,7 @@ def needed(record: dict[str, Any], field: str) -> Any:
     """A record's field.
 
     Raises:
-        BadField: It has no such field.
+        BadField: The field is missing.
     """
     if field not in record:
         keys = shown(", ".join(map(str, list(record)[:12])) or "none")
@@ -163,7 +170,7 @@ def needed(record: dict[str, Any], field: str) -> Any:
 
 
 def name(field: str, value: Any) -> str | None:
-    """A session's or a model's name, None where there is none.
+    """Return the name of a session or model, or None for null.
 
     Raises:
         BadField: The value is neither text nor a whole number.

@@ -186,7 +186,7 @@ class ParquetTrace:
         """A column of lists of whole numbers: the length of each, -1 for null, and all values in a row.
 
         Raises:
-            TraceError: It is no such column, or a list holds a null.
+            TraceError: The column does not hold lists of whole numbers, or a list holds a null.
         """
         return self._lists(name, one_array(self._table[name]))
 
@@ -194,7 +194,7 @@ class ParquetTrace:
         """The same of a streamed column, a number of rows at a time.
 
         Raises:
-            TraceError: Likewise, or the file is damaged.
+            TraceError: The column does not hold lists of whole numbers, a list holds a null, or the file is damaged.
         """
         try:
             for batch in self._file.iter_batches(batch_size=rows, columns=[name], use_threads=False):

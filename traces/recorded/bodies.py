@@ -74,7 +74,7 @@ def _ids(prompt: Any) -> int | None:
 
 
 def estimated_tokens(value: Any) -> int:
-    """The length of a text, or of messages, at one token per BYTES_PER_TOKEN bytes, rounded up."""
+    """Return the estimated tokens of a text or of messages: one per BYTES_PER_TOKEN bytes, rounded up."""
     size = 0
     left = [value]
     while left:
@@ -89,7 +89,7 @@ def estimated_tokens(value: Any) -> int:
 
 
 def messages_body(messages: list[Any], **further: Any) -> bytes:
-    """A body of messages whose request was not recorded: without a model, so that the run completes it."""
+    """Return a body of messages whose request was not recorded. It names no model; the run adds one."""
     return msgspec.json.encode({"messages": messages, **further})
 
 

@@ -21,7 +21,7 @@ SECRET_NAMES: Final = (
     *CREDENTIALS,
     *("credential", "signature", "session", "jwt", "bearer", "cert", "csrf", "xsrf", "passphrase", "private"),
 )
-"""A header whose name holds one of these is never written, whatever it says."""
+"""A header whose name contains one of these words is never stored."""
 
 OF_THE_CONNECTION: Final = frozenset(
     (
@@ -112,7 +112,7 @@ def headers_of(text: str) -> dict[str, str]:
     """A row's headers, checked once more: whoever wrote the trace, no secret and no broken line is sent.
 
     Raises:
-        BadField: They are no such object.
+        BadField: The headers are not an object of names and values.
     """
     try:
         value = json.loads(text)

@@ -1,4 +1,4 @@
-"""Making a trace of recorded requests that have bodies and name each other, for the readers of such formats."""
+"""Build a trace from recorded requests that have bodies and refer to each other."""
 
 from __future__ import annotations
 
@@ -106,11 +106,11 @@ def recorded_trace(
         bad: The count of those left out.
         format: The reader's name.
         digest: SHA-256 of the file.
-        notes: What the reader has to say.
+        notes: Notes of the reader for the user.
         unit_ns: The unit of the format's ``timestamp``, where it has one.
 
     Raises:
-        TraceError: There are none, their timestamps are in another unit, or their bodies make more than 2 GiB.
+        TraceError: There are no requests, their timestamps are in another unit, or their bodies exceed 2 GiB.
     """
     said = [*bad.notes(len(requests)), *notes]
     if not requests:
@@ -179,6 +179,6 @@ def follow_sessions(requests: Sequence[Recorded]) -> None:
 
 
 def untimed(requests: int, sessions: bool) -> str:
-    """The sentence about a file without timestamps."""
+    """Return the note about a file without timestamps."""
     later = "; later turns follow the one before them" if sessions else ""
     return f"the file has no timestamps: {rows_text(requests)} due at once{later}"

@@ -109,7 +109,7 @@ def followed(spans: Sequence[Span], most: int = MOST_EDGES) -> tuple[dict[int, l
 
     Args:
         spans: Linked.
-        most: When so many have been found, further requests wait for the last to end alone.
+        most: The largest number of waits; beyond it, further requests wait only for the request that ended last.
 
     Returns:
         Follower to followed; all are requests, and those followed began before and ended no later than the other

@@ -1,4 +1,4 @@
-"""What ``trace diff`` makes of a trace: a side of a comparison, or the plan of its replay once more."""
+"""The two sides of ``trace diff``: recorded requests, or the plan of a replay made again from the trace."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from ...tape.read import Tape
 
 
 def side_of_trace(trace: Trace) -> Side:
-    """The recorded requests as one side."""
+    """Return the recorded requests as one side of a comparison."""
     table = trace.table
     return Side(
         table["arrival_ns"].to_numpy(),
@@ -24,26 +24,25 @@ def side_of_trace(trace: Trace) -> Side:
 
 
 def reuse_of(trace: Trace) -> Reuse | None:
-    """Planned reuse of a trace, in tokens."""
+    """Return the planned prefix reuse of a trace in tokens, or None if it has no block ids."""
     found = planned_reuse(trace)
     return None if found is None else Reuse(found.tokens, found.hit_tokens)
 
 
 def replayed(trace: Trace, tape: Tape) -> Fidelity | None:
-    """The tape against the trace that it was replayed from, by the options in its manifest.
+    """Compare a tape with the trace that it was replayed from, by the options in its manifest.
 
-    Turns that follow others have no time of their own in a plan: of a replay with closed or hybrid sessions the
-    schedule is the tape's.
+    With closed or hybrid sessions, turns that follow others have no planned time; the tape's own schedule is used.
 
     Returns:
-        None when the tape was made from another trace, or from none.
+        None if the tape was made from another trace, or from no trace.
 
     Raises:
         UserError: The options do not lead to the requests of the tape.
     """
-    told: Any = tape.manifest.get("trace") or {}
+    recorded: Any = tape.manifest.get("trace") or {}
     options: Any = tape.manifest.get("options") or {}
-    if told.get("sha256") != trace.digest:
+    if recorded.get("sha256") != trace.digest:
         return None
     requests = tape.read("requests", FIDELITY_COLUMNS).sort_by("request_id")
     if options.get("sessions", "open") != "open":
@@ -57,7 +56,7 @@ def replayed(trace: Trace, tape: Tape) -> Fidelity | None:
     )
     if len(plan) != tape.manifest["plan"]["rows"]:
         raise UserError(
-            f"{tape.path}: its plan had {tape.manifest['plan']['rows']:,} requests, and {trace.source} with the same "
-            f"options has {len(plan):,}; was the trace read with --skip-bad-rows or another --trace-format?"
+            f"{tape.path}: its plan had {tape.manifest['plan']['rows']:,} requests, but {trace.source} with the same "
+            f"options has {len(plan):,}. Was the trace read with --skip-bad-rows or another --trace-format?"
         )
     return replanned_fidelity(requests, tape.manifest, plan.due_ns, reuse_of(plan.trace))

@@ -1,4 +1,4 @@
-"""A trace's statistics, for people and for programs."""
+"""The statistics of a trace as tables and as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from ...report.summary_table import number
 
 
 def stats_json(found: TraceStats, after: TraceStats | None = None) -> str:
-    """One JSON object: the statistics, or those before and after."""
+    """Return one JSON object: the statistics, or the statistics before and after."""
     value = _plain(found) if after is None else {"before": _plain(found), "after": _plain(after)}
     return json.dumps(value, indent=2) + "\n"
 
 
 def print_stats(found: TraceStats, file: TextIO, width: int | None = None) -> None:
-    """Prints a trace's statistics as tables.
+    """Print the statistics of a trace as tables.
 
     Args:
         found: The statistics.
-        file: Colours are used on a terminal only.
-        width: Columns; found out without it (80 where there is no terminal).
+        file: The output; colours are used only on a terminal.
+        width: Width in columns; by default that of the terminal, or 80 without one.
     """
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     console.print(Text.assemble((found.source, "bold"), f" ({found.format})"), soft_wrap=True)
@@ -45,7 +45,7 @@ def print_stats(found: TraceStats, file: TextIO, width: int | None = None) -> No
 
 
 def print_before_and_after(before: TraceStats, after: TraceStats, file: TextIO, width: int | None = None) -> None:
-    """Prints what became of a trace's look: rate, burstiness, lengths, reuse."""
+    """Print rate, burstiness, lengths and reuse before and after a change."""
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     console.print(Text(before.source, style="bold"), soft_wrap=True)
     for step in after.transforms[len(before.transforms) :]:

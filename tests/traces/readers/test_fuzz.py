@@ -1,4 +1,4 @@
-"""Whatever the bytes are, a reader gives a sound trace or a TraceError."""
+"""For any bytes, a reader returns a sound trace or raises TraceError."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ rows = st.fixed_dictionaries(
 @given(records=st.lists(rows, max_size=5))
 def test_json_of_any_values(folder: Path, records: list[dict[str, Any]]) -> None:
     check(folder, "\n".join(map(json.dumps, records)).encode(errors="replace"))
+    check(folder, json.dumps(records, indent=1).encode(errors="replace"))
 
 
 @settings(deadline=None)

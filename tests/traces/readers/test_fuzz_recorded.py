@@ -1,4 +1,4 @@
-"""Whatever a file of recorded requests holds, its reader gives a sound trace or a TraceError."""
+"""For any file of recorded requests, its reader returns a sound trace or raises TraceError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own Parquet: what is written comes back, and damage is told."""
+"""Tokentape's own Parquet: a written trace is read back unchanged, and damage is reported."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ def test_a_cut_last_line_is_left_out_and_said(write: Write) -> None:
     whole, cut = (json.dumps(otlp([span(name, 0, 1)])) for name in "ab")
     trace = read(write(whole + "\n" + cut[:-20]))
     assert len(trace) == 1
-    assert "the last line, row 2, is cut off where the file ends and was left out" in trace.notes
+    assert "the last line, row 2, is cut off at the end of the file and was left out" in trace.notes
 
 
 @settings(deadline=None)

@@ -97,7 +97,7 @@ def check_row(path: Path, field: str | None, problem: str) -> None:
 def test_a_cut_last_line_is_left_out_and_said(write: Write, good: Row) -> None:
     trace = read(write(jsonl(good) + jsonl(good | {"custom_id": "other"})[:-9]))
     assert len(trace) == 1
-    assert "the last line, row 2, is cut off where the file ends and was left out" in trace.notes
+    assert "the last line, row 2, is cut off at the end of the file and was left out" in trace.notes
 
 
 def test_captures(write: Write) -> None:

@@ -1,4 +1,4 @@
-"""What a user is told about a file that cannot be read: file, row, field, and what would be right."""
+"""Errors about files that cannot be read name the file, row and field, and say what would be right."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_last_line_cut_anywhere_is_left_out_and_said(write: Write) -> None:
     for length in range(1, len(whole.encode())):
         trace = read(write(GOOD.encode() + whole.encode()[:length]))
         assert (len(trace), trace.skipped_rows) == (1, 1)
-        assert trace.notes == ("the last line, row 2, is cut off where the file ends and was left out",)
+        assert trace.notes == ("the last line, row 2, is cut off at the end of the file and was left out",)
     assert len(read(write(GOOD + whole))) == 2
 
 
