@@ -22,7 +22,7 @@ GOOD = '{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": [0]}
     ("data", "problem"),
     [
         (b"", "is empty"),
-        (gzip.compress(GOOD.encode())[:-9], "has damaged or cut-off gzip data"),
+        (gzip.compress(GOOD.encode(), mtime=0)[:-9], "has damaged or cut-off gzip data"),
         (b"\x28\xb5\x2f\xfd....", "has damaged or cut-off compressed data"),
         (b"PK\x03\x04....", "is compressed with zip"),
         (b"\x7fELF\x00\x01\x02", "is a binary file"),
