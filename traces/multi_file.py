@@ -1,4 +1,4 @@
-"""Several files as one trace: a folder, or all files that a pattern names."""
+"""Read several files as one trace: a folder, or the files that match a pattern."""
 
 from __future__ import annotations
 
@@ -102,15 +102,15 @@ def read_many(source: str, files: Sequence[Path], read_one: Callable[[Path], Tra
     notes = [
         f"{len(traces):,} files were merged by arrival, each on its own clock; block ids of different files differ"
     ]
-    said = [f"{trace.source}: {note}" for trace in traces for note in trace.notes]
-    if len(said) > _MOST_NOTES:
-        said[_MOST_NOTES:] = [f"{len(said) - _MOST_NOTES:,} more on single files"]
+    file_notes = [f"{trace.source}: {note}" for trace in traces for note in trace.notes]
+    if len(file_notes) > _MOST_NOTES:
+        file_notes[_MOST_NOTES:] = [f"{len(file_notes) - _MOST_NOTES:,} more on single files"]
     return replace(
         shaped[0] if shaped else first,
         table=table,
         source=source,
         digest=hashlib.sha256("".join(trace.digest for trace in traces).encode()).hexdigest(),
-        notes=(*notes, *said),
+        notes=(*notes, *file_notes),
         skipped_rows=sum(trace.skipped_rows for trace in traces),
         origin_ns=origin,
         bad_rows=tuple(row for trace in traces for row in trace.bad_rows)[:NAMED_ROWS],

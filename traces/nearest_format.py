@@ -1,4 +1,4 @@
-"""The known format that is nearest to a file of no known format, and what the file lacks of it."""
+"""The known format that is nearest to a file of no known format, and its columns that the file lacks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "otel": ("traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano", "attributes"),
     "weka": ("requests", "models", "block_size"),
 }
-"""Columns or keys by which a person would tell a format."""
+"""Columns or keys by which a person would recognise a format."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The sample trace that comes with the package, and how it was made."""
+"""The sample trace of the package, and the function that generated it."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Trace:
 
     @property
     def span_ns(self) -> int:
-        """From the trace's start to its last arrival."""
+        """Time from the start of the trace to its last arrival, in ns."""
         return int(self.table["arrival_ns"][-1].as_py()) if len(self) else 0
 
 

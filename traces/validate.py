@@ -1,4 +1,4 @@
-"""Checking that a trace can be replayed as it is."""
+"""Check that a trace can be replayed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .assembly.assemble import rows_text
 from .assembly.block_ids import due_blocks, wrong_count
+from .assembly.trace_builder import rows_text
 from .errors import TraceError
 from .graph.fan_in import join_edges
 from .graph.sessions import check_parents, old_parents
@@ -114,11 +114,11 @@ def _block_counts(trace: Trace) -> list[str]:
 
 
 def _said(trace: Trace, rows: NDArray[np.int64], field: str, problem: Callable[[int], str]) -> list[str]:
-    """A sentence for each of the first rows, and one for the others."""
+    """Return a message for each of the first rows, and one for the number of others."""
     records = trace.table["source_row"].take(pa.array(rows[:NAMED_ROWS])).to_pylist()
-    said = [
+    messages = [
         str(TraceError(trace.source, problem(row), row=record, field=field))
         for row, record in zip(rows[:NAMED_ROWS].tolist(), records, strict=True)
     ]
-    more = len(rows) - len(said)
-    return [*said, *([f"{trace.source}: {rows_text(more)} more like these in {field!r}"] if more else [])]
+    more = len(rows) - len(messages)
+    return [*messages, *([f"{trace.source}: {rows_text(more)} more like these in {field!r}"] if more else [])]

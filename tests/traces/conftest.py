@@ -41,13 +41,13 @@ def build() -> Callable[..., Any]:
     """Make a trace of columns: arrivals in ns, and what else is given; lengths are 1 where they are not."""
     import numpy as np
     import pyarrow as pa
-    from tokentape.traces.assembly.assemble import assemble
+    from tokentape.traces.assembly.trace_builder import build_trace
     from tokentape.traces.table import TRACE_SCHEMA
 
     def make(arrival_ns: list[int], **columns: list[Any]) -> Any:
         rows = len(arrival_ns)
         lengths = [np.array(columns.pop(name, [1] * rows), np.int64) for name in ("input_tokens", "output_tokens")]
-        return assemble(
+        return build_trace(
             source="t",
             format="mooncake",
             digest="",

@@ -1,1 +1,1 @@
-"""From the columns of a reader to a trace."""
+"""Build a trace from the columns of a reader."""

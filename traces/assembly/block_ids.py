@@ -1,4 +1,4 @@
-"""Block ids: gathering them row by row into one compact column, and telling which block size they are made for."""
+"""Block ids: collect them row by row in one compact column, and find the block size that fits them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class BlockLists:
         """All rows as list<int32>, null where a row has no list, in chunks that are the batches; they are let go.
 
         Raises:
-            TraceError: There are more than one list column holds.
+            TraceError: There are more ids than one list column holds.
         """
         _check_total(source, sum(map(len, self._flat)))
         lists = [list_array(source, flat, lengths) for flat, lengths in zip(self._flat, self._lengths, strict=True)]
@@ -108,7 +108,7 @@ def due_blocks(tokens: Any, size: int, rounding: Rounding) -> Any:
 
 
 def checked_ids(field: str, value: Any, tokens: int, size: int, rounding: Rounding) -> list[int] | None:
-    """The block ids of a row that was read as JSON; None where there are none.
+    """Return the checked block ids of a row that was read as JSON; None if it has none.
 
     Raises:
         BadField: They are no list of whole numbers, or not as many as the prompt has blocks.

@@ -1,4 +1,4 @@
-"""The columns of a file of records, while they are being read."""
+"""The columns of a trace, filled while the rows of a file are read."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..errors import TraceError
 from ..graph.sessions import follow_ended, session_codes
 from ..reading.field_checks import BadField, BadRows, shown, wrong_epoch
 from ..table import Rounding, Trace
-from .assemble import assemble, rows_text
 from .block_ids import BlockLists
+from .trace_builder import build_trace, rows_text
 
 _NUMBERS = ("arrival_ns", "input_tokens", "output_tokens", "source_row", "end_ns", "key", "follows")
 _LINKS = ("end_ns", "key", "follows")
@@ -36,7 +36,7 @@ NONE = -(2**63)  # in the numeric columns that a row need not have
 
 
 def estimated_tokens(text: str) -> int:
-    """A guess at a text's length in tokens: one for each four bytes of UTF-8, rounded up."""
+    """Return the estimated tokens of a text: one for each four bytes of UTF-8, rounded up."""
     return math.ceil(len(text.encode(errors="replace")) / 4)
 
 
@@ -69,7 +69,7 @@ class Rows:
     ``follows``, a row's own number in its format and that of the row it follows; NONE where a row has none.
 
     Args:
-        bad: Told of rows that turn out to be bad among the others.
+        bad: Receives rows that are bad in comparison with the other rows.
     """
 
     def __init__(self, bad: BadRows) -> None:
@@ -181,7 +181,7 @@ class Rows:
         """
         self._flush()
         source = self._bad.source
-        said: list[str] = []
+        texts: list[str] = []
         numbers = {name: self._column(name) for name in _NUMBERS if self._numbers[name] or name not in _LINKS}
         optional: dict[str, Any] = {}
         for name, kind in _NULLABLE.items():
@@ -202,20 +202,20 @@ class Rows:
                 optional = {name: column.take(pa.array(kept)) for name, column in optional.items()}
                 numbers = {name: column[kept] for name, column in numbers.items()}
             if self._blocks.renumbered:
-                said.append(f"{blocks_field} beyond 0 to 2,147,483,647 were numbered anew; equal ids stay equal")
+                texts.append(f"{blocks_field} beyond 0 to 2,147,483,647 were renumbered; equal ids stay equal")
         elif block_tokens is not None:
-            said.append(f"no row has {blocks_field}: the prompts will share nothing")
+            texts.append(f"no row has {blocks_field}: the prompts will share no prefixes")
             block_tokens = None
         if self._estimated:
-            said.append(
+            texts.append(
                 f"{rows_text(self._estimated)} with text and no recorded length: "
                 "lengths are estimated at 4 bytes of UTF-8 per token"
             )
-        said[:0] = self._bad.notes(len(numbers["source_row"]))
+        texts[:0] = self._bad.notes(len(numbers["source_row"]))
         if not len(numbers["source_row"]):
             raise TraceError(source, "holds no records; a trace has one per request")
-        parent = self._parents(numbers, optional, slack_ns, said)
-        return assemble(
+        parent = self._parents(numbers, optional, slack_ns, texts)
+        return build_trace(
             source=source,
             format=format,
             digest=digest,
@@ -227,12 +227,12 @@ class Rows:
             parent=parent,
             block_tokens=block_tokens,
             block_rounding=block_rounding,
-            notes=[*said, *notes],
+            notes=[*texts, *notes],
             bad=self._bad,
         )
 
     def _column(self, name: str) -> NDArray[np.int64]:
-        """A whole numeric column; its parts are let go."""
+        """Return a whole numeric column, and free its parts."""
         chunks, self._numbers[name] = self._numbers[name], []
         return np.concatenate(chunks or [np.zeros(0, np.int64)])
 
@@ -244,11 +244,11 @@ class Rows:
             raise TraceError(self._bad.source, problem, row=row, field=field, kind=self._bad.kind)
 
     def _parents(
-        self, numbers: dict[str, NDArray[np.int64]], optional: dict[str, Any], slack_ns: int, said: list[str]
+        self, numbers: dict[str, NDArray[np.int64]], optional: dict[str, Any], slack_ns: int, texts: list[str]
     ) -> NDArray[np.int64] | None:
         """Return which row follows which, where the format says more than the order of arrival."""
         if "key" in numbers:
-            return self._linked(numbers, optional, said)
+            return self._linked(numbers, optional, texts)
         if "session_id" in optional and "end_ns" in numbers:
             codes, end_ns = session_codes(optional["session_id"]), numbers["end_ns"]
             end_ns = np.where(end_ns == NONE, -1, end_ns)
@@ -262,9 +262,9 @@ class Rows:
         self,
         numbers: dict[str, NDArray[np.int64]],
         optional: dict[str, Any],
-        said: list[str],
+        texts: list[str],
     ) -> NDArray[np.int64]:
-        """The rows that others name as theirs to follow; each tree of them is a session, named for its root."""
+        """Return the parent of each row; each tree of rows is a session, named after its root."""
         key, follows = numbers["key"], numbers["follows"]
         order = np.argsort(key, kind="stable")
         ordered = key[order]
@@ -288,7 +288,7 @@ class Rows:
                     field="parent_chat_id",
                 )
             lost = int(np.count_nonzero(orphans))
-            said.append(f"{rows_text(lost)} whose parent is not in the file {'starts' if lost == 1 else 'start'} anew")
+            texts.append(f"{rows_text(lost)} whose parent is not in the file {'starts' if lost == 1 else 'start'} anew")
         root = np.where(parent < 0, np.arange(len(key)), parent)
         for _ in range(len(key).bit_length()):
             root = root[root]

@@ -1,4 +1,4 @@
-"""Rows of a column in another order, with no third copy of them in memory on the way."""
+"""Reorder the rows of a column without a third copy in memory."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def reordered(column: Any, order: NDArray[np.int64], array_units: int = _ARRAY_U
 
     Args:
         column: Arrow array or chunked array; of strings, bytes or lists of numbers where it is not of fixed width.
-        order: For each new row its old index, each of them once.
+        order: The old index of each new row; each index occurs once.
         array_units: How many bytes, or entries of lists, one array of the result may hold.
 
     Returns:
-        Likewise; a chunked array where one array would not hold it.
+        The reordered column; a chunked array if one array cannot hold it.
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     kind = column.type
@@ -62,7 +62,7 @@ def _lengths(array: Any) -> NDArray[np.int64]:
 
 
 def _pieces(chunks: list[Any]) -> Iterator[Any]:
-    """The rows, a few megabytes at a time."""
+    """Yield the rows, a few megabytes at a time."""
     for chunk in chunks:
         rows = max(1, len(chunk) * _PIECE_BYTES // max(_PIECE_BYTES, chunk.nbytes))
         for first in range(0, len(chunk), rows):
@@ -88,7 +88,7 @@ def _lay_down(piece: Any, places: NDArray[np.int64], starts: NDArray[np.int64], 
 
 
 def _array(kind: Any, offsets: NDArray[np.int32], values: NDArray[Any], valid: NDArray[np.bool_] | None) -> Any:
-    """A column from its parts, none of them copied."""
+    """Return a column made of its parts without copying them."""
     present = None if valid is None else pa.array(valid).buffers()[1]
     starts = pa.py_buffer(offsets)
     if pa.types.is_list(kind):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..assembly.assemble import rows_text
+from ..assembly.trace_builder import rows_text
 from ..content import Content
 from ..errors import InputError
 from ..reading.field_checks import BadField, shown

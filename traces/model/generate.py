@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assembly.assemble import assemble
+from ..assembly.trace_builder import build_trace
 from ..errors import TraceError
 from ..table import Trace, table_digest
 from ..transform.derive import with_column
@@ -66,7 +66,7 @@ def generate(
     if not len(arrival):
         raise TraceError(model.source, f"no request was drawn of {expected * factor:.2g} expected; let it last longer")
     order = np.argsort(arrival, kind="stable")
-    made = assemble(
+    made = build_trace(
         source=model.source,
         format="generated",
         digest="",

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assembly.assemble import assemble, rows_text
+from ..assembly.trace_builder import build_trace, rows_text
 from ..errors import TraceError
 from ..reading.csv_rows import records, require_columns, split_header, typed_columns
 from ..reading.field_checks import MAX_NS, MAX_TOKENS, BadField, BadRows, csv_tokens, shown, stamp_ns
@@ -60,7 +60,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         raise TraceError(source, "has a header and no records; a trace has one line per request")
     if images:
         notes.append(f"{rows_text(images)} had images, which are not replayed")
-    return assemble(
+    return build_trace(
         source=source,
         format=NAME,
         digest=digest,
@@ -74,7 +74,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 
 def _plain(names: list[str], body: bytes) -> _Columns | None:
-    """All rows through Arrow; None when one needs a closer look."""
+    """Return all rows, read by Arrow; None if a row must be checked by itself."""
     integers = (*_NEEDED[1:], _IMAGES) if _IMAGES in names else _NEEDED[1:]
     columns = typed_columns(names, body, integers=integers, texts=_NEEDED[:1])
     if columns is None:

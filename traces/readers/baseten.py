@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..assembly.assemble import rows_text
 from ..assembly.block_ids import due_blocks, wrong_count
 from ..assembly.column_builder import NONE, Rows
+from ..assembly.trace_builder import rows_text
 from ..reading.field_checks import BadField, BadRows, duration_ns, token_count
 from ..reading.json_lines import name, needed, text
 from ..reading.parquet_columns import ParquetTrace, parquet_names

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assembly.assemble import assemble
+from ..assembly.trace_builder import build_trace
 from ..errors import TraceError
 from ..graph.sessions import number_turns
 from ..reading.csv_rows import records, require_columns, split_header, typed_columns
@@ -77,7 +77,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         optional["session_id"] = columns.session
         if columns.elapsed_ns is not None:
             optional["think_ns"] = _think_ns(columns.arrival_ns, columns.session, columns.elapsed_ns)
-    return assemble(
+    return build_trace(
         source=source,
         format=NAME,
         digest=digest,
@@ -92,7 +92,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 
 def _plain(names: list[str], body: bytes) -> _Columns | None:
-    """All rows through Arrow; None when one needs a closer look."""
+    """Return all rows, read by Arrow; None if a row must be checked by itself."""
     texts = ("Model", *(name for name in (_SESSION, _ELAPSED) if name in names))
     columns = typed_columns(names, body, integers=_NEEDED[2:], texts=texts, nanos=_NEEDED[:1])
     if columns is None:
@@ -137,12 +137,12 @@ def _careful(names: list[str], body: bytes, bad: BadRows) -> _Columns:
 
 
 def _elapsed_ns(text: str) -> int:
-    """-1 for an empty field."""
+    """Return the elapsed time in ns, -1 for an empty field."""
     return duration_ns(_ELAPSED, csv_number(_ELAPSED, text), _S) if text.strip() else -1
 
 
 def _think_ns(arrival_ns: NDArray[np.int64], session: Any, elapsed_ns: NDArray[np.int64]) -> Any:
-    """From the answer to a session's request to its next one, at least 0: the clock counts whole seconds."""
+    """Return the times from an answer to the next request of the session, at least 0: the clock has whole seconds."""
     order = np.argsort(arrival_ns, kind="stable")
     _, before = number_turns(session.take(pa.array(order)), len(order))
     starts, took = arrival_ns[order], elapsed_ns[order]

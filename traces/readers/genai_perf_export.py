@@ -70,7 +70,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 
 def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, int]:
-    """The requests, and how many experiments have any."""
+    """Return the requests, and the number of experiments that have any."""
     requests = Requests()
     experiments = document(source, _FILE, data, "GenAI-Perf's profile_export.json").experiments
     number = 0
@@ -87,8 +87,8 @@ def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, int]:
 def _request(number: int, recorded: _Request) -> Recorded:
     stamp = recorded.timestamp
     if type(stamp) is not int or not 0 <= stamp <= _MOST_NS:
-        said = "is missing" if stamp is msgspec.UNSET else f"{shown(stamp)} is no time"
-        raise BadField("timestamp", f"{said}; nanoseconds since 1970 belong there")
+        problem = "is missing" if stamp is msgspec.UNSET else f"{shown(stamp)} is not a time"
+        raise BadField("timestamp", f"{problem}; nanoseconds since 1970 belong there")
     inputs = mapping("request_inputs", recorded.request_inputs, "an object with payload")
     if "payload" in inputs:
         field = "request_inputs.payload"

@@ -78,7 +78,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 
 def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, bool]:
-    """The requests, and whether the file has timestamps."""
+    """Return the requests, and whether the file has timestamps."""
     requests = Requests()
     entries = document(source, _FILE, data, "GenAI-Perf's inputs.json").data
     timed = any(entry.timestamp is not None for entry in entries)
@@ -121,7 +121,7 @@ def _request(number: int, entry: _Entry) -> Recorded:
 
 
 def _payload(raw: bytes) -> bytes:
-    """The one request among an entry's payloads."""
+    """Return the only request of an entry's payloads."""
     try:
         payloads = _PAYLOADS.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -132,7 +132,7 @@ def _payload(raw: bytes) -> bytes:
 
 
 def _single(field: str, value: Any) -> Any:
-    """A value, or the only one of a list."""
+    """Return a value, or the only value of a list."""
     if not isinstance(value, list):
         return value
     if len(value) != 1:

@@ -30,7 +30,7 @@ def read(path: Path, *, mapping: str | Mapping[str, str], skip_bad_rows: bool = 
         path: The file.
         mapping: See parse_mapping.
         skip_bad_rows: Count bad rows and leave them out.
-        format: What the trace's format is to be called.
+        format: Name of the format in the trace.
 
     Raises:
         TraceError: The mapping, the file, or a row that is not to be skipped, cannot be read.
@@ -82,7 +82,7 @@ def _csv(path: Path, columns: dict[str, Column], bad: BadRows, careful: Any) -> 
 
 
 def _typed(columns: dict[str, Column], fields: dict[str, str]) -> dict[str, Any]:
-    """A CSV's fields as JSON would have them."""
+    """Return the fields of a CSV row with the types that JSON would give them."""
     typed: dict[str, Any] = {}
     for target, column in columns.items():
         value = fields[column.name].strip()

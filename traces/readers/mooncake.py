@@ -107,7 +107,7 @@ def _within(values: NDArray[np.int64], most: int) -> bool:
 
 
 def _recorded(record: dict[str, Any]) -> dict[str, Any]:
-    """The recorded prompt of a row that has one: a whole request, its messages, or its text."""
+    """Return the recorded prompt of a row, if it has one: a whole request, its messages, or its text."""
     if record.get("payload") is not None:
         return {"body": body("payload", record["payload"])}
     if record.get("messages") is not None:
@@ -118,7 +118,7 @@ def _recorded(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _input_tokens(record: dict[str, Any], recorded: dict[str, Any]) -> tuple[int, bool]:
-    """The length of a row's prompt, and whether it had to be estimated."""
+    """Return the length of a row's prompt in tokens, and whether it is an estimate."""
     if recorded and "input_length" not in record:
         prompt = recorded["text"] if "text" in recorded else recorded["body"].decode()
         return estimated_tokens(prompt), True

@@ -43,7 +43,7 @@ def write_native(trace: Trace, path: str | Path) -> None:
     """Write a trace as Parquet; reading it back gives the same table, notes and history.
 
     Args:
-        trace: What to write.
+        trace: The trace.
         path: The file, replaced if it exists.
 
     Raises:
@@ -91,7 +91,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         skip_bad_rows: Has no effect: Tokentape writes no bad rows, and a damaged file is refused.
 
     Raises:
-        TraceError: It is damaged, from a newer version, or other Parquet.
+        TraceError: The file is damaged, was written by a newer version, or is other Parquet.
     """
     del skip_bad_rows
     from pyarrow import parquet

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from ..assembly.assemble import rows_text
+from ..assembly.trace_builder import rows_text
 from ..errors import TraceError
 from ..reading.field_checks import BadField, BadRows, shown, stamp_ns, token_count
 from ..reading.files import read_whole
@@ -104,7 +104,7 @@ def _place(span: Span) -> int:
 
 
 def _spans(bad: BadRows, data: bytes, notes: list[str]) -> Iterator[msgspec.Raw]:
-    """The text of every span of the file, whichever of the layouts it has; their objects would be larger than it."""
+    """Yield the JSON text of each span in any of the layouts; decoded objects would need more memory."""
     documents: list[Any] = []
     try:
         documents.append(struct(_SHALLOW, data))
@@ -151,7 +151,7 @@ def _object(field: str, raw: msgspec.Raw) -> dict[str, Any]:
 
 
 def _shallow(raw: msgspec.Raw) -> Any:
-    """A list or an object with the text of what is in it; anything else as it is."""
+    """Return a list or object whose items are JSON text; other values unchanged."""
     try:
         return _SHALLOW.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -225,7 +225,7 @@ def _time(raw: dict[str, Any], *names: str) -> int:
 
 
 def _session(attributes: dict[str, Any]) -> str | None:
-    """The conversation or session that a span names; vendors put their own word in front of ``session.id``."""
+    """The conversation or session that a span names; vendors use prefixes of their own before ``session.id``."""
     for wanted in _SESSIONS:
         for key, value in attributes.items():
             if key == wanted or key.endswith(f".{wanted}"):
@@ -270,7 +270,7 @@ def _count(attributes: dict[str, Any], *names: str) -> int | None:
 
 
 def _read(said: Any) -> Any:
-    """Messages that are recorded as a JSON string, as themselves; any other text as it is."""
+    """Return messages that are recorded as a JSON string; other text unchanged."""
     if not isinstance(said, str) or said[:1] not in "[{":
         return said
     try:

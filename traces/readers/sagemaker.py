@@ -1,8 +1,8 @@
-"""Amazon SageMaker's data capture: JSONL of what an endpoint was asked and answered.
+"""Amazon SageMaker's data capture: JSONL of requests to an endpoint and its answers.
 
 ``{"captureData": {"endpointInput": {"data": "{...}", "encoding": "JSON"}, "endpointOutput": {...}},
 "eventMetadata": {"eventId": "...", "inferenceTime": "2026-04-29T00:03:18Z"}, "eventVersion": "0"}``: the time has a
-resolution of 1 s, the data are a string, in base64 where the endpoint was not told that it is JSON.
+resolution of 1 s, the data are a string, in base64 if the endpoint was not configured for JSON.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _data(field: str, captured: dict[str, Any]) -> bytes:
 
 
 def _usage(output: Any) -> dict[str, Any]:
-    """The server's own counts; none where the answer was a stream, not captured, or of another shape."""
+    """Return the server's own token counts; empty if the answer was a stream, not captured, or of another shape."""
     try:
         answer = decode(_data("captureData.endpointOutput", mapping(None, output, "an object with data")))
     except BadField:

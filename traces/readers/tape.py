@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assembly.assemble import assemble, rows_text
+from ..assembly.trace_builder import build_trace, rows_text
 from ..errors import TraceError
 from ..reading.field_checks import MAX_TOKENS
 from ..recorded.headers import check_headers
@@ -57,10 +57,10 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
     Args:
         path: The tape's directory.
-        skip_bad_rows: Of no effect: a tape has no bad rows, or is damaged as a whole.
+        skip_bad_rows: Has no effect: a tape has no bad rows, and a damaged tape is refused.
 
     Raises:
-        TraceError: It is no sealed tape, is damaged, or holds no request.
+        TraceError: The tape is not sealed, is damaged, or holds no request.
     """
     del skip_bad_rows
     source = str(path)
@@ -92,7 +92,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     block_tokens = None
     if blocks is not None and blocks.num_rows:
         block_tokens, optional["block_ids"] = _block_ids(blocks, ids, input_tokens)
-    return assemble(
+    return build_trace(
         source=source,
         format=NAME,
         digest=digest,
@@ -155,7 +155,7 @@ def _table(path: Path, manifest: dict[str, Any], name: str, columns: tuple[str, 
 
 
 def _bodies(path: Path, manifest: dict[str, Any], ids: NDArray[np.int64]) -> tuple[Any, Any]:
-    """The recorded bodies, and their headers, in the order of the ids; None when the tape kept none."""
+    """Return the recorded bodies and headers in the order of the ids; None if the tape has no bodies."""
     table = _table(path, manifest, "bodies", ("request_id", "request_body", "request_headers"))
     if table is None or table["request_body"].null_count == table.num_rows:
         return None, None
@@ -174,17 +174,17 @@ def _numbers(column: Any) -> NDArray[np.int64]:
 
 
 def _input_tokens(table: pa.Table, bodies: Any) -> tuple[NDArray[np.int64], int]:
-    """Return what the usage told, else what had been planned, else an estimate; and of how many rows it is one."""
-    told = _numbers(table["input_tokens"])
-    told = np.where(told >= 0, told, _numbers(table["planned_input_tokens"]))
+    """Return input tokens from the usage, else from the plan, else estimated, and the number of estimated rows."""
+    counted = _numbers(table["input_tokens"])
+    counted = np.where(counted >= 0, counted, _numbers(table["planned_input_tokens"]))
     size = _numbers(table["bytes_sent"])
     if bodies is not None:
         lengths = pa.array([None if body is None else len(body) for body in bodies.to_pylist()], pa.int64())
         length = _numbers(lengths)
         size = np.where(length >= 0, length, size)
-    unknown = told < 0
+    unknown = counted < 0
     estimate = np.clip(size // BYTES_PER_TOKEN, 1, MAX_TOKENS)
-    return np.where(unknown, estimate, told), int(unknown.sum())
+    return np.where(unknown, estimate, counted), int(unknown.sum())
 
 
 def _output_tokens(table: pa.Table) -> NDArray[np.int64]:

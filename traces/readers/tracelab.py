@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ..assembly.assemble import assemble
 from ..assembly.block_ids import BlockLists
+from ..assembly.trace_builder import build_trace
 from ..errors import TraceError
 from ..graph.sessions import moved_parents, number_turns
 from ..reading.csv_rows import records, require_columns, split_header
@@ -131,7 +131,7 @@ def _trace(source: str, digest: str, sessions: dict[str, list[_Round]], bad: Bad
     order = np.argsort(np.array(arrival, np.int64), kind="stable")
     taken_rows: Any = pa.array(order)
     optional = {"session_id": names, "think_ns": pa.array(think, pa.int64()), "block_ids": blocks.array(source)}
-    return assemble(
+    return build_trace(
         source=source,
         format=NAME,
         digest=digest,

@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assembly.assemble import assemble, rows_text
 from ..assembly.block_ids import BlockLists, due_blocks, wrong_count
 from ..assembly.reorder import reordered
+from ..assembly.trace_builder import build_trace, rows_text
 from ..errors import TraceError
 from ..graph.sessions import follow_streams, moved_parents
 from ..reading.field_checks import MAX_TOKENS, BadField, BadRows, duration_ns, shown, token_count
@@ -114,7 +114,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
 
 def _misfit(message: str) -> tuple[str | None, str]:
-    """The field and the complaint in a message like "Expected `int`, got `str` - at `$.requests[0].in`"."""
+    """Return the field and the problem of a message like "Expected `int`, got `str` - at `$.requests[0].in`"."""
     problem, _, place = message.partition(" - at `$")
     return place.strip("`.") or None, problem[:1].lower() + problem[1:]
 
@@ -227,7 +227,7 @@ class _Sessions:
         return start_ns
 
     def trace(self, digest: str, bad: BadRows, notes: list[str]) -> Trace:
-        """The trace of all sessions."""
+        """Return the trace of all sessions."""
         said = bad.notes(len(self._rows))
         if not self._rows:
             raise TraceError(self._source, "holds no sessions")
@@ -239,7 +239,7 @@ class _Sessions:
         order = np.argsort(columns["start_ns"], kind="stable")
         taken: Any = pa.array(order)
         think = think[order]
-        return assemble(
+        return build_trace(
             source=self._source,
             format=NAME,
             digest=digest,

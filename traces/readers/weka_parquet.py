@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assembly.assemble import assemble
 from ..assembly.block_ids import INT32_MAX, due_blocks, list_array, wrong_count
+from ..assembly.trace_builder import build_trace
 from ..errors import TraceError
 from ..graph.sessions import follow_streams, moved_parents, session_codes
 from ..reading.parquet_columns import ParquetTrace, parquet_names
@@ -44,7 +44,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
 
     Args:
         path: The file.
-        skip_bad_rows: Of no effect: sessions and their ids do not bear a missing row.
+        skip_bad_rows: Has no effect: a session with a missing row cannot be replayed.
 
     Raises:
         TraceError: The file cannot be read, or a row is bad.
@@ -67,7 +67,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     blocks = _blocks(source, file, session, tokens, order)
     taken: Any = pa.array(order)
     think = think[order]
-    return assemble(
+    return build_trace(
         source=source,
         format=NAME,
         digest=file.digest,

@@ -15,7 +15,7 @@ from .field_checks import BadField, shown
 
 
 def split_header(data: bytes) -> tuple[list[str], bytes]:
-    """The column names of the first line, and the bytes after it; no names if they are not UTF-8 text."""
+    """Return the column names of the first line, and the bytes after it; no names if the line is not UTF-8."""
     data = data.lstrip(b"\r\n")
     ends = [end for end in (data.find(b"\n"), data.find(b"\r")) if end >= 0]
     end = min(ends, default=len(data))

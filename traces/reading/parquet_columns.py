@@ -1,4 +1,4 @@
-"""Parquet traces of other makers: their columns, checked and in the trace's units."""
+"""Parquet traces of other tools: columns, checked and converted to the trace's units."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class ParquetTrace:
             first += batch.num_rows
 
     def values(self, name: str) -> list[Any]:
-        """A column as Python objects; all None where it is absent."""
+        """Return a column as Python objects; None for each row if it is absent."""
         return self._table[name].to_pylist() if name in self._table.column_names else [None] * len(self)
 
     def _refuse_null(self, name: str) -> None:
@@ -250,10 +250,10 @@ class ParquetTrace:
 
 
 def _exact(value: Any) -> Any:
-    """A number as what its shortest spelling says."""
+    """Return a float as the decimal of its shortest spelling; other values unchanged."""
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, shortened."""
+    """Return the first line of an error's message, shortened."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]

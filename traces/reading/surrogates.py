@@ -21,7 +21,7 @@ _REPLACEMENT = rb"\ufffd"
 
 @dataclass
 class Replaced:
-    """How many halves have been replaced."""
+    """The number of replaced halves."""
 
     count: int = 0
 
@@ -31,7 +31,7 @@ _COUNTER: ContextVar[Replaced | None] = ContextVar("replaced surrogates", defaul
 
 @contextmanager
 def counted() -> Iterator[Replaced]:
-    """Count the replacements that are made while the context lasts."""
+    """Count the replacements that are made within the context."""
     counter = Replaced()
     token = _COUNTER.set(counter)
     try:

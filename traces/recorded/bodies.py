@@ -1,4 +1,4 @@
-"""Recorded request bodies: what is read from them for the plan, and their lengths where nobody counted.
+"""Recorded request bodies: the model, the lengths, and estimates of lengths that were not recorded.
 
 A body that names its model is sent as it was recorded. One without a model, as SageMaker captures and messages
 without their request are, is completed by the run: see Prompts.body.
@@ -22,12 +22,12 @@ _COUNTED_KEYS = frozenset(("content", "text", "arguments", "name", "reasoning_co
 
 
 class Payload(NamedTuple):
-    """What a plan needs of a body.
+    """The facts of a body that a plan needs.
 
     Attributes:
-        model: As it names it.
-        input_tokens: Its prompt's length: exact where the prompt is token ids, else estimated.
-        output_tokens: The limit that it sets; None where it sets none.
+        model: The model that it names, or None.
+        input_tokens: Length of its prompt in tokens: exact for token ids, else estimated.
+        output_tokens: Its output limit in tokens, or None.
         estimated: Whether the input length is an estimate.
     """
 
@@ -94,7 +94,7 @@ def messages_body(messages: list[Any], **further: Any) -> bytes:
 
 
 def compact(raw: bytes) -> bytes:
-    """A body without the spaces and line breaks of an indented file; values keep their spelling.
+    """Return a body without white space between its parts; values keep their spelling.
 
     Raises:
         BadField: It is not JSON.

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..assembly.assemble import rows_text
+from ..assembly.trace_builder import rows_text
 from ..errors import TraceError
 from ..reading.field_checks import BadRows
 from ..reading.files import read_whole

@@ -1,4 +1,4 @@
-"""The headers of recorded requests: which may be kept and sent again, and the column that holds them.
+"""Headers of recorded requests: which are stored and sent again, and their column.
 
 A row's headers are a JSON object in their order, ``{"User-Agent": "...", "X-Tenant": "..."}``; a name that came
 several times has its values joined by ", " (RFC 9110, 5.3).
@@ -15,7 +15,7 @@ from ..errors import TraceError
 from ..reading.field_checks import BadField, shown
 
 CREDENTIALS: Final = ("auth", "key", "token", "cookie", "secret", "password")
-"""A header whose name holds one of these holds a secret."""
+"""A header whose name contains one of these words is a secret."""
 
 SECRET_NAMES: Final = (
     *CREDENTIALS,
@@ -37,7 +37,7 @@ OF_THE_CONNECTION: Final = frozenset(
         "via",
     )
 )
-"""Headers that say something about one connection, and nothing about the request."""
+"""Headers that describe a connection and not a request."""
 
 SHORTEST_SECRET: Final = 8
 
@@ -51,7 +51,7 @@ _VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")  # 5.5: visible characters, spa
 
 
 def open_headers(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The headers that may be kept, and words of those that may not.
+    """Return the headers that may be stored, and the secret words of the others.
 
     Authorization, cookies, keys and the like, and what looks like one of them, are left out; so is a header that
     repeats one, and what is said of the connection.
@@ -109,7 +109,7 @@ def recorded_headers(field: str, value: Any) -> str | None:
 
 
 def headers_of(text: str) -> dict[str, str]:
-    """A row's headers, checked once more: whoever wrote the trace, no secret and no broken line is sent.
+    """Return a row's headers after another check: a trace from elsewhere may hold secrets or broken lines.
 
     Raises:
         BadField: The headers are not an object of names and values.

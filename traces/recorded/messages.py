@@ -47,7 +47,7 @@ def _list(field: str, value: Any) -> list[Any]:
 
 
 def _indexed(attributes: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Messages whose attributes carry their number in the name."""
+    """Return the messages of attributes that have the message's number in their name."""
     messages: list[dict[str, Any]] = []
     while (role := attributes.get(f"gen_ai.prompt.{len(messages)}.role")) is not None:
         messages.append({"role": role, "content": attributes.get(f"gen_ai.prompt.{len(messages)}.content")})
@@ -70,12 +70,12 @@ def _message(place: int, message: Any) -> dict[str, Any]:
     answers = [part for part in parts if part.get("type") == "tool_call_response"]
     if answers:
         answer = answers[0]
-        said = answer.get("response", answer.get("result"))
-        return {"role": "tool", "tool_call_id": str(answer.get("id")), "content": _string(said)}
-    told: dict[str, Any] = {"role": role, "content": _texts(parts)}
+        result = answer.get("response", answer.get("result"))
+        return {"role": "tool", "tool_call_id": str(answer.get("id")), "content": _string(result)}
+    converted: dict[str, Any] = {"role": role, "content": _texts(parts)}
     if calls:
-        told["tool_calls"] = calls
-    return told
+        converted["tool_calls"] = calls
+    return converted
 
 
 def _tool_call(part: dict[str, Any]) -> dict[str, Any]:
@@ -84,12 +84,12 @@ def _tool_call(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _texts(parts: list[Any]) -> str:
-    """Return what is text among the parts, one after the other."""
+    """Return the text parts, joined by line breaks."""
     pieces = []
     for part in parts:
-        told = part.get("content", part.get("text")) if isinstance(part, dict) else part
-        if isinstance(told, str) and (not isinstance(part, dict) or part.get("type", "text") == "text"):
-            pieces.append(told)
+        text = part.get("content", part.get("text")) if isinstance(part, dict) else part
+        if isinstance(text, str) and (not isinstance(part, dict) or part.get("type", "text") == "text"):
+            pieces.append(text)
     return "\n".join(pieces)
 
 

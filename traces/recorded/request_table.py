@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..assembly.assemble import assemble, rows_text
+from ..assembly.trace_builder import build_trace, rows_text
 from ..errors import TraceError
 from ..graph.fan_in import Edges
 from ..reading.field_checks import BadRows, wrong_epoch
@@ -62,19 +62,19 @@ class Requests(list[Recorded]):
         self._done = self._waiting_bytes = 0
 
     def append(self, request: Recorded) -> None:
-        """Add one."""
+        """Add a request."""
         super().append(request)
         self._waiting_bytes += len(request.body or b"") + len(request.text or "")
         if self._waiting_bytes >= _CHUNK_BYTES:
             self._pack()
 
     def extend(self, requests: Iterable[Recorded]) -> None:
-        """Add several."""
+        """Add several requests."""
         for request in requests:
             self.append(request)
 
     def packed(self) -> dict[str, Any]:
-        """The columns ``text`` and ``body`` of all."""
+        """Return the columns ``text`` and ``body`` of all requests."""
         self._pack()
         return {column: pa.chunked_array(chunks, _kind(column)) for column, chunks in self._packed.items()}
 
@@ -112,7 +112,7 @@ def recorded_trace(
     Raises:
         TraceError: There are no requests, their timestamps are in another unit, or their bodies exceed 2 GiB.
     """
-    said = [*bad.notes(len(requests)), *notes]
+    texts = [*bad.notes(len(requests)), *notes]
     if not requests:
         raise TraceError(bad.source, "holds no requests")
     first = min(requests, key=lambda request: request.arrival_ns)
@@ -127,11 +127,11 @@ def recorded_trace(
         raise TraceError(bad.source, "holds over 2 GiB of bodies; split it into several files")
     estimated = sum(r.estimated for r in requests)
     if estimated:
-        said.append(
+        texts.append(
             f"{rows_text(estimated)} with text and no recorded length: "
             "lengths are estimated at 4 bytes of UTF-8 per token"
         )
-    return assemble(
+    return build_trace(
         source=bad.source,
         format=format,
         digest=digest,
@@ -142,7 +142,7 @@ def recorded_trace(
         optional=optional,
         parent=np.array([-1 if r.follows is None else r.follows for r in requests], np.int64),
         joins=_joins(requests),
-        notes=said,
+        notes=texts,
         bad=bad,
     )
 

@@ -16,7 +16,7 @@ from itertools import chain
 from ..reading.field_checks import BadField, shown
 
 MOST_EDGES = 4_000_000
-"""Most pairs of waiting requests that are kept: a thousand calls after a thousand others would make a million."""
+"""The largest number of waits that are kept: a thousand calls after a thousand others would make a million."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..assembly.assemble import observations
+from ..assembly.trace_builder import observations
 from ..graph.fan_in import remap_joins
 from ..graph.sessions import remap_parents
 from ..table import TRACE_SCHEMA, Trace, table_digest

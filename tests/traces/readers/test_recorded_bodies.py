@@ -291,8 +291,8 @@ def test_exports_of_genai_perf(write: Write) -> None:
 @pytest.mark.parametrize(
     ("change", "field", "problem"),
     [
-        ({"timestamp": 1.5}, "timestamp", "1.5 is no time; nanoseconds since 1970 belong there"),
-        ({"timestamp": -1}, "timestamp", "-1 is no time"),
+        ({"timestamp": 1.5}, "timestamp", "1.5 is not a time; nanoseconds since 1970 belong there"),
+        ({"timestamp": -1}, "timestamp", "-1 is not a time"),
         ({"request_inputs": None}, "request_inputs", "is null where an object with payload"),
         ({"request_inputs": {}}, "request_inputs.text_input", "is null where the prompt's text"),
         ({"request_inputs": {"payload": "{}"}}, "request_inputs.payload", "holds no request"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokentape.traces import TraceError, read
-from tokentape.traces.assembly.assemble import assemble
+from tokentape.traces.assembly.trace_builder import build_trace
 from tokentape.traces.table import Trace, table_digest
 from tokentape.traces.transform import limit, speed, window
 
@@ -23,7 +23,7 @@ INT64_MAX = 2**63 - 1
 
 def trace_at(*arrivals: int) -> Trace:
     lengths = np.ones(len(arrivals), np.int64)
-    return assemble(
+    return build_trace(
         source="t",
         format="mooncake",
         digest="",

@@ -1,4 +1,4 @@
-"""Making a trace of a reader's columns: rows in order of arrival, times from 0, and notes for the user."""
+"""Build a trace from a reader's columns: rows in order of arrival, times from 0, and notes for the user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONELY_NS = 600 * 10**9  # mean time between requests that is longer than in an
 
 
 def duration_text(ns: int) -> str:
-    """A duration as people write it: 3 s, 10 ms, 100 ns."""
+    """Return a duration as people write it: 3 s, 10 ms, 100 ns."""
     for unit, size in (("s", 10**9), ("ms", 10**6), ("µs", 10**3)):
         if ns >= size:
             return f"{ns / size:,.6g} {unit}"
@@ -29,11 +29,11 @@ def duration_text(ns: int) -> str:
 
 
 def rows_text(n: int) -> str:
-    """A number of rows, as in ``1 row`` and ``12,031 rows``."""
+    """Return a number of rows as text, as in ``1 row`` and ``12,031 rows``."""
     return "1 row" if n == 1 else f"{n:,} rows"
 
 
-def assemble(
+def build_trace(
     *,
     source: str,
     format: str,
@@ -67,13 +67,13 @@ def assemble(
         joins: Further rows that rows with a parent wait for, by index.
         block_tokens: See Trace.
         block_rounding: See Trace.
-        notes: What the reader has to say; the general notes come after them.
-        bad: Knows the bad rows that were left out.
+        notes: Notes of the reader; the general notes come after them.
+        bad: The bad rows that were left out.
 
     Raises:
-        TraceError: Rows follow each other in a circle.
+        TraceError: Rows wait for each other in a cycle.
     """
-    said = list(notes)
+    texts = list(notes)
     columns: dict[str, Any] = {} if optional is None else optional
     columns |= {"input_tokens": input_tokens, "output_tokens": output_tokens, "source_row": source_row}
     rows = len(arrival_ns)
@@ -85,7 +85,7 @@ def assemble(
         for name in list(columns):
             values = columns.pop(name)  # the old rows go as soon as they are in their new order
             columns[name] = values[order] if isinstance(values, np.ndarray) else reordered(values, order)
-        said.append(f"{rows_text(late)} out of order {'was' if late == 1 else 'were'} sorted by arrival")
+        texts.append(f"{rows_text(late)} out of order {'was' if late == 1 else 'were'} sorted by arrival")
     if "block_ids" in columns:
         columns["block_ids"] = one_array(columns["block_ids"])
     origin_ns = int(arrival_ns[0])
@@ -99,7 +99,7 @@ def assemble(
         columns["parent"] = remap_parents(pa.array(parent, pa.int64(), mask=parent < 0), order)
     if joins:
         columns["also_after"] = remap_joins(join_column(joins, rows), columns["parent"], order)
-    said += observations(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
+    texts += observations(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
     arrays = [_column(columns.get(field.name), field, rows) for field in TRACE_SCHEMA]
     table = pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA)
     check_parents(source, table)
@@ -110,7 +110,7 @@ def assemble(
         digest=digest,
         block_tokens=block_tokens,
         block_rounding=block_rounding,
-        notes=tuple(said),
+        notes=tuple(texts),
         skipped_rows=0 if bad is None else bad.count + bad.torn,
         bad_rows=() if bad is None else tuple(map(str, bad.errors)),
         origin_ns=origin_ns,
@@ -127,25 +127,25 @@ def _column(values: Any, field: Any, rows: int) -> Any:
 
 def observations(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any], output_tokens: NDArray[Any]) -> list[str]:
     """Return what a user should know of a trace's times and lengths, one sentence each."""
-    said = []
+    texts = []
     grid = quantisation(arrival_ns)
     if grid is not None:
-        said.append(
+        texts.append(
             f"timestamps are quantised to {duration_text(grid.quantum_ns)}: {grid.distinct:,} distinct among "
             f"{grid.rows:,} rows, up to {grid.most_at_once:,} at once; replayed as recorded, "
             "they arrive in bursts that the original traffic did not have"
         )
-    said += _unit_doubts(arrival_ns, input_tokens)
+    texts += _unit_doubts(arrival_ns, input_tokens)
     for values, one, more in ((input_tokens, "has", "have"), (output_tokens, "asks for", "ask for")):
         zeros = int(np.count_nonzero(values == 0))
         if zeros:
             kind = "input" if values is input_tokens else "output"
-            said.append(f"{rows_text(zeros)} {one if zeros == 1 else more} 0 {kind} tokens")
-    return said
+            texts.append(f"{rows_text(zeros)} {one if zeros == 1 else more} 0 {kind} tokens")
+    return texts
 
 
 def _unit_doubts(arrival_ns: NDArray[np.int64], input_tokens: NDArray[Any]) -> list[str]:
-    """A word on timestamps whose unit is likely to be another one than the format's."""
+    """Return a note on timestamps whose unit is probably not the unit of the format."""
     rows, span_ns = len(arrival_ns), int(arrival_ns[-1])
     if rows < 100 or not span_ns:
         return []
