@@ -83,9 +83,10 @@ def command_page(words: tuple[str, ...], command: click.Command) -> str:
     lines += [f"tokentape {' '.join(words)} {usage}", "```", ""]
     groups: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
         if record is not None:
-            groups.setdefault(getattr(parameter, "group", "Options"), []).append(record)
+            heading = getattr(parameter, "group", next(reversed(groups), "Options"))  # --help goes with the last group
+            groups.setdefault(heading, []).append(record)
     for heading, records in groups.items():
         lines += [f"## {heading}", "", "| option | meaning |", "|---|---|"]
         lines += [f"| `{cell(name, code=True)}` | {cell(text)} |" for name, text in records]
