@@ -1,1 +1,1 @@
-"""What a tape says: metrics, tokens, verdict, summary. Reads tapes, makes none."""
+"""Metrics of a tape, its summary and its verdict. This package reads tapes and writes none."""

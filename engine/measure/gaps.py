@@ -17,12 +17,12 @@ _NONE = np.iinfo(np.int64).min
 
 @dataclass
 class Gaps:
-    """What the events of a tape's main phase say."""
+    """Gaps and counts of the events of a tape's main phase."""
 
     samples_ns: NDArray[Any]
     """One per token: a gap between token events, divided among the event's tokens; or one per gap."""
     per_token: bool
-    """Which of the two. False: some event's token count is unknown, so the gaps are between chunks."""
+    """Whether the gaps are between tokens. False: an event's token count is unknown, so they are between chunks."""
     events: int = 0
     coalesced: int = 0
     output_events: int = 0

@@ -28,7 +28,7 @@ TIME_COLUMNS: Final = (
     *("scheduled_ns", "released_ns", "sent_ns", "connect_start_ns", "connected_ns", "tls_ns"),
     *("connection_reused", "first_token_ns", "last_token_ns", "end_ns", "output_tokens", "outcome"),
 )
-"""What `request_times` reads."""
+"""Columns that `request_times` reads."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class RequestTimes:
 
     scheduled: NDArray[np.float64]
     released: NDArray[np.float64]
-    """When a limit of requests under way let it go; NaN where it did not wait for one."""
+    """When the limit of requests in flight had room for it; NaN where it did not wait."""
     sent: NDArray[np.float64]
     connect: NDArray[np.float64]
-    """How long the request's own connection took, with its TLS handshake; 0 where one was reused."""
+    """Time to open the request's own connection, TLS handshake included; 0 where a connection was reused."""
     first_token: NDArray[np.float64]
     last_token: NDArray[np.float64]
     end: NDArray[np.float64]
@@ -83,7 +83,7 @@ class RequestTimes:
         return np.maximum(self.lateness() - np.nan_to_num(self.queueing()) - self.connect, 0.0)
 
     def queueing(self) -> NDArray[np.float64]:
-        """How long it waited for a limit of requests under way; NaN for what did not."""
+        """Return how long each request waited for the limit of requests in flight; NaN where it did not wait."""
         return self.released - self.scheduled
 
 

@@ -1,4 +1,4 @@
-"""Whether a run was the same from beginning to end: perf_analyzer's test of three windows, on one tape."""
+"""Stability of a run: perf_analyzer's test of three windows, on one tape."""
 
 from itertools import pairwise
 

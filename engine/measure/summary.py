@@ -27,7 +27,7 @@ SUMMARY_VERSION: Final = 1
 TOP_ERRORS: Final = 5
 OF_STREAMS: Final = ("ttft", "itl", "inter_chunk_latency", "tpot")
 PLANNED_END: Final = ", as planned"
-"""How the error of a request ends that the plan gave up (``cext/reactor/cancel.c``)."""
+"""End of the error of a request that was cancelled as planned (``cext/reactor/cancel.c``)."""
 ARRIVAL_TOLERANCE_NS: Final = 1_000_000
 NEEDED_COLUMNS: Final = tuple(
     dict.fromkeys(
@@ -42,12 +42,12 @@ NEEDED_COLUMNS: Final = tuple(
         )
     )
 )
-"""Of the requests; each is named once, whoever needs it."""
+"""Columns of the requests that a summary reads, each once."""
 
 
 @dataclass(frozen=True)
 class ErrorCount:
-    """How often an outcome came with a message."""
+    """An outcome with a message, and how often it occurred."""
 
     outcome: str
     http_status: int | None
@@ -57,7 +57,7 @@ class ErrorCount:
 
 @dataclass(frozen=True)
 class Requests:
-    """What became of the main phase's requests."""
+    """Outcomes of the main phase's requests."""
 
     planned: int
     sent: int
@@ -65,7 +65,7 @@ class Requests:
     failed: int
     cancelled: int
     given_up: int
-    """Of those, cancelled by the client because the plan said so."""
+    """Cancelled requests that the plan had cancelled."""
     ok_without_tokens: int
     warmup: int
     """Requests of the warm-up, which are in no other number."""
@@ -79,19 +79,19 @@ class Requests:
     not_understood: int = 0
     """Requests that ended well, but without any output that was understood."""
     first_not_understood: str | None = None
-    """What the first of these received instead."""
+    """Response of the first of these requests, in words."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Where the token counts come from, and whether the asked lengths were met."""
+    """Sources of the token counts, and how the output lengths compare with the requested ones."""
 
     sources: dict[str, int]
     """Requests that got tokens, by the source of their count: server, tokenizer, events."""
     output_tokens: int
     """All that arrived, those of failed requests too."""
     asked_output_tokens: int
-    """Of the requests that ended well and had a planned length."""
+    """Planned output tokens of requests that ended well and had a planned length."""
     got_output_tokens: int
     requests_of_another_length: int
     requests_with_asked_length: int
@@ -103,13 +103,13 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Capture:
-    """How well the events were stamped."""
+    """Quality of the events' stamps."""
 
     events: int
     coalesced_share: float | None
-    """Of all events. A role chunk, or a usage and the end after it, often leave the server in one segment."""
+    """Share of all events. A role chunk, or usage and the end after it, are often sent in one segment."""
     coalesced_token_share: float | None
-    """Of the events that carry output: those whose stamps the latencies are made of."""
+    """Share of output events, whose stamps the latencies are computed from."""
     kernel_clock_share: float | None
 
 
@@ -201,7 +201,7 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     per_request = [slo for slo in slos if slo.statistic is None]
     rates = [*throughput(times, span, gaps.tokens_in_window), *goodput(times, span, per_request)]
     requests = _requests(main, times, len(every) - len(main), gaps.unknown_requests)
-    # What was never sent has no receive stamp, of whichever clock.
+    # A request that was never sent has no receive stamp of any clock.
     clocks = main["clock"].filter(pc.is_valid(main["sent_ns"]))
     kernel = pc.mean(pc.equal(clocks, "kernel").cast(pa.float64())).as_py()
     capture = Capture(
@@ -245,7 +245,7 @@ def _lengths(main: pa.Table, name: str, ok: NDArray[np.bool_]) -> Statistic:
 
 
 def _planned_end(main: pa.Table) -> NDArray[np.bool_]:
-    """Which requests were ended as planned: the core says so in their error."""
+    """Return which requests were ended as planned: the core says so in their error."""
     said: NDArray[np.bool_] = pc.fill_null(pc.ends_with(main["error"], PLANNED_END), False).to_numpy()
     return said
 
@@ -325,7 +325,7 @@ def _evidence(tape: Tape, main: pa.Table, times: RequestTimes, requests: Request
     ttft = times.first_token - times.sent
     ttft = ttft[~np.isnan(ttft)]
     sent = ~np.isnan(times.sent)
-    # What a limit of the user's own held back was allowed to leave only then.
+    # A request that waited for a limit of the user was due only when the limit had room.
     allowed = np.where(np.isnan(times.released), times.scheduled, times.released)
     planned, achieved, distance = _pace(allowed[sent], times.sent[sent])
     busy, steps = worker_facts(tape.manifest)
@@ -355,7 +355,7 @@ def _evidence(tape: Tape, main: pa.Table, times: RequestTimes, requests: Request
 
 
 def _whole_answers(main: pa.Table, times: RequestTimes) -> int:
-    """How many ended well with one event of several tokens."""
+    """Return how many requests ended well with one event of several tokens."""
     return int((times.ok & (main["output_events"].to_numpy() == 1) & (times.output_tokens > 1)).sum())
 
 

@@ -44,10 +44,10 @@ MS: Final = 1_000_000.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the verdict is drawn from; None where it is not known."""
+    """The facts from which the verdict is drawn; None where a fact is not known."""
 
     requests: int
-    """Of the main phase, whatever became of them."""
+    """Requests of the main phase, of any outcome."""
     ok: int
     failed: int
     cancelled: int
@@ -55,12 +55,12 @@ class Evidence:
     """The client's own lateness."""
     lateness_p99_ns: float | None
     ttft_p50_ns: float | None
-    """From send, of the tokens that came."""
+    """Median TTFT from send, of requests that had a first token."""
     planned_rps: float | None
     achieved_rps: float | None
     arrivals_ks: float | None
     coalesced_share: float | None
-    """Of the events that carry output."""
+    """Share of output events that are coalesced."""
     kernel_clock_share: float | None
     busy_share: float | None
     clock_steps: int
@@ -75,7 +75,7 @@ class Evidence:
     stopped: bool = False
     """The user ended it early."""
     problems: tuple[str, ...] = ()
-    """What broke in the client itself, as in a worker that was killed."""
+    """Failures of the client itself, such as a killed worker."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ HIDDEN: Final = ("reasoning", "tool_call")
 
 
 def hides_output(main: pa.Table, events: Callable[[], Iterable[pa.Table]]) -> bool:
-    """Whether any request had output that was reasoning or a tool call.
+    """Return whether any request had output that was reasoning or a tool call.
 
     Args:
         main: REQUEST_COLUMNS of the main phase.

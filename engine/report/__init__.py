@@ -1,1 +1,1 @@
-"""What people see: tables and exports."""
+"""Output for people and programs: tables, exports, plots and the HTML report."""

@@ -12,7 +12,7 @@ _ROWS: Final = (("CV of gaps", "cv"), ("Fano of 1 s", "fano"))
 
 
 def fidelity_block(found: Fidelity) -> Iterator[Table | str]:
-    """What a summary shows: a small table and two lines, within 80 columns."""
+    """Return the fidelity part of a summary: a small table and two lines, within 80 columns."""
     rows = [] if found.planned is None else [(label, name, "{:,.2f}") for label, name in _ROWS]
     table = _pairs(found, rows, ("planned", "sent"))
     if table.row_count:

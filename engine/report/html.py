@@ -80,7 +80,7 @@ def write_report(
 
 
 def facts(tape: Tape) -> list[str]:
-    """What ran, a line each: model, endpoint, address and time; the command."""
+    """Return the facts of a run, one line each: model, endpoint, address, time, and the command."""
     from .plots.plotted_tape import common  # here: it imports matplotlib
 
     requests, manifest = tape.requests, tape.manifest

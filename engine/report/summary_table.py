@@ -77,7 +77,7 @@ def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> N
 
 
 def number(value: float) -> str:
-    """A number as it stands in a table: two decimals below 10,000, none above."""
+    """Return a number as a table shows it: two decimals below 10,000, none above."""
     return f"{value:,.2f}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 

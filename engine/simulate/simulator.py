@@ -49,7 +49,7 @@ def parse_law(text: str) -> Distribution:
     Mean and standard deviation are those of the resulting duration. A normal draw below zero is zero.
 
     Raises:
-        UserError: It is none of these.
+        UserError: The text has none of these forms.
     """
     parts = text.split(":")
     if len(parts) == 1:

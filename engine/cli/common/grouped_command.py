@@ -11,7 +11,7 @@ import click
 
 
 class GroupedOption(click.Option):
-    """An option that stands under a heading of the help.
+    """An option with a heading of the help.
 
     Args:
         group: The heading.
@@ -188,7 +188,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     """The callback of ``--config``: the file's values become the command's defaults.
 
     Raises:
-        UserError: The file cannot be read, or names an option that there is none of.
+        UserError: The file cannot be read, or names an unknown option.
     """
     if path is None:
         return None

@@ -7,7 +7,7 @@ def parse_listen(text: str) -> tuple[str, int]:
     """Address and port of ``127.0.0.1:8080``, ``[::1]:8080``, ``:8080`` or ``8080``.
 
     Raises:
-        UserError: It is none of these.
+        UserError: The text has none of these forms.
     """
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")

@@ -1,4 +1,4 @@
-"""What is said while a run goes on: a bar on a terminal, one line every few seconds elsewhere. On standard error."""
+"""Progress of a run on standard error: a bar on a terminal, one line every few seconds elsewhere."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ LINE_EVERY_S = 5.0
 
 
 def describe(status: Status, tokens_per_s: float) -> str:
-    """Where a run stands, in one line."""
+    """Return the status of a run in one line."""
     lateness = status.lateness_quantile_us(0.99)
     parts = [
         f"{status.sent:,} sent" if status.until_ns else f"{status.sent:,}/{status.planned:,} sent",

@@ -1,4 +1,4 @@
-"""What ``summarize`` and ``replay`` share: their options, and how summaries are printed."""
+"""Options and printing of summaries, which ``summarize`` and ``replay`` share."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -121,7 +121,7 @@ def print_in(
 
 
 def print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
-    """What other tools would say, in their tables, or as JSON or CSV of one form for all."""
+    """Print summaries of other tools in their tables, or as JSON or CSV of one form for all tools."""
     from ...report.dialect_export import dialects_csv, dialects_json
     from ...report.dialect_table import print_dialect
 

@@ -1,4 +1,4 @@
-"""What ``tokentape profile`` does: words become options, options a tape, and the tape files and tables."""
+"""Running ``tokentape profile``: from the command line to options, a tape, files and tables."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What a profile leaves: the summary on the tape, GenAI-Perf's files, plots, and a table or two on the terminal."""
+"""Results of a profile: the summary on the tape, GenAI-Perf's files, plots, and tables on the terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_dialect(name: str) -> None:
-    """Refuse a dialect that there is none of, before the run.
+    """Refuse an unknown dialect before the run.
 
     Raises:
         UserError: It is unknown.

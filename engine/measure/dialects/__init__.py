@@ -22,7 +22,7 @@ NOT_STREAMED = "The answers came as a whole: where times of tokens stand here, t
 
 
 def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()) -> "DialectSummary":
-    """What a tool would have said of tapes; several of them are looked at as one run.
+    """Return the summary of another tool; several tapes count as one run.
 
     Args:
         dialect: One of DIALECTS.

@@ -1,4 +1,4 @@
-"""What the dialects compute from: the main phase of one tape, or of several that are looked at as one run."""
+"""Input of the dialects: the main phase of one tape, or of several that count as one run."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -37,11 +37,11 @@ class Chunks:
 
     @property
     def count(self) -> NDArray[np.int64]:
-        """How many each request has."""
+        """Number of chunks of each request."""
         return np.diff(self.starts)
 
     def nth(self, n: int) -> Floats:
-        """When the n-th chunk of each request came, counted from 0 or, negative, from the end; NaN without it."""
+        """Return the time of each request's n-th chunk, counted from 0, or from the end if negative; NaN without it."""
         there = self.count > n if n >= 0 else self.count >= -n
         places = (self.starts[:-1] if n >= 0 else self.starts[1:]) + n
         stamps = np.full(len(there), np.nan)
@@ -58,7 +58,7 @@ class Chunks:
         return gaps
 
     def stamps_ns(self, of: Mask) -> NDArray[np.int64]:
-        """When the chunks of the requests that are wanted came, in one row."""
+        """Return the times of the chunks of the selected requests, in one array."""
         return self.at_ns[np.repeat(of, self.count)]
 
 
@@ -105,7 +105,7 @@ class Run:
 
     @cached_property
     def streaming(self) -> bool:
-        """Whether responses were streamed; without a word in the manifests, whether some had several chunks."""
+        """Return whether responses were streamed; without a word in the manifests, whether some had several chunks."""
         said = [tape.manifest.get("streaming") for tape in self.tapes]
         known = [value for value in said if isinstance(value, bool)]
         return any(known) if known else bool((self.chunks(("token", "reasoning", "tool_call")).count > 1).any())
@@ -175,7 +175,7 @@ def run_of(tapes: Sequence[Tape]) -> Run:
 
 
 def _offset(tapes: Sequence[Tape], tape: Tape) -> int:
-    """How much later than the earliest epoch a tape's epoch is, in ns."""
+    """Return how much later than the earliest epoch a tape's epoch is, in ns."""
     epochs = [int(one.manifest["epoch_unix_ns"]) for one in tapes]
     return int(tape.manifest["epoch_unix_ns"]) - min(epochs)
 

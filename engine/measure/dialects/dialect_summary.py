@@ -57,7 +57,7 @@ class Section:
 
 @dataclass(frozen=True)
 class DialectSummary:
-    """What another tool would have computed and printed.
+    """A summary as another tool would have computed and printed it.
 
     Attributes:
         dialect: As users write it.

@@ -157,7 +157,7 @@ def _added(rates: Sequence[tuple[Value, Value]]) -> tuple[Value, Value]:
 
 
 def title(endpoint: str) -> str:
-    """What the table of an API is called."""
+    """Titles of the tables by API."""
     if endpoint.startswith("embed"):
         return "Embeddings Metrics"
     return "Rankings Metrics" if "rank" in endpoint else "LLM Metrics"

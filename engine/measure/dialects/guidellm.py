@@ -148,7 +148,7 @@ def _rate(key: str, group: str, unit: str, amount: float, seconds: float) -> Row
 
 
 def _concurrency(run: Run) -> Row:
-    """How many requests were under way, weighed by time, from the first request to the last end."""
+    """Return how many requests were under way, weighed by time, from the first request to the last end."""
     sent, end = run.sent[~np.isnan(run.sent)], run.end[~np.isnan(run.sent)]
     times = np.concatenate((sent, np.where(np.isnan(end), sent, end)))
     order = np.argsort(times, kind="stable")

@@ -42,7 +42,7 @@ TOOL: Final = "vLLM bench serve of August 2026"
 TITLE: Final = "Serving Benchmark Result"
 OPENAI: Final = ("chat", "completions")
 KINDS: Final = (*TOKEN_KINDS, "role", "other")
-"""What has choices, of these two APIs; of others vLLM takes events with text."""
+"""APIs whose events have choices; for other APIs vLLM counts events with text."""
 _MS: Final = 1e-6
 _NS: Final = 1e9
 

@@ -1,4 +1,4 @@
-"""How faithful a replay was: what the plan asked for against what was sent and counted.
+"""Comparing the plan of a replay with what was sent and counted.
 
 Pure functions of arrays. Definitions:
 
@@ -61,7 +61,7 @@ class RateError:
     bin_s: int
     rmse_rps: float
     share: float
-    """Of the planned mean rate."""
+    """Share of the planned mean rate."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Lengths:
     absolute_error: float | None
     """Sum of |got - planned| / sum of planned, request by request; None for two traces of their own."""
     equal_share: float | None
-    """Requests of just the planned length, likewise."""
+    """Share of requests that have exactly the planned length."""
     ks: float
 
 
@@ -113,7 +113,7 @@ class Fidelity:
     planned_reuse: Reuse | None
     """With an infinite cache; None when the trace has no block ids."""
     got_reuse: Reuse | None
-    """What the server said; None when it said nothing."""
+    """Tokens that the server reported as cached; None if it reported none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain, for JSON."""
@@ -206,7 +206,7 @@ def lengths(planned: NDArray[Any], got: NDArray[Any], *, paired: bool) -> Length
 
 
 def order_violations(sent_ns: Int64s) -> int:
-    """How many requests were sent before one that stands earlier in the plan.
+    """Return how many requests were sent before one that stands earlier in the plan.
 
     Args:
         sent_ns: Of what was sent, in the plan's order.
@@ -224,7 +224,7 @@ def replay_fidelity(
     planned_reuse: Reuse | None = None,
     got_reuse: Reuse | None = None,
 ) -> Fidelity:
-    """Of one run, request by request in the plan's order.
+    """Compare a run with its plan, request by request in the plan's order.
 
     Args:
         planned_ns: When each was due, since the plan's zero.

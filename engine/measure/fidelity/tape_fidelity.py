@@ -17,7 +17,7 @@ FIDELITY_COLUMNS: Final = (
 
 
 def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
-    """What the requests of a tape's main phase say, against its own schedule.
+    """Compare the requests of a tape's main phase with the tape's own schedule.
 
     A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned. In a
     closed loop a request is due when a slot comes free: to compare what was sent with that would only repeat its
@@ -96,7 +96,7 @@ def _told_reuse(manifest: dict[str, Any]) -> Reuse | None:
 
 
 def got_reuse(main: pa.Table) -> Reuse | None:
-    """What the server said of cached tokens, of the requests of which it said anything; None for nothing."""
+    """Return the cached tokens that the server reported, over the requests with a report; None if there are none."""
     told = main.filter(pc.and_(pc.is_valid(main["server_cached_tokens"]), pc.is_valid(main["server_input_tokens"])))
     if not len(told):
         return None

@@ -28,7 +28,7 @@ class Side:
 
 
 def side_of_tape(tape: Tape) -> Side:
-    """What was sent in a tape's main phase; on a server's own tape, what arrived."""
+    """Return what was sent in a tape's main phase; for a server's own tape, what arrived."""
     names = dict.fromkeys((*FIDELITY_COLUMNS, "received_ns", "input_tokens", "output_tokens"))
     requests = tape.read("requests", list(names)).sort_by("request_id")
     main = requests.filter(pc.equal(requests["phase"], "main"))

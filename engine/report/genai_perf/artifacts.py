@@ -36,7 +36,7 @@ def artifact_directory(
     fixed_schedule: bool = False,
     base: str | Path = "artifacts",
 ) -> Path:
-    """Where GenAI-Perf would put its files (config/generate/perf_analyzer_config.py, `_set_artifact_directory`).
+    """Return where GenAI-Perf would put its files (config/generate/perf_analyzer_config.py, `_set_artifact_directory`).
 
     Args:
         model: A name, or several, of which the first counts; each / becomes _.

@@ -1,4 +1,4 @@
-"""What ran, as GenAI-Perf's configuration says it: the `input_config` of its JSON file."""
+"""The configuration of a run in GenAI-Perf's form: the `input_config` of its JSON file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +14,7 @@ TYPES: Final = {
     "cohere_rankings": "rankings",
     "tei_rankings": "rankings",
 }
-"""What GenAI-Perf calls an API, where that is not our name."""
+"""GenAI-Perf's names of APIs, where they differ from ours."""
 
 
 def config_of(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LOG_FROM: Final = 15.0
-"""Samples whose largest is so many times the smallest are shown on a log axis."""
+"""Ratio of the largest to the smallest sample from which a log axis is used."""
 LEAST_MS: Final = 1e-3
 """Where a log axis of ms ends: a microsecond."""
 
@@ -42,7 +42,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def dot_size(count: int) -> float:
-    """Points of a dot among so many."""
+    """Return the size in points of a dot among this number of dots."""
     return 10.0 if count <= 50 else 5.0 if count <= 500 else 4.0 if count <= 2000 else 2.5
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MOST_BINS: Final = 60
-"""Of a time axis."""
+"""Bins of a time axis."""
 
 
 def time_edges(span_s: float, most: int = MOST_BINS) -> Floats:
@@ -33,7 +33,7 @@ def time_edges(span_s: float, most: int = MOST_BINS) -> Floats:
 
 
 def per_second(times_s: Floats, edges_s: Floats) -> Floats:
-    """How many times a second fall into each bin; NaN times are left out, the last edge belongs to the last bin."""
+    """Return events per second in each bin; NaN times are left out, the last edge belongs to the last bin."""
     counts, _ = np.histogram(times_s[np.isfinite(times_s)], edges_s)
     rates: Floats = counts / np.diff(edges_s)
     return rates

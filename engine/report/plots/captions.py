@@ -1,4 +1,4 @@
-"""How to read each plot, in a sentence or two, for those who meet it without the manual."""
+"""Captions: how to read each plot, in a sentence or two."""
 
 from typing import Final
 

@@ -32,7 +32,7 @@ class EventGrid:
     """The main phase's gaps between tokens (or chunks), and all tokens over time."""
 
     position_edges: Floats
-    """Of the bins of output positions; the first token stands at 1, so the first gap belongs to 2."""
+    """Edges of the bins of output positions; the first token has position 1, so the first gap has position 2."""
     counts: Floats
     """positions x gaps: samples; an event of k tokens is k samples of gap / k."""
     points: tuple[Floats, Floats] | None

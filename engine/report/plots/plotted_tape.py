@@ -1,4 +1,4 @@
-"""What the plots know of a tape: its requests' times, its summary, and its events counted into bins."""
+"""A tape as the plots use it: times of its requests, its summary, and its events counted into bins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -48,12 +48,12 @@ class Run:
 
     @cached_property
     def times(self) -> RequestTimes:
-        """Of the main phase."""
+        """Requests of the main phase."""
         return self._times(self.main)
 
     @cached_property
     def every(self) -> RequestTimes:
-        """Of all requests, those of the warm-up too."""
+        """All requests, those of the warm-up included."""
         return self._times(self.tape.requests)
 
     def _times(self, requests: pa.Table) -> RequestTimes:
@@ -78,7 +78,7 @@ class Run:
 
     @cached_property
     def warmup_end_s(self) -> float | None:
-        """When the first request of the main phase is due; None without a warm-up."""
+        """Return when the first request of the main phase is due; None without a warm-up."""
         if self.is_main.all() or not self.is_main.any():
             return None
         return (float(np.nanmin(self.times.scheduled)) - self.start_ns) / 1e9
@@ -107,7 +107,7 @@ class Run:
 
     @cached_property
     def footer(self) -> str:
-        """What ran, in one line."""
+        """Return the model, endpoint and server of a run in one line."""
         requests = self.tape.requests
         parts = [self.name]
         if len(requests):
