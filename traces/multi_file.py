@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .assembly.block_ids import INT32_MAX
 from .errors import TraceError
-from .graph.fan_in import remap_joins, shifted_joins
+from .graph.fan_in import remap_fan_in, shifted_joins
 from .graph.sessions import number_turns, old_parents, remap_parents
 from .reading.field_checks import NAMED_ROWS
 from .table import TRACE_SCHEMA, Trace, one_array
@@ -145,7 +145,7 @@ def _merged(source: str, traces: Sequence[Trace], origin_ns: int) -> pa.Table:
     whole = pa.concat_tables(tables)
     order = np.argsort(whole["arrival_ns"].to_numpy(), kind="stable")
     parent = remap_parents(whole["parent"], order)
-    also_after = remap_joins(whole["also_after"], parent, order)
+    also_after = remap_fan_in(whole["also_after"], parent, order)
     whole = _put(_put(whole.take(pa.array(order)), "parent", parent), "also_after", also_after)
     turn, _ = number_turns(whole["session_id"], len(whole))
     return _put(whole, "turn", pa.array(turn, pa.int32()))

@@ -4,7 +4,7 @@ from .arrival_process import PROCESSES, Process, Segment, arrivals, constant_rat
 from .load_control import Load
 from .plan import Plan, Sessions, Think, make_plan, peak_rows
 from .profile_plan import Choice, Order, Pace, profile_plan
-from .shards import Shard, shard_joins, shard_links, shards
+from .shards import Shard, shard_fan_in, shard_links, shards
 
 __all__ = [
     "PROCESSES",
@@ -24,7 +24,7 @@ __all__ = [
     "peak_rows",
     "profile_plan",
     "ramp",
-    "shard_joins",
+    "shard_fan_in",
     "shard_links",
     "shards",
 ]

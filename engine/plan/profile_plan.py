@@ -138,7 +138,7 @@ def profile_plan(
 
 
 def prepared_trace(input_tokens: NDArray[np.int32], output_tokens: NDArray[np.int32], source: str) -> Trace:
-    """Prepared requests as a trace whose rows have no times of their own."""
+    """ProfileContents requests as a trace whose rows have no times of their own."""
     n = len(input_tokens)
     known = {
         "arrival_ns": np.zeros(n, np.int64),

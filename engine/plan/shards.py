@@ -94,7 +94,7 @@ def _part_of(load: Load, part: int, parts: int) -> Load:
     )
 
 
-def shard_joins(plan: Plan, rows: NDArray[np.int64]) -> Edges | None:
+def shard_fan_in(plan: Plan, rows: NDArray[np.int64]) -> Edges | None:
     """Return what a shard's rows wait for besides their parents, as places within the shard; None: nothing."""
     mine = None if plan.also is None else plan.also.only(np.isin(plan.also.rows, rows))
     return Edges(np.searchsorted(rows, mine.rows), np.searchsorted(rows, mine.after)) if mine else None

@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..host import clock_pair, host
 from ..requests.endpoints import ENDPOINTS
 from ..tape import Tape, TapeWriter
-from ..transport.connection_check import reachable
+from ..transport.connection_check import check_connection
 from ..transport.target import Target, find_target
 from .hashing import BLOCK_BYTES, HASH_BYTES, PromptHasher
 from .proxy_rows import Recording, recorded_batches, recorded_events, request_id
@@ -72,7 +72,7 @@ def find_server(url: str) -> tuple[Target, str | None]:
             f"{url}: give the server's root, as in http://{target.authority}: paths are passed on as they come"
         )
     try:
-        return reachable(target, REACH_S), None
+        return check_connection(target, REACH_S), None
     except UserError as error:
         return target, f"{error}; requests are answered with 502 until it can be reached"
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...traces.prompts.prompts import Prompts
 from ..plan import Plan
-from .endpoints import Body, Completion
+from .endpoints import Body, BodyCompleter
 
 
 class Composer:
@@ -23,7 +23,7 @@ class Composer:
 
     def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes]) -> None:
         self._prompts, self._body, self._head = prompts, body, head
-        self._completion = Completion(body)
+        self._completion = BodyCompleter(body)
         self._output_tokens = plan.output_tokens.tolist()
 
     def body(self, row: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Prepared requests: a profile's bodies, encoded once and sent again and again."""
+"""ProfileContents requests: a profile's bodies, encoded once and sent again and again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from ...traces.content import Content
 from ..plan import Plan
 from .composer import Composer
-from .endpoints import Completion, Endpoint
+from .endpoints import BodyCompleter, Endpoint
 
 
-class PreparedComposer(Composer):
+class ProfileComposer(Composer):
     """Makes the HTTP request of any row of a profile's plan; each different body is encoded when it is first needed.
 
     Args:
@@ -26,7 +26,7 @@ class PreparedComposer(Composer):
         plan: Plan,
         contents: Sequence[Content],
         endpoint: Endpoint,
-        completions: Sequence[Completion],
+        completions: Sequence[BodyCompleter],
         heads: Sequence[Sequence[bytes]],
         *,
         ask_minimum: bool = False,

@@ -17,7 +17,7 @@ SET_BY_THE_RUN: Final = ("accept-encoding",)
 _MOST_KEPT: Final = 1024
 
 
-class Heads:
+class RequestHeads:
     """Makes the heads.
 
     The user's headers win over recorded ones, and recorded ones over the run's own. A request that is composed has

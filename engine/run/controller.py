@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...cext.reactor import send_order_page_size
 from ..errors import UserError
-from ..plan import Plan, shard_joins, shard_links, shards
+from ..plan import Plan, shard_fan_in, shard_links, shards
 from ..requests.composer import Composer, LiveComposer
 from ..scheduling import giving_way
 from ..tape import TapeWriter
@@ -118,7 +118,7 @@ class Controller:
             due_ns = np.ascontiguousarray(self._plan.due_ns[worker.rows])
             follows = self._plan.parent is not None
             links = shard_links(self._plan, worker.rows) if follows else ()
-            also = shard_joins(self._plan, worker.rows)
+            also = shard_fan_in(self._plan, worker.rows)
             cancel = self._plan.cancel_after_ns
             try:
                 send_setup(
@@ -196,21 +196,21 @@ class Controller:
         while not all(worker.done for worker in self._workers):
             for key, _ in self._selector.select(timeout=0.1):
                 self._read(key.data)
-            self._obey_user()
+            self._handle_interrupts()
             self._check_feeders()
-            self._tell()
+            self._update_status()
 
     def _read(self, worker: WorkerProcess) -> None:
         if not worker.frames.read():
             worker.done = True
             self._selector.unregister(worker.channel)
             if worker.status is None or not worker.status["done"]:
-                self._mourn(worker)
+                self._report_early_end(worker)
             return
         for type_, rows, frame in worker.frames.frames():
             self._take(worker, type_, rows, frame)
 
-    def _mourn(self, worker: WorkerProcess) -> None:
+    def _report_early_end(self, worker: WorkerProcess) -> None:
         code = worker.process.wait()
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         worker.problem = f"worker {worker.number} ended early ({how})"
@@ -262,7 +262,7 @@ class Controller:
             if feeder.error is not None:
                 raise feeder.error
 
-    def _tell(self) -> None:
+    def _update_status(self) -> None:
         statuses = [worker.status for worker in self._workers if worker.status is not None]
         if not statuses:
             return
@@ -306,7 +306,7 @@ class Controller:
 
     # ---- the end ----
 
-    def _obey_user(self) -> None:
+    def _handle_interrupts(self) -> None:
         if self._interrupts >= 2:
             raise Interrupted
         if self._interrupts and self._stopped_ns is None:

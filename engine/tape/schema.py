@@ -134,7 +134,7 @@ BLOCKS: Final = pa.schema(
 PROBES: Final = pa.schema(
     [
         _field("at_ns", pa.int64()),
-        _field("source", pa.string()),  # who was probed, as in "worker 0"
+        _field("source", pa.string()),  # who was probe_servers, as in "worker 0"
         _field("name", pa.string()),  # of the quantity, its unit at the end
         _field("value", pa.float64()),
     ]

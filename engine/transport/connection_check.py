@@ -11,7 +11,7 @@ from .single_request import dial, handshake, tls_context
 from .target import Target, candidates
 
 
-def reachable(target: Target, timeout_s: float) -> Target:
+def check_connection(target: Target, timeout_s: float) -> Target:
     """Open one connection and close it, so that an unreachable server is reported before the run.
 
     A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one. The

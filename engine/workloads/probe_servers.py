@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 
 from ...traces.content import Content
-from ..requests.endpoints import BodyOptions, Completion, Endpoint
+from ..requests.endpoints import BodyCompleter, BodyOptions, Endpoint
 from ..transport.preflight import probe
 from ..transport.target import Target
 from .options import ProfileOptions
-from .profile_contents import Prepared
+from .profile_contents import ProfileContents
 
 PROBE_S = 60.0
 """A server that needs longer than this for one token is not ready to be measured."""
 
 
-def probed(
-    prepared: Prepared,
+def probe_servers(
+    prepared: ProfileContents,
     endpoint: Endpoint,
     options: ProfileOptions,
     models: Sequence[str],
@@ -67,7 +67,7 @@ def _small_body(
     if options.min_tokens and options.ask_length:
         fields.setdefault("min_tokens", 1)
     body = BodyOptions(model, stream, options.usage, options.ignore_eos, "text", options.extra)
-    whole: dict[str, Any] = msgspec.json.decode(Completion(endpoint.body(body)).compose(fields, 1))
+    whole: dict[str, Any] = msgspec.json.decode(BodyCompleter(endpoint.body(body)).compose(fields, 1))
     return whole
 
 

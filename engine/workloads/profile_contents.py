@@ -29,7 +29,7 @@ SYNTHETIC = "synthetic:"
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ProfileContents:
     """The different requests of a profile.
 
     Attributes:
@@ -47,7 +47,7 @@ class Prepared:
     source: str
 
 
-def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str], None]) -> Prepared:
+def make_contents(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str], None]) -> ProfileContents:
     """Make or read the requests' contents.
 
     Args:
@@ -98,7 +98,7 @@ def prepare(options: ProfileOptions, endpoint: Endpoint, on_note: Callable[[str]
     outputs = _output_lengths(contents, options, endpoint)
     if inputs is None:
         inputs = estimated_tokens(contents) if counter is None else count_tokens(contents, counter, form=form)
-    return Prepared(contents, inputs, outputs, counter is not None, source)
+    return ProfileContents(contents, inputs, outputs, counter is not None, source)
 
 
 def _prompts(options: ProfileOptions, counter: TokenCounter | None, form: Form) -> SyntheticPrompts:

@@ -12,22 +12,22 @@ import pyarrow as pa
 from ..errors import UserError
 from ..host import clock_pair
 from ..plan import Pace, Plan, peak_rows, profile_plan
-from ..requests.endpoints import BodyOptions, Completion, Endpoint
-from ..requests.profile_composer import PreparedComposer
+from ..requests.endpoints import BodyCompleter, BodyOptions, Endpoint
+from ..requests.profile_composer import ProfileComposer
 from ..run.descriptors import descriptors_for
 from ..run.execute import Job, check_start, execute, server_of
 from ..run.row_batches import Constants
 from ..run.run_status import Status
 from ..tape import Tape
-from ..transport.connection_check import reachable
+from ..transport.connection_check import check_connection
 from ..transport.models import served_model
 from ..transport.preflight import settle_path
 from ..transport.request_head import request_head, request_headers, secrets
 from ..transport.target import Target, find_target
 from .endpoint_choice import api_of
 from .options import ProfileOptions
-from .probe_servers import path_of, probed
-from .profile_contents import Prepared, prepare
+from .probe_servers import path_of, probe_servers
+from .profile_contents import ProfileContents, make_contents
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Profiled:
     """A profile's tape, and the bodies that were sent, whether the tape keeps them or not."""
 
     tape: Tape
-    composer: PreparedComposer
+    composer: ProfileComposer
 
     def payloads(self) -> Iterator[bytes]:
         """The body of each request on the tape, by request_id."""
@@ -79,7 +79,7 @@ def profile(
         of_api=endpoint.headers,
     )
     check_start(out, options)
-    prepared = prepare(options, endpoint, on_note)
+    prepared = make_contents(options, endpoint, on_note)
     plan = _plan(prepared, options)
     if (cut := ramp_cut(options.pace)) is not None:
         on_note(cut)
@@ -91,7 +91,7 @@ def profile(
         timeout_s = options.connect_timeout_ns / 1e9
         models, targets = _models_and_targets(endpoint, options, urls, headers, stream, timeout_s, on_note)
         if options.probe:
-            options, targets = probed(prepared, endpoint, options, models, targets, headers, stream, on_note)
+            options, targets = probe_servers(prepared, endpoint, options, models, targets, headers, stream, on_note)
         composer = _composer(plan, prepared, endpoint, models, targets, headers, stream, options)
         for note in dict.fromkeys(note for target in targets for note in target.notes()):
             on_note(note)
@@ -130,7 +130,7 @@ def _endpoint(options: ProfileOptions) -> Endpoint:
     return replace(endpoint, path="/" + options.path.lstrip("/"), whole_path=None)
 
 
-def _plan(prepared: Prepared, options: ProfileOptions) -> Plan:
+def _plan(prepared: ProfileContents, options: ProfileOptions) -> Plan:
     return profile_plan(
         prepared.input_tokens,
         prepared.output_tokens,
@@ -170,7 +170,7 @@ def _models_and_targets(
     on_note: Callable[[str], None],
 ) -> tuple[Sequence[str], list[Target]]:
     def find(url: str, path: str) -> tuple[Target, str | None]:
-        target = reachable(find_target(url, path, options.transport()), timeout_s)
+        target = check_connection(find_target(url, path, options.transport()), timeout_s)
         return settle_path(target, path, headers, timeout_s)
 
     models = options.models
@@ -191,16 +191,18 @@ def _by_row(which: Any, names: Sequence[str]) -> pa.DictionaryArray | None:
 
 def _composer(
     plan: Plan,
-    prepared: Prepared,
+    prepared: ProfileContents,
     endpoint: Endpoint,
     models: Sequence[str],
     targets: Sequence[Target],
     headers: list[tuple[str, str]],
     stream: bool,
     options: ProfileOptions,
-) -> PreparedComposer:
+) -> ProfileComposer:
     completions = [
-        Completion(endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, "text", options.extra)))
+        BodyCompleter(
+            endpoint.body(BodyOptions(model, stream, options.usage, options.ignore_eos, "text", options.extra))
+        )
         for model in models
     ]
     heads = [
@@ -210,11 +212,11 @@ def _composer(
         ]
         for target in targets
     ]
-    return PreparedComposer(plan, prepared.contents, endpoint, completions, heads, ask_minimum=options.min_tokens)
+    return ProfileComposer(plan, prepared.contents, endpoint, completions, heads, ask_minimum=options.min_tokens)
 
 
 def _facts(
-    prepared: Prepared, plan: Plan, options: ProfileOptions, models: Sequence[str], stream: bool
+    prepared: ProfileContents, plan: Plan, options: ProfileOptions, models: Sequence[str], stream: bool
 ) -> dict[str, Any]:
     """Return what a profile has to tell in the manifest."""
     pace = options.pace

@@ -18,7 +18,7 @@ from ..plan import Plan, make_plan, peak_rows
 from ..requests.composer import Composer, LiveComposer
 from ..requests.endpoints import Body, BodyOptions, Endpoint, PromptForm, missing_prompt
 from ..requests.recorded_requests import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
-from ..requests.request_heads import Heads
+from ..requests.request_heads import RequestHeads
 from ..run.descriptors import descriptors_for
 from ..run.execute import Job, check_start, execute, server_of
 from ..run.row_batches import Constants
@@ -26,7 +26,7 @@ from ..run.run_status import Status
 from ..tape import Tape
 from ..tokenizer import load_tokenizer, template_overhead
 from ..transport.api_paths import base_path, join_path
-from ..transport.connection_check import reachable
+from ..transport.connection_check import check_connection
 from ..transport.models import served_model
 from ..transport.preflight import settle_path
 from ..transport.request_head import request_headers, secrets
@@ -106,7 +106,7 @@ def replay(
         timeout_s = options.connect_timeout_ns / 1e9
         stream = options.stream and endpoint.streams
         path = endpoint.path_for(options.model, stream)
-        target = reachable(find_target(url, path, options.transport()), timeout_s)
+        target = check_connection(find_target(url, path, options.transport()), timeout_s)
         target, chosen = settle_path(target, path, headers, timeout_s)
         if chosen is not None:
             on_note(chosen)
@@ -128,7 +128,7 @@ def replay(
             secrets=(*secrets(headers), *target.secrets),
         )
         before = base_path(target.path.partition("?")[0], path)
-        heads = Heads(plan.trace, target, headers, stream, recorded, before)
+        heads = RequestHeads(plan.trace, target, headers, stream, recorded, before)
         if recorded is not None:
             constants = _of_recorded(constants, recorded, target, before)
             endpoint = common_endpoint(recorded.endpoints, endpoint)
@@ -158,7 +158,7 @@ def _composer(
     plan: Plan,
     prompts: Prompts,
     body: Body,
-    heads: Heads,
+    heads: RequestHeads,
     recorded: Recorded | None,
     options: ReplayOptions,
 ) -> Composer:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..graph.fan_in import Edges, join_column, remap_joins
+from ..graph.fan_in import Edges, fan_in_column, remap_fan_in
 from ..graph.sessions import check_parents, number_turns, remap_parents
 from ..reading.field_checks import BadRows
 from ..stats import quantisation
@@ -98,7 +98,7 @@ def build_trace(
     else:
         columns["parent"] = remap_parents(pa.array(parent, pa.int64(), mask=parent < 0), order)
     if joins:
-        columns["also_after"] = remap_joins(join_column(joins, rows), columns["parent"], order)
+        columns["also_after"] = remap_fan_in(fan_in_column(joins, rows), columns["parent"], order)
     texts += observations(columns["arrival_ns"], columns["input_tokens"], columns["output_tokens"])
     arrays = [_column(columns.get(field.name), field, rows) for field in TRACE_SCHEMA]
     table = pa.Table.from_arrays(arrays, schema=TRACE_SCHEMA)

@@ -46,7 +46,7 @@ def join_edges(also_after: Any) -> Edges:
     return Edges(np.repeat(np.arange(len(lists), dtype=np.int64), counts), after)
 
 
-def join_column(edges: Edges, rows: int) -> Any:
+def fan_in_column(edges: Edges, rows: int) -> Any:
     """Return the ``also_after`` column of this number of rows; null for a row that waits for nothing more."""
     if not edges:
         return pa.nulls(rows, _KIND)
@@ -56,7 +56,7 @@ def join_column(edges: Edges, rows: int) -> Any:
     return pa.ListArray.from_arrays(offsets, pa.array(edges.after[order], pa.int64()), mask=pa.array(counts == 0))
 
 
-def remap_joins(also_after: Any, parent: Any, old_rows: NDArray[np.int64]) -> Any:
+def remap_fan_in(also_after: Any, parent: Any, old_rows: NDArray[np.int64]) -> Any:
     """The ``also_after`` column of a table that is made of some rows of another, in any order.
 
     Args:
@@ -72,10 +72,10 @@ def remap_joins(also_after: Any, parent: Any, old_rows: NDArray[np.int64]) -> An
     moved = Edges(new_of_old[edges.rows], new_of_old[edges.after])
     moved = moved.only((moved.rows >= 0) & (moved.after >= 0))
     follows = np.asarray(parent.is_valid().to_numpy(zero_copy_only=False), np.bool_)
-    return join_column(moved.only(follows[moved.rows]), len(old_rows))
+    return fan_in_column(moved.only(follows[moved.rows]), len(old_rows))
 
 
 def shifted_joins(also_after: Any, by: int) -> Any:
     """Return the column for rows that are moved down by this number, below those of other tables."""
     edges = join_edges(also_after)
-    return join_column(Edges(edges.rows, edges.after + by), len(also_after))
+    return fan_in_column(Edges(edges.rows, edges.after + by), len(also_after))

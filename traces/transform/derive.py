@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..assembly.trace_builder import observations
-from ..graph.fan_in import remap_joins
+from ..graph.fan_in import remap_fan_in
 from ..graph.sessions import remap_parents
 from ..table import TRACE_SCHEMA, Trace, table_digest
 
@@ -30,7 +30,7 @@ def take_rows(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
     else:
         taken = table.take(pa.array(rows))
     parent = remap_parents(table["parent"], rows)
-    taken = with_column(taken, "also_after", remap_joins(table["also_after"], parent, rows))
+    taken = with_column(taken, "also_after", remap_fan_in(table["also_after"], parent, rows))
     return with_column(taken, "parent", parent)
 
 

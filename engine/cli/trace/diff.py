@@ -42,10 +42,10 @@ def diff(a: Path, b: Path, format_: str, reading: Reading) -> None:
 
 
 def _compared(a: Path, b: Path, reading: Reading) -> "Fidelity":
-    from ...measure.fidelity.unpaired import compare_sides, side_of_tape
+    from ...measure.fidelity.unpaired import compare_samples, sample_of_tape
     from ...tape.manifest import MANIFEST
     from ...tape.read import open_tape
-    from .trace_sides import replayed, side_of_trace
+    from .trace_sides import replayed, sample_of_trace
 
     tapes = [open_tape(path) if (path / MANIFEST).is_file() else None for path in (a, b)]
     if tapes[0] is None and tapes[1] is not None:
@@ -54,9 +54,9 @@ def _compared(a: Path, b: Path, reading: Reading) -> "Fidelity":
         if found is not None:
             return found
         click.echo(f"note: {b} was not replayed from {a}; they are compared as two traces", err=True)
-        return compare_sides(side_of_trace(trace), side_of_tape(tapes[1]))
+        return compare_samples(sample_of_trace(trace), sample_of_tape(tapes[1]))
     first, second = (
-        side_of_trace(reading.read(path)) if tape is None else side_of_tape(tape)
+        sample_of_trace(reading.read(path)) if tape is None else sample_of_tape(tape)
         for path, tape in zip((a, b), tapes, strict=True)
     )
-    return compare_sides(first, second)
+    return compare_samples(first, second)

@@ -7,15 +7,15 @@ from ....traces.table import Trace
 from ...errors import UserError
 from ...measure.fidelity.compare import Fidelity, Reuse
 from ...measure.fidelity.tape_fidelity import FIDELITY_COLUMNS, replanned_fidelity, tape_fidelity
-from ...measure.fidelity.unpaired import Side
+from ...measure.fidelity.unpaired import TrafficSample
 from ...plan import make_plan
 from ...tape.read import Tape
 
 
-def side_of_trace(trace: Trace) -> Side:
+def sample_of_trace(trace: Trace) -> TrafficSample:
     """Return the recorded requests as one side of a comparison."""
     table = trace.table
-    return Side(
+    return TrafficSample(
         table["arrival_ns"].to_numpy(),
         table["input_tokens"].to_numpy(),
         table["output_tokens"].to_numpy(),

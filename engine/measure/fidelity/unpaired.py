@@ -12,7 +12,7 @@ from .tape_fidelity import FIDELITY_COLUMNS, got_reuse, since_zero
 
 
 @dataclass(frozen=True)
-class Side:
+class TrafficSample:
     """Arrivals and lengths.
 
     Attributes:
@@ -27,7 +27,7 @@ class Side:
     reuse: Reuse | None
 
 
-def side_of_tape(tape: Tape) -> Side:
+def sample_of_tape(tape: Tape) -> TrafficSample:
     """Return what was sent in a tape's main phase; for a server's own tape, what arrived."""
     names = dict.fromkeys((*FIDELITY_COLUMNS, "received_ns", "input_tokens", "output_tokens"))
     requests = tape.read("requests", list(names)).sort_by("request_id")
@@ -35,7 +35,7 @@ def side_of_tape(tape: Tape) -> Side:
     name = "received_ns" if tape.manifest.get("role") == "server" else "sent_ns"
     known = main.filter(pc.is_valid(main[name]))
     ok = known.filter(pc.equal(known["outcome"], "ok"))
-    return Side(
+    return TrafficSample(
         np.sort(since_zero(known, tape.manifest, name)),
         ok["input_tokens"].drop_null().to_numpy(),
         ok["output_tokens"].drop_null().to_numpy(),
@@ -43,7 +43,7 @@ def side_of_tape(tape: Tape) -> Side:
     )
 
 
-def compare_sides(a: Side, b: Side) -> Fidelity:
+def compare_samples(a: TrafficSample, b: TrafficSample) -> Fidelity:
     """B against A."""
     return compare(
         a.at_ns,

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from ...errors import UserError
-from ..body_completion import Completion, missing_prompt
+from ..body_completer import BodyCompleter, missing_prompt
 from ..body_template import Body, BodyOptions, PromptForm
 from ..endpoint import Endpoint, Framing
 from ..template_endpoint import response_fields, template_endpoint
@@ -62,8 +62,8 @@ __all__ = [
     "ALIASES",
     "ENDPOINTS",
     "Body",
+    "BodyCompleter",
     "BodyOptions",
-    "Completion",
     "Endpoint",
     "Framing",
     "PromptForm",

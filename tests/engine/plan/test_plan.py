@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tokentape import traces
-from tokentape.engine.plan import make_plan, peak_rows, shard_joins, shard_links, shards
+from tokentape.engine.plan import make_plan, peak_rows, shard_fan_in, shard_links, shards
 from tokentape.traces import TraceError
 from tokentape.traces.table import Trace
 from tokentape.traces.transform.derive import with_column
@@ -96,7 +96,7 @@ def test_what_is_waited_for_is_in_the_plan(small_trace: Callable[..., Path]) -> 
     assert make_plan(fewer, sessions="closed").digest != plan.digest
     none = make_plan(_waiting(trace, parent, [None] * 6), sessions="closed")
     assert none.also is None
-    assert shard_joins(none, np.arange(6)) is None
+    assert shard_fan_in(none, np.arange(6)) is None
 
 
 def test_what_arrives_after_its_waiter_is_not_waited_for_and_said(small_trace: Callable[..., Path]) -> None:
@@ -124,7 +124,7 @@ def test_sessions_that_wait_for_each_other_share_a_shard(small_trace: Callable[.
         assert all(
             part.rows[above] == plan.parent[row] for above, row in zip(links, part.rows, strict=True) if above >= 0
         )
-        joins = shard_joins(plan, part.rows)
+        joins = shard_fan_in(plan, part.rows)
         if joins is not None:
             found |= set(zip(part.rows[joins.rows].tolist(), part.rows[joins.after].tolist(), strict=True))
     assert found == set(zip(plan.also.rows.tolist(), plan.also.after.tolist(), strict=True)) == {

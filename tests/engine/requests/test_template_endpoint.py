@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tokentape.cext.parsers import Dialect, parse_response
 from tokentape.engine.errors import UserError
-from tokentape.engine.requests.endpoints import BodyOptions, Completion, Endpoint, response_fields, template_endpoint
+from tokentape.engine.requests.endpoints import BodyCompleter, BodyOptions, Endpoint, response_fields, template_endpoint
 from tokentape.engine.requests.template_renderer import TemplateRenderer
 from tokentape.traces.content import Content
 
@@ -34,14 +34,14 @@ def test_a_generated_prompt_and_a_row_give_one_body() -> None:
     expected = {"prompt": 'say "é" % <&>', "n_predict": 7, "stream": True, "n_keep": 1}
     assert json.loads(body.render(rb"say \"\u00e9\" % <&>", 7)) == expected
     fields = endpoint().content(Content(text='say "é" % <&>'))
-    assert json.loads(Completion(body).compose(fields, 7)) == expected
+    assert json.loads(BodyCompleter(body).compose(fields, 7)) == expected
 
 
 def test_all_variables() -> None:
     text = (
         """{"m": {{ model|tojson }}, "t": {{ texts|tojson }}, "c": {{ messages|tojson }}, "i": {{ images|tojson }}}"""
     )
-    completion = Completion(endpoint(text).body(BodyOptions("a/b")))
+    completion = BodyCompleter(endpoint(text).body(BodyOptions("a/b")))
     one = json.loads(completion.compose(endpoint(text).content(Content(text="x", images=("u",))), 1))
     assert one == {"m": "a/b", "t": ["x"], "c": [{"role": "user", "content": "x"}], "i": ["u"]}
     more = Content(texts=("x", "y"), messages=({"role": "user", "content": "z"},), payload={"m": 1})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.transport.connection_check import reachable
+from tokentape.engine.transport.connection_check import check_connection
 from tokentape.engine.transport.preflight import Preflight, probe
 from tokentape.engine.transport.target import TransportOptions, find_target
 
@@ -34,7 +34,7 @@ def told(raw_server: Any) -> Callable[[Act], Any]:
 
 
 def _probe(url: str, body: dict[str, Any] = BODY, **options: Any) -> Preflight:
-    return probe(reachable(find_target(url, CHAT, TransportOptions(**options)), 5), HEADERS, body, 5)
+    return probe(check_connection(find_target(url, CHAT, TransportOptions(**options)), 5), HEADERS, body, 5)
 
 
 def test_a_good_server_teaches_nothing(simulator: Any) -> None:
@@ -73,7 +73,7 @@ def test_a_redirect_to_tls_on_the_same_host_is_followed(told: Any, simulator: An
     learned = _probe(plain.url, cacert=str(certificates.ca))
     assert learned.target.url == f"{server.url}{CHAT}"
     assert learned.target.route().tls_host == "127.0.0.1"
-    assert reachable(learned.target, 5).address == f"127.0.0.1:{server.port}"
+    assert check_connection(learned.target, 5).address == f"127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize(
@@ -172,4 +172,4 @@ def test_a_server_that_hangs_up(raw_server: Any) -> None:
 def test_a_server_that_is_silent(raw_server: Any) -> None:
     server = raw_server(lambda exchange: exchange.wait_for_close())
     with pytest.raises(UserError, match=r"does not answer a request of one token within 0.2 s"):
-        probe(reachable(find_target(server.url, CHAT), 5), [], BODY, 0.2)
+        probe(check_connection(find_target(server.url, CHAT), 5), [], BODY, 0.2)

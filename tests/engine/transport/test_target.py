@@ -11,7 +11,7 @@ import pytest
 from tokentape.engine.errors import UserError
 from tokentape.engine.record.recorder import find_server
 from tokentape.engine.transport.api_paths import join_path
-from tokentape.engine.transport.connection_check import reachable
+from tokentape.engine.transport.connection_check import check_connection
 from tokentape.engine.transport.models import served_model
 from tokentape.engine.transport.target import TransportOptions, find_target
 
@@ -179,7 +179,7 @@ def test_the_address_that_answers_is_taken() -> None:
     """localhost is ::1 and 127.0.0.1 on most machines; a server often listens at one of them only."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        target = reachable(find_target(f"http://localhost:{port}", CHAT), 5)
+        target = check_connection(find_target(f"http://localhost:{port}", CHAT), 5)
         assert target.address == f"127.0.0.1:{port}"
         assert target.sockaddr[4:8] == b"\x7f\0\0\1"
         assert target.authority == f"localhost:{port}"
@@ -187,7 +187,7 @@ def test_the_address_that_answers_is_taken() -> None:
 
 def test_a_refusal_is_told_with_the_address(refusing_port: int) -> None:
     with pytest.raises(UserError, match=rf"127\.0\.0\.1:{refusing_port} refuses connections: is the server running"):
-        reachable(find_target(f"http://127.0.0.1:{refusing_port}", CHAT), 5)
+        check_connection(find_target(f"http://127.0.0.1:{refusing_port}", CHAT), 5)
 
 
 def test_a_server_that_never_takes_the_connection(eventually: Callable[..., Any]) -> None:
@@ -205,7 +205,7 @@ def test_a_server_that_never_takes_the_connection(eventually: Callable[..., Any]
         except TimeoutError:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             with pytest.raises(UserError, match=r"does not answer: no connection after 0\.2 s"):
-                reachable(find_target(url, CHAT), 0.2)
+                check_connection(find_target(url, CHAT), 0.2)
         finally:
             for client in waiting:
                 client.close()

@@ -10,15 +10,15 @@ import pytest
 from tokentape.engine.errors import UserError
 from tokentape.engine.requests.endpoints import find_endpoint
 from tokentape.engine.workloads.options import InputOptions, ProfileOptions
-from tokentape.engine.workloads.profile_contents import Prepared, prepare
+from tokentape.engine.workloads.profile_contents import ProfileContents, make_contents
 from tokentape.traces.errors import InputError
 
 
-def prepared(name: str, inputs: InputOptions, **options: object) -> tuple[Prepared, list[str]]:
+def prepared(name: str, inputs: InputOptions, **options: object) -> tuple[ProfileContents, list[str]]:
     """The requests to an API, each of which can be said to it, and what the user is told."""
     api = find_endpoint(name)
     said: list[str] = []
-    made = prepare(replace(ProfileOptions(inputs=inputs), **options), api, said.append)  # type: ignore[arg-type]
+    made = make_contents(replace(ProfileOptions(inputs=inputs), **options), api, said.append)  # type: ignore[arg-type]
     assert all(api.content(content) for content in made.contents)
     assert len(made.contents) == len(made.input_tokens) == len(made.output_tokens)
     return made, said

@@ -191,7 +191,7 @@ def test_rate(build: Build, target: float, rows: int) -> None:
 
 @pytest.mark.parametrize("target", [0, -1, float("inf"), float("nan")])
 def test_rates_that_are_none(build: Build, target: float) -> None:
-    with pytest.raises(TraceError, match="requests per second is none"):
+    with pytest.raises(TraceError, match="requests per second is not possible"):
         rate(build([0, S]), target)
 
 

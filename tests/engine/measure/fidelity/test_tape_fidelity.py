@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tokentape.engine.measure.fidelity.compare import Reuse
 from tokentape.engine.measure.fidelity.tape_fidelity import FIDELITY_COLUMNS, replanned_fidelity
-from tokentape.engine.measure.fidelity.unpaired import compare_sides, side_of_tape
+from tokentape.engine.measure.fidelity.unpaired import compare_samples, sample_of_tape
 from tokentape.engine.measure.summary import summarize
 from tokentape.engine.report.fidelity_table import fidelity_block, print_fidelity
 from tokentape.engine.tape.read import Tape
@@ -96,12 +96,12 @@ def test_requests_that_a_killed_run_lost_were_planned(make_tape: MakeTape) -> No
 
 
 def test_a_servers_tape_has_what_arrived(make_tape: MakeTape) -> None:
-    sent = side_of_tape(make_tape(rows(), manifest=MANIFEST))
+    sent = sample_of_tape(make_tape(rows(), manifest=MANIFEST))
     heard = [row | {"received_ns": row["scheduled_ns"] + 3 * MS, "sent_ns": None} for row in rows()]
-    server = side_of_tape(make_tape(heard, manifest=MANIFEST | {"role": "server"}, name="server"))
+    server = sample_of_tape(make_tape(heard, manifest=MANIFEST | {"role": "server"}, name="server"))
     assert sent.at_ns.tolist() == [300 * MS * i + MS for i in range(9)]
     assert server.at_ns.tolist() == [300 * MS * i + 3 * MS for i in range(10)]
-    assert compare_sides(sent, server).lateness_ms is None
+    assert compare_samples(sent, server).lateness_ms is None
 
 
 def test_a_closed_loop_has_no_planned_arrivals(make_tape: MakeTape) -> None:

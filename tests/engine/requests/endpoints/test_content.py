@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tokentape.engine.errors import UserError
-from tokentape.engine.requests.endpoints import ENDPOINTS, BodyOptions, Completion
+from tokentape.engine.requests.endpoints import ENDPOINTS, BodyCompleter, BodyOptions
 from tokentape.traces.content import Content
 
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
@@ -28,7 +28,7 @@ def said(name: str, content: Content) -> dict[str, Any]:
 
 def sent(name: str, content: Content, output_tokens: int = 7, **options: Any) -> dict[str, Any]:
     endpoint = ENDPOINTS[name]
-    completion = Completion(endpoint.body(BodyOptions("ours", **options)))
+    completion = BodyCompleter(endpoint.body(BodyOptions("ours", **options)))
     body: dict[str, Any] = json.loads(completion.compose(endpoint.content(content), output_tokens))
     return body
 

@@ -22,7 +22,7 @@ def missing_prompt(body: Body, recorded: bytes) -> str | None:
     return None if not wanted or wanted in _FIELDS.decode(recorded) else wanted
 
 
-class Completion:
+class BodyCompleter:
     """Makes whole requests of what rows say.
 
     A recorded body that names its model was a whole request and stays as it is, byte for byte. One without a model

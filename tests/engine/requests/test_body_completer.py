@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tokentape.engine.requests.endpoints import ENDPOINTS, BodyOptions, Completion, missing_prompt
+from tokentape.engine.requests.endpoints import ENDPOINTS, BodyCompleter, BodyOptions, missing_prompt
 
 
-def completion(endpoint: str = "chat", **options: Any) -> Completion:
-    return Completion(ENDPOINTS[endpoint].body(BodyOptions("ours", **options)))
+def completion(endpoint: str = "chat", **options: Any) -> BodyCompleter:
+    return BodyCompleter(ENDPOINTS[endpoint].body(BodyOptions("ours", **options)))
 
 
 def test_a_body_that_names_its_model_stays_byte_for_byte() -> None:
