@@ -65,7 +65,7 @@ def test_a_bad_row_is_named_or_skipped(
     trace = _trace(tmp_path, {}, {"timestamp": 5}, bad, {"timestamp": 10})
     with pytest.raises(TraceError) as caught:
         replayed(trace, "http://127.0.0.1:1")
-    assert f"row 3, field {field!r}" in str(caught.value)
+    assert f"row 3, field {field}" in str(caught.value)
     assert problem in str(caught.value)
     notes: list[str] = []
     tape = replayed(trace, simulator().url, skip_bad_rows=True, notes=notes)
