@@ -26,7 +26,7 @@ class _Asks(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedTargets:
     """Targets of the rows of a trace with recorded bodies, by row.
 
     Attributes:
@@ -47,7 +47,7 @@ def has_paths(trace: Trace) -> bool:
     return int(trace.table["path"].null_count) < len(trace)
 
 
-def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str | None) -> Recorded:
+def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str | None) -> RecordedTargets:
     """Return the targets that a trace's recorded bodies name.
 
     Args:
@@ -59,7 +59,7 @@ def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str
     Raises:
         UserError: A path is none of a known API's.
     """
-    recorded = Recorded([], [], [], [])
+    recorded = RecordedTargets([], [], [], [])
     table = trace.table
     for row, (body, path) in enumerate(zip(table["body"].to_pylist(), table["path"].to_pylist(), strict=True), 1):
         composed = body is None or path is None

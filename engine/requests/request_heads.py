@@ -9,7 +9,7 @@ from ...traces.table import Trace
 from ..transport.api_paths import join_path
 from ..transport.request_head import request_head
 from ..transport.target import Target
-from .recorded_requests import Recorded, endpoint_of
+from .recorded_requests import RecordedTargets, endpoint_of
 
 SET_BY_THE_RUN: Final = ("accept-encoding",)
 """Besides what concerns the connection: a compressed stream could not be looked into."""
@@ -38,7 +38,7 @@ class RequestHeads:
         target: Target,
         headers: Sequence[tuple[str, str]],
         stream: bool,
-        recorded: Recorded | None = None,
+        recorded: RecordedTargets | None = None,
         base_path: str = "",
     ) -> None:
         self._target, self._headers, self._base_path = target, list(headers), base_path

@@ -17,7 +17,13 @@ from ..host import clock_pair
 from ..plan import Plan, make_plan, peak_rows
 from ..requests.composer import Composer, LiveComposer
 from ..requests.endpoints import Body, BodyOptions, Endpoint, PromptForm, missing_prompt
-from ..requests.recorded_requests import Recorded, RecordedComposer, common_endpoint, has_paths, recorded_requests
+from ..requests.recorded_requests import (
+    RecordedComposer,
+    RecordedTargets,
+    common_endpoint,
+    has_paths,
+    recorded_requests,
+)
 from ..requests.request_heads import RequestHeads
 from ..run.descriptors import descriptors_for
 from ..run.execute import Job, check_start, execute, server_of
@@ -159,7 +165,7 @@ def _composer(
     prompts: Prompts,
     body: Body,
     heads: RequestHeads,
-    recorded: Recorded | None,
+    recorded: RecordedTargets | None,
     options: ReplayOptions,
 ) -> Composer:
     if recorded is None:
@@ -167,7 +173,7 @@ def _composer(
     return RecordedComposer(plan, prompts, body, heads, options.model)
 
 
-def _of_recorded(constants: Constants, recorded: Recorded, target: Target, base: str) -> Constants:
+def _of_recorded(constants: Constants, recorded: RecordedTargets, target: Target, base: str) -> Constants:
     root = target.url.removesuffix(target.path)
     return replace(
         constants,

@@ -15,7 +15,7 @@ from ..reading.field_checks import BadField, BadRows, shown
 from ..reading.files import read_whole
 from ..reading.json_documents import document, name, text
 from ..recorded.bodies import compact, payload
-from ..recorded.request_table import Recorded, Requests, follow_sessions, recorded_trace, untimed
+from ..recorded.request_table import RecordedRequest, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "aiperf"
@@ -84,7 +84,7 @@ def _requests(source: str, data: bytes, bad: BadRows) -> Requests:
     return requests
 
 
-def _turns(number: int, session: _Session) -> list[Recorded]:
+def _turns(number: int, session: _Session) -> list[RecordedRequest]:
     session_id = name("session_id", session.session_id)
     if session_id is None:
         session_id = text("session_id", session.session_id, "a name of the session")
@@ -93,7 +93,7 @@ def _turns(number: int, session: _Session) -> list[Recorded]:
         body = compact(bytes(raw))
         facts = payload(f"payloads[{place}]", body)
         requests.append(
-            Recorded(
+            RecordedRequest(
                 source_row=number,
                 arrival_ns=0,
                 input_tokens=facts.input_tokens,

@@ -17,7 +17,7 @@ from ..reading.files import read_whole
 from ..reading.json_documents import document, mapping, name, text
 from ..reading.surrogates import without_halves
 from ..recorded.bodies import estimated_tokens, payload
-from ..recorded.request_table import Recorded, Requests, recorded_trace
+from ..recorded.request_table import RecordedRequest, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "genai-perf-export"
@@ -84,7 +84,7 @@ def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, int]:
     return requests, sum(bool(experiment.requests) for experiment in experiments)
 
 
-def _request(number: int, recorded: _Request) -> Recorded:
+def _request(number: int, recorded: _Request) -> RecordedRequest:
     stamp = recorded.timestamp
     if type(stamp) is not int or not 0 <= stamp <= _MOST_NS:
         problem = "is missing" if stamp is msgspec.UNSET else f"{shown(stamp)} is not a time"
@@ -94,7 +94,7 @@ def _request(number: int, recorded: _Request) -> Recorded:
         field = "request_inputs.payload"
         body = without_halves(text(field, inputs["payload"], "the request's body as a string").encode())
         facts = payload(field, body)
-        return Recorded(
+        return RecordedRequest(
             source_row=number,
             arrival_ns=stamp,
             input_tokens=facts.input_tokens,
@@ -105,7 +105,7 @@ def _request(number: int, recorded: _Request) -> Recorded:
         )
     prompt = text("request_inputs.text_input", inputs.get("text_input"), "the prompt's text, or a payload,")
     limit = inputs.get("max_tokens")
-    return Recorded(
+    return RecordedRequest(
         source_row=number,
         arrival_ns=stamp,
         input_tokens=estimated_tokens(prompt),

@@ -17,7 +17,7 @@ from ..reading.field_checks import BadField, BadRows, duration_ns, shown, token_
 from ..reading.files import read_whole
 from ..reading.json_documents import document, name, text
 from ..recorded.bodies import compact, estimated_tokens, payload
-from ..recorded.request_table import Recorded, Requests, follow_sessions, recorded_trace, untimed
+from ..recorded.request_table import RecordedRequest, Requests, follow_sessions, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "genai-perf-inputs"
@@ -94,9 +94,9 @@ def _requests(source: str, data: bytes, bad: BadRows) -> tuple[Requests, bool]:
     return requests, timed
 
 
-def _request(number: int, entry: _Entry) -> Recorded:
+def _request(number: int, entry: _Entry) -> RecordedRequest:
     delay = _single("delay", entry.delay)
-    request = Recorded(
+    request = RecordedRequest(
         source_row=number,
         arrival_ns=0,
         input_tokens=0,

@@ -18,7 +18,7 @@ from ..reading.files import read_whole
 from ..reading.json_documents import each_line, struct, text
 from ..recorded.bodies import payload
 from ..recorded.headers import recorded_headers
-from ..recorded.request_table import Recorded, Requests, recorded_trace, untimed
+from ..recorded.request_table import RecordedRequest, Requests, recorded_trace, untimed
 from ..table import Trace
 
 NAME = "openai-batch"
@@ -77,7 +77,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
         facts = payload("body", body)
         url, seen[custom_id] = asked, number
         requests.append(
-            Recorded(
+            RecordedRequest(
                 source_row=number,
                 arrival_ns=0,
                 input_tokens=facts.input_tokens,

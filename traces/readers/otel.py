@@ -23,7 +23,7 @@ from ..reading.files import read_whole
 from ..reading.json_documents import decode, mapping, name, sequence, struct, text
 from ..recorded.bodies import estimated_tokens, messages_body
 from ..recorded.messages import chat_messages
-from ..recorded.request_table import Recorded, Requests, recorded_trace
+from ..recorded.request_table import RecordedRequest, Requests, recorded_trace
 from ..recorded.spans import Span, followed, link
 from ..table import Trace
 
@@ -238,7 +238,7 @@ def _is_call(attributes: dict[str, Any]) -> bool:
     return operation in _CALLS if isinstance(operation, str) else any(key in attributes for key in _HINTS)
 
 
-def _request(span: Span, attributes: dict[str, Any]) -> Recorded:
+def _request(span: Span, attributes: dict[str, Any]) -> RecordedRequest:
     messages = chat_messages(attributes)
     counted = _count(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
     if counted is None and not messages:
@@ -252,7 +252,7 @@ def _request(span: Span, attributes: dict[str, Any]) -> Recorded:
         outputs = estimated_tokens(_read(said))
     if outputs is None:
         outputs = _count(attributes, "gen_ai.request.max_tokens") or 0
-    return Recorded(
+    return RecordedRequest(
         source_row=span.row,
         arrival_ns=span.start_ns,
         input_tokens=estimated_tokens(messages) if counted is None else counted,

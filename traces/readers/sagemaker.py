@@ -21,7 +21,7 @@ from ..reading.json_documents import decode, each_line, mapping, struct, text
 from ..reading.surrogates import without_halves
 from ..recorded.bodies import payload
 from ..recorded.headers import recorded_headers
-from ..recorded.request_table import Recorded, Requests, recorded_trace
+from ..recorded.request_table import RecordedRequest, Requests, recorded_trace
 from ..table import Trace
 
 NAME = "sagemaker"
@@ -64,7 +64,7 @@ def read(path: Path, *, skip_bad_rows: bool = False) -> Trace:
     return recorded_trace(requests, bad, format=NAME, digest=digest, notes=notes)
 
 
-def _request(number: int, record: _Line) -> Recorded:
+def _request(number: int, record: _Line) -> RecordedRequest:
     captured = mapping("captureData", record.captureData, "an object with endpointInput")
     metadata = mapping("eventMetadata", record.eventMetadata, "an object with inferenceTime")
     field = "eventMetadata.inferenceTime"
@@ -77,7 +77,7 @@ def _request(number: int, record: _Line) -> Recorded:
     usage = _usage(captured.get("endpointOutput"))
     inputs, outputs = usage.get("prompt_tokens"), usage.get("completion_tokens")
     field = "captureData.endpointOutput.data.usage"
-    return Recorded(
+    return RecordedRequest(
         source_row=number,
         arrival_ns=arrival,
         input_tokens=facts.input_tokens if inputs is None else token_count(f"{field}.prompt_tokens", inputs),

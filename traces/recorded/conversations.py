@@ -16,7 +16,7 @@ from ..reading.files import read_whole
 from ..reading.json_documents import each_line
 from ..table import Trace
 from .bodies import BYTES_PER_TOKEN
-from .request_table import Recorded, Requests, follow_sessions, recorded_trace, untimed
+from .request_table import RecordedRequest, Requests, follow_sessions, recorded_trace, untimed
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,11 @@ def _unique(names: set[str], wanted: str) -> str:
     return unused
 
 
-def _turns(number: int, session: str, messages: list[dict[str, Any]], fields: Mapping[str, Any]) -> list[Recorded]:
+def _turns(
+    number: int, session: str, messages: list[dict[str, Any]], fields: Mapping[str, Any]
+) -> list[RecordedRequest]:
     """Return a request for each answer that follows something else."""
-    requests: list[Recorded] = []
+    requests: list[RecordedRequest] = []
     pieces: list[bytes] = []
     size = 0
     encode = msgspec.json.encode
@@ -109,7 +111,7 @@ def _turns(number: int, session: str, messages: list[dict[str, Any]], fields: Ma
         length = _length(message)
         if message["role"] == "assistant" and place and messages[place - 1]["role"] != "assistant":
             requests.append(
-                Recorded(
+                RecordedRequest(
                     source_row=number,
                     arrival_ns=0,
                     input_tokens=-(-size // BYTES_PER_TOKEN),

@@ -17,7 +17,7 @@ from ..table import TRACE_SCHEMA, Trace
 
 
 @dataclass(slots=True)
-class Recorded:
+class RecordedRequest:
     """One request as a file records it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Recorded:
     estimated: bool = False
 
 
-class Requests(list[Recorded]):
+class Requests(list[RecordedRequest]):
     """The requests of a file, in its order.
 
     Texts and bodies, most of the memory, go from them to Arrow some at a time, so that they are held once.
@@ -61,14 +61,14 @@ class Requests(list[Recorded]):
         self._packed: dict[str, list[Any]] = {column: [] for column in _PACKED}
         self._done = self._waiting_bytes = 0
 
-    def append(self, request: Recorded) -> None:
+    def append(self, request: RecordedRequest) -> None:
         """Add a request."""
         super().append(request)
         self._waiting_bytes += len(request.body or b"") + len(request.text or "")
         if self._waiting_bytes >= _CHUNK_BYTES:
             self._pack()
 
-    def extend(self, requests: Iterable[Recorded]) -> None:
+    def extend(self, requests: Iterable[RecordedRequest]) -> None:
         """Add several requests."""
         for request in requests:
             self.append(request)
@@ -147,7 +147,7 @@ def recorded_trace(
     )
 
 
-def _joins(requests: Sequence[Recorded]) -> Edges:
+def _joins(requests: Sequence[RecordedRequest]) -> Edges:
     counts = np.fromiter((len(request.also_after) for request in requests), np.int64, len(requests))
     after = np.fromiter((place for request in requests for place in request.also_after), np.int64, int(counts.sum()))
     return Edges(np.repeat(np.arange(len(requests), dtype=np.int64), counts), after)
@@ -169,7 +169,7 @@ def _packed(values: list[Any], kind: Any) -> Any:
     return pa.Array.from_buffers(kind, len(pieces), buffers)
 
 
-def follow_sessions(requests: Sequence[Recorded]) -> None:
+def follow_sessions(requests: Sequence[RecordedRequest]) -> None:
     """Let each turn follow the one before it in the same session, in the order given."""
     last: dict[str, int] = {}
     for place, request in enumerate(requests):
