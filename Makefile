@@ -40,14 +40,14 @@ docs: build
 	PYTHONPATH=build/names $(BIN)/python docs/site/stage.py build
 	cd build && ../$(BIN)/zensical build --strict --clean
 
-# The wheel, in an environment of its own, away from the tree.
+# The wheel, in an environment of its own, away from the tree. Exit code 3: the run completed on a machine too busy to time it.
 wheel: $(VENV)/.developing
 	@rm -rf build/wheel
 	$(BIN)/python -m build --quiet --wheel --outdir build/wheel .
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check build/wheel/*.whl
-	cd build/wheel && venv/bin/tokentape replay --sample --simulate --speed 10 --limit 50 --out wheel.tape --quiet
-	cd build/wheel && venv/bin/tokentape profile --simulate --streaming --request-count 40 --osl 4 --out load.tape --quiet
+	cd build/wheel && venv/bin/tokentape replay --sample --simulate --speed 10 --limit 50 --out wheel.tape --quiet || [ $$? = 3 ]
+	cd build/wheel && venv/bin/tokentape profile --simulate --streaming --request-count 40 --osl 4 --out load.tape --quiet || [ $$? = 3 ]
 	cd build/wheel && venv/bin/python -c "import tokentape; print(len(tokentape.open('wheel.tape').requests), 'requests on the tape')"
 
 # Longer than the tests do: a minute for each parser.

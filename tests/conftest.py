@@ -8,6 +8,7 @@ import faulthandler
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ PATIENCE_S = 60.0
 
 MS = 1_000_000
 pytest_plugins = ("raw_servers",)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 COMMAND = [sys.executable, "-m", "tokentape.engine.cli.main"]
 SHARED = Path(__file__).parents[1].parent / "shared"
 """Where the recorded data lies that is too big for the repository."""

@@ -26,6 +26,7 @@ import click
 import duckdb
 import pytest
 import tokentape
+from exit_codes import COMPLETED
 from tokentape.engine.cli.main import cli
 from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 
@@ -110,13 +111,13 @@ def server() -> Iterator[str]:
 
 
 def run_steps(steps: list[list[str]], folder: Path, environment: dict[str, str]) -> str:
-    """Run commands one after the other; each must end with 0. Return all that they printed."""
+    """Run commands one after the other; each must complete its run. Return all that they printed."""
     printed = ""
     for step in steps:
         done = subprocess.run(
             step, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
-        assert done.returncode == 0, f"{step[-1]}\n{done.stdout}{done.stderr}"
+        assert done.returncode in COMPLETED, f"{step[-1]}\n{done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         printed += done.stdout
     return printed

@@ -10,14 +10,14 @@ from typing import Any
 
 import duckdb
 import tokentape
+from exit_codes import COMPLETED
 
 
 def test_json_stands_alone_on_standard_output(simulator: Any, small_trace: Any, run_cli: Any) -> None:
     result = run_cli("replay", small_trace(40), "--url", simulator().url, "--out", "x.tape", "--format", "json")
     summary = json.loads(result.stdout)
     assert summary["requests"]["ok"] == 40
-    assert summary["verdict"]["state"] in ("VALID", "DEGRADED")
-    assert result.returncode == 0
+    assert result.returncode == (3 if summary["verdict"]["state"] == "INVALID" else 0)
     assert "the tape is x.tape" in result.stderr
     again = run_cli("summarize", "x.tape", "--format", "json")
     assert json.loads(again.stdout) == summary
@@ -35,7 +35,7 @@ def test_failures_decide_the_exit_code(simulator: Any, small_trace: Any, run_cli
     url = simulator(fault="status", fault_share=0.5, seed=3).url
     words = ("replay", small_trace(40), "--url", url, "--model", "m", "--quiet")
     assert run_cli(*words, "--out", "a.tape").returncode == 4
-    assert run_cli(*words, "--out", "b.tape", "--max-failures", "0.9").returncode == 0
+    assert run_cli(*words, "--out", "b.tape", "--max-failures", "0.9").returncode in COMPLETED
     failed = run_cli(*words, "--out", "c.tape", "--max-failures", "3", "--format", "json")
     assert failed.returncode == 4
     assert json.loads(failed.stdout)["requests"]["failed"] > 3
