@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from harness.rows import table
 from numpy.typing import NDArray
-from rows import table
 from tokentape.engine.tape import open_tape
 
 TIMING = re.compile(

@@ -13,20 +13,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import processes
-
-processes.make_importable()
-
-import clients  # noqa: E402  (they need the package)
-import cost  # noqa: E402
-import lateness  # noqa: E402
-import machine  # noqa: E402
-import rows  # noqa: E402
-import scale  # noqa: E402
-import stamps  # noqa: E402
-import tls_bench  # noqa: E402
-import whole_traces  # noqa: E402
-from bench import Bench  # noqa: E402
+from harness import clients, machine, processes, rows
+from harness.bench import Bench
+from sections import cost, lateness, scale, stamps, tls_bench, whole_traces
 
 PARTS: dict[str, Callable[[Bench], rows.Section | None]] = {
     "cost": cost.measure,
@@ -39,7 +28,7 @@ PARTS: dict[str, Callable[[Bench], rows.Section | None]] = {
 
 
 def _arguments() -> argparse.Namespace:
-    shared = processes.ROOT / "shared"
+    shared = processes.ROOT.parent / "shared"
     parser = argparse.ArgumentParser(description="Measure everything that has a bar.")
     parser.add_argument("--quick", action="store_true", help="Shorter runs, one repetition.")
     parser.add_argument("--vllm-rs", type=Path, help="The binary out of vLLM's wheel, to measure beside us.")

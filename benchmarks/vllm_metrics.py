@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from harness.rows import table
 from numpy.typing import NDArray
-from rows import table
 from tokentape.engine.tape import open_tape
 
 SAMPLE = re.compile(r"vllm:(\w+)\{(.*)\} (\S+)")

@@ -2,11 +2,11 @@
 
 from statistics import median
 
-import clients
-from bench import Bench
-from clients import Client, Run
-from rows import Section
-from serving import Served, served
+from harness import clients
+from harness.bench import Bench
+from harness.clients import Client, Run
+from harness.rows import Section
+from harness.serving import Served, served
 
 STREAMS = 500
 

@@ -3,12 +3,12 @@
 import sys
 from pathlib import Path
 
-import clients
 import pyarrow.compute as pc
-from bench import Bench
-from processes import run_on
-from rows import Section
-from serving import served
+from harness import clients
+from harness.bench import Bench
+from harness.processes import run_on
+from harness.rows import Section
+from harness.serving import served
 
 FILES = (
     ("Mooncake conversation", "mooncake/conversation_trace.jsonl"),
@@ -25,7 +25,7 @@ def _replay(bench: Bench, section: Section, name: str, trace: Path) -> None:
     speed = round(recorded.span_ns / 1e9 / seconds, 1)
     limit = len(recorded) // 10 if bench.quick else len(recorded)
     tape_path = bench.subfolder() / "tape"
-    command: list[str | Path] = [sys.executable, clients.HERE / "replayer.py", trace]
+    command: list[str | Path] = [sys.executable, clients.PROGRAMS / "replayer.py", trace]
     with served(bench.server_core) as server:
         options = ["--speed", str(speed), "--limit", str(limit)]
         used = run_on(bench.client_core, [*command, server.url, tape_path, *options], timeout_s=400, watch_memory=True)

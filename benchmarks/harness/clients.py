@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.compute as pc
-from processes import Used, run_on
-from serving import Served
-from workloads import body_bytes, request_bytes, write_burst
 
-HERE = Path(__file__).resolve().parent
+from harness.processes import Used, run_on
+from harness.serving import Served
+from harness.workloads import body_bytes, request_bytes, write_burst
+
+PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
 VLLM_INPUT_TOKENS = 64
 
 
@@ -44,9 +45,9 @@ Client = Callable[[Served, int, int], Run]
 
 
 def compile_c(source: str, folder: Path) -> Path:
-    """Compiles one of the C programs beside this file; returns the binary."""
+    """Compile one of the C programs; return the binary."""
     binary = folder / Path(source).stem
-    subprocess.run(["cc", "-O2", "-o", binary, HERE / source], check=True)
+    subprocess.run(["cc", "-O2", "-o", binary, PROGRAMS / source], check=True)
     return binary
 
 
@@ -70,7 +71,7 @@ def tokentape(core: int, folder: Path, *, spread_s: float = 0.05, watch_memory: 
         with tempfile.TemporaryDirectory(dir=folder) as name:
             trace = write_burst(Path(name) / "burst.parquet", streams, tokens, spread_s)
             tape = Path(name) / "burst.tape"
-            command = [sys.executable, HERE / "replayer.py", trace, server.url, tape]
+            command = [sys.executable, PROGRAMS / "replayer.py", trace, server.url, tape]
             command += ["--cacert", server.cacert] if server.cacert else []
             used = run_on(core, command, timeout_s=180, watch_memory=watch_memory)
             return tape_run(used, tape)
@@ -94,7 +95,13 @@ def aiohttp(core: int, folder: Path, *, spread_s: float = 0.05, stamps: Path | N
     def run(server: Served, streams: int, tokens: int) -> Run:
         body = folder / "body"
         body.write_bytes(body_bytes(tokens, server.model))
-        command = [sys.executable, HERE / "aiohttp_client.py", f"{server.url}/v1/chat/completions", str(streams), body]
+        command = [
+            sys.executable,
+            PROGRAMS / "aiohttp_client.py",
+            f"{server.url}/v1/chat/completions",
+            str(streams),
+            body,
+        ]
         command += ["--spread-s", str(spread_s), *(["--stamps", stamps] if stamps else [])]
         used = run_on(core, command, timeout_s=180)
         told = json.loads(used.output)

@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-import clients
 import numpy as np
-from bench import Bench
-from processes import run_on
-from rows import Section, percentiles
-from serving import served
-from truth import Joined, join_stamps, join_tapes
-from workloads import write_burst
+from harness import clients
+from harness.bench import Bench
+from harness.processes import run_on
+from harness.rows import Section, percentiles
+from harness.serving import served
+from harness.truth import Joined, join_stamps, join_tapes
+from harness.workloads import write_burst
 
 STREAMS, ITL = 200, "20ms"
 
@@ -23,7 +23,7 @@ def replay_and_join(
     trace = write_burst(folder / "trace.parquet", STREAMS, tokens, spread_s=1)
     tape, truth = folder / "tape", folder / "truth"
     with served(bench.server_core, itl=ITL, truth=truth, certificate=certificate) as server:
-        command: list[str | Path] = [sys.executable, clients.HERE / "replayer.py", trace, server.url, tape]
+        command: list[str | Path] = [sys.executable, clients.PROGRAMS / "replayer.py", trace, server.url, tape]
         command += ["--cacert", server.cacert] if server.cacert else []
         run_on(bench.client_core, [*command, *(["--busy"] if busy else [])], timeout_s=180)
     return join_tapes(tape, truth)

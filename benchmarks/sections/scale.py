@@ -1,9 +1,9 @@
 """How far one worker goes: events per second against the bare loop, and ten thousand open streams."""
 
-import clients
-from bench import Bench
-from rows import Section
-from serving import served
+from harness import clients
+from harness.bench import Bench
+from harness.rows import Section
+from harness.serving import served
 
 
 def measure(bench: Bench) -> Section:

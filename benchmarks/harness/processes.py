@@ -3,7 +3,6 @@
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -12,16 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-NAMES = ROOT / "build" / "names"
-
-
-def make_importable() -> None:
-    """Lets this process and its children import the package from the repository when it is not installed."""
-    path = os.environ.get("PYTHONPATH", "")
-    if NAMES.is_dir() and str(NAMES) not in path.split(os.pathsep):
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(NAMES), path)))
-        sys.path.insert(0, str(NAMES))
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def allow_many_files() -> None:

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import clients
 import numpy as np
-from bench import Bench
-from processes import beside, run_on
-from rows import Section
-from serving import served
-from truth import join_requests
-from workloads import write_poisson
+from harness import clients
+from harness.bench import Bench
+from harness.processes import beside, run_on
+from harness.rows import Section
+from harness.serving import served
+from harness.truth import join_requests
+from harness.workloads import write_poisson
 
 
 def _told(said: Sequence[str]) -> str:
@@ -31,7 +31,7 @@ def _at_rate(bench: Bench, section: Section, rate_rps: int, seconds: float, toke
         served(bench.server_core, ttft="10ms", itl="5ms", truth=truth) as server,
         beside(bench.client_core, [bench.hiccups]) as said,
     ):
-        command: list[str | Path] = [sys.executable, clients.HERE / "replayer.py", trace, server.url, tape]
+        command: list[str | Path] = [sys.executable, clients.PROGRAMS / "replayer.py", trace, server.url, tape]
         used = run_on(bench.client_core, command, timeout_s=180)
     scheduled, sent, received = join_requests(tape, truth)
     failures = clients.tape_run(used, tape).failures

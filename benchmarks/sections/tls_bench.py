@@ -2,14 +2,14 @@
 
 from statistics import median
 
-import clients
 import numpy as np
-from bench import Bench
-from cost import STREAMS, marginal_cost
-from rows import Section, percentiles
-from serving import make_certificate, served
-from stamps import STREAMS as STAMPED_STREAMS
-from stamps import replay_and_join
+from harness import clients
+from harness.bench import Bench
+from harness.rows import Section, percentiles
+from harness.serving import make_certificate, served
+from sections.cost import STREAMS, marginal_cost
+from sections.stamps import STREAMS as STAMPED_STREAMS
+from sections.stamps import replay_and_join
 
 BAR_US = 3.0
 ITL = "25ms"
