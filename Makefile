@@ -1,5 +1,5 @@
-# demo: install and replay the sample trace.   test: everything that must hold before a change lands.
-# Both make their own virtual environment, .venv, and need only Python 3.11 or later and a C compiler.
+# demo: install and replay the sample trace.   test: run all checks.
+# Both create the virtual environment .venv, and need only Python 3.11 or later and a C compiler.
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,12 +35,13 @@ pytest: build
 	PYTHONPATH=build/names $(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore=tests/real
 	PYTHONPATH=build/names $(BIN)/python -m pytest -q tests/real  # they share one server
 
-# The documentation site, below build/site; a link that leads nowhere is an error.
+# Build the documentation site in build/site. A broken link is an error.
 docs: build
 	PYTHONPATH=build/names $(BIN)/python docs/site/stage.py build
 	cd build && ../$(BIN)/zensical build --strict --clean
 
-# The wheel, in an environment of its own, away from the tree. Exit code 3: the run completed on a machine too busy to time it.
+# Build the wheel, install it in a separate environment and run it outside the source tree. Exit code 3 is accepted: the
+# run completed, but the machine was too busy to time it.
 wheel: $(VENV)/.developing
 	@rm -rf build/wheel
 	$(BIN)/python -m build --quiet --wheel --outdir build/wheel .
@@ -50,7 +51,7 @@ wheel: $(VENV)/.developing
 	cd build/wheel && venv/bin/tokentape profile --simulate --streaming --request-count 40 --osl 4 --out load.tape --quiet || [ $$? = 3 ]
 	cd build/wheel && venv/bin/python -c "import tokentape; print(len(tokentape.open('wheel.tape').requests), 'requests on the tape')"
 
-# Longer than the tests do: a minute for each parser.
+# Fuzz each parser for a minute; the tests fuzz for 3 s.
 fuzz:
 	$(MAKE) --no-print-directory -C cext/tests fuzz SECONDS=60
 
@@ -67,7 +68,7 @@ $(VENV)/.installed: $(VENV)/bin/python setup.py pyproject.toml $(shell find engi
 	$(PIP) .
 	@touch $@
 
-# The program's own requirements and those of its tests; the program itself is run from the tree.
+# Install the requirements of the program and of the tests. The program itself is run from the source tree.
 $(VENV)/.developing: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 		print('\n'.join(p['dependencies'] + p['optional-dependencies']['dev']))" > $(VENV)/requirements.txt

@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the C extensions, and the tree of names.
+"""Parts of the build that pyproject.toml cannot express: the C extensions and the package tree in build/names.
 
 The folders of this repository are not called as the packages they become
 (``tokentape.engine`` lies in ``engine/``). Cython, mypy and pyright find modules by
@@ -15,7 +15,7 @@ NAMES = ROOT / "build" / "names"
 
 
 def link_names() -> None:
-    """Make ``build/names/tokentape`` look like the installed package."""
+    """Link ``build/names/tokentape`` so that it has the layout of the installed package."""
     package = NAMES / "tokentape"
     package.mkdir(parents=True, exist_ok=True)
     links = {name: ROOT / name for name in ("engine", "cext", "traces")}

@@ -1,4 +1,4 @@
-"""What tests of whole runs share: traces, servers good and bad, runs in this process and by the command line.
+"""Fixtures of tests of whole runs: traces, servers good and bad, runs in this process and by the command line.
 
 Servers are real ones on 127.0.0.1, workers are real processes. Nothing here waits for a time to pass: what has to
 have happened is waited for, and every wait has an end.
@@ -26,14 +26,14 @@ from tokentape.engine.workloads.options import ReplayOptions
 from tokentape.engine.workloads.replay_run import replay
 
 PATIENCE_S = 60.0
-"""After so long a test has failed."""
+"""Timeout of a test in s."""
 
 MS = 1_000_000
 pytest_plugins = ("raw_servers",)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 COMMAND = [sys.executable, "-m", "tokentape.engine.cli.main"]
 SHARED = Path(__file__).parents[1].parent / "shared"
-"""Where the recorded data lies that is too big for the repository."""
+"""Folder of recorded data that is too large for the repository."""
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def run_cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 class Running:
-    """A command that is under way."""
+    """A running command."""
 
     def __init__(self, words: Sequence[str], cwd: Path) -> None:
         self.process = subprocess.Popen(
@@ -158,7 +158,7 @@ class Running:
         )
 
     def children(self, module: str) -> list[psutil.Process]:
-        """Its child processes that run a module, by their numbers."""
+        """Return the process ids of its child processes that run a module."""
         found = []
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.ZombieProcess):  # it has ended and waits to be noticed
@@ -207,17 +207,17 @@ def eventually() -> Callable[[Callable[[], Any], str], Any]:
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may sit behind a proxy; servers of tests do not."""
+    """Ignore the proxy settings of the environment: test servers are local."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
 
 class Certificates(NamedTuple):
-    """Files of a throw-away certificate authority, and of a server that it knows."""
+    """Files of a temporary certificate authority, and of a server certificate that it signed."""
 
     ca: Path
-    """To be trusted."""
+    """Certificate of the authority."""
     cert: Path
     """For localhost, 127.0.0.1 and ::1."""
     key: Path
@@ -225,7 +225,7 @@ class Certificates(NamedTuple):
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Made by the openssl command, once."""
+    """Create the certificates once with the openssl command."""
     folder = tmp_path_factory.mktemp("certificates")
     (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1")
     new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"

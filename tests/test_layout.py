@@ -1,4 +1,4 @@
-"""The tree in docs/design.md is the tree on disk, and its folders and files are small enough to find one's way."""
+"""The tree in docs/design.md is the tree on disk, and its folders and files are limited in size."""
 
 import re
 import subprocess
@@ -109,7 +109,7 @@ ONE_PER_KIND = (
 
 @pytest.mark.parametrize("suffix", [".py", ".c"])
 def test_no_two_files_share_a_name(suffix: str) -> None:
-    """A name in a traceback or a search result says which file is meant."""
+    """File names are unique, so that a name in a traceback or a search result identifies the file."""
     named: dict[str, list[str]] = {}
     for path in FILES:
         if path.suffix != suffix or path.name in ("__init__.py", "conftest.py", "errors.py"):

@@ -49,7 +49,7 @@ def test_every_folder_with_an_init_is_a_package() -> None:
 
 
 def test_every_folder_with_python_in_it_has_an_init() -> None:
-    """Without one it would be left out of the wheel, and nobody would see it in the tree."""
+    """A folder without one would be missing from the wheel, which is not visible in the source tree."""
     with_python = {path.parent for room in ROOMS for path in (ROOT / room).rglob("*.py")}
     assert with_python == set(FOLDERS)
 
@@ -90,7 +90,7 @@ def test_the_wheel_carries_licence_and_command(wheel_names: set[str]) -> None:
 
 
 def python(*arguments: str) -> str:
-    """What a fresh interpreter prints."""
+    """Return the output of a new Python process."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=env, timeout=60).stdout
@@ -142,7 +142,7 @@ def test_a_worker_at_work_has_no_arrow_and_no_tokenizer_in_its_memory(tmp_path: 
 
 
 def imports_of(name: str, path: Path) -> Iterator[str]:
-    """Modules of ours that a file imports."""
+    """Return the modules of Tokentape that a file imports."""
     tree = ast.parse(path.read_text())
     known = MODULES.keys() | COMPILED
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
@@ -163,7 +163,7 @@ def imports_of(name: str, path: Path) -> Iterator[str]:
 
 
 def room_of(module: str) -> str:
-    """The part of the house that a module lies in: cext, traces, a wing of engine, or a file beside the wings."""
+    """Return the layer of a module: cext, traces, a folder of engine, or a file directly in engine."""
     parts = module.split(".")[1:]
     if not parts or (ROOT / "engine" / "facade" / f"{parts[0]}.py").exists():
         return "facade"
@@ -173,7 +173,7 @@ def room_of(module: str) -> str:
 
 
 COMMON = {"engine", "errors", "units", "tokenizer"}
-"""What lies beside the wings, for all of them."""
+"""Modules directly in engine, which every folder of engine may import."""
 
 MAY_IMPORT = {
     "cext": set(),
@@ -244,7 +244,7 @@ MAY_IMPORT = {
         *COMMON,
     },
 }
-"""The arrows of the house: the facade is imported from below for the version alone."""
+"""Allowed imports between layers. Lower layers import the facade only for the version."""
 
 
 def test_every_room_has_its_arrows() -> None:

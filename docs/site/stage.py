@@ -85,7 +85,7 @@ def command_page(words: tuple[str, ...], command: click.Command) -> str:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
         if record is not None:
-            heading = getattr(parameter, "group", next(reversed(groups), "Options"))  # --help goes with the last group
+            heading = getattr(parameter, "group", next(reversed(groups), "Options"))  # --help: the last group
             groups.setdefault(heading, []).append(record)
     for heading, records in groups.items():
         lines += [f"## {heading}", "", "| option | meaning |", "|---|---|"]

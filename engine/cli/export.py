@@ -1,4 +1,4 @@
-"""``tokentape export``: the files that GenAI-Perf's users know, made of a tape."""
+"""``tokentape export``: write GenAI-Perf's files from tapes."""
 
 from pathlib import Path
 
@@ -9,20 +9,20 @@ from .common.grouped_command import GroupedCommand
 EXAMPLES = [("Write GenAI-Perf's files:", "tokentape export run.tape -o artifacts")]
 
 
-@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Write GenAI-Perf's files of tapes.")
+@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Write the files of GenAI-Perf from tapes.")
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     "-o",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The directory.  [default: as GenAI-Perf names it, below artifacts]",
+    help="Folder for the files.  [default: a folder in artifacts, named as GenAI-Perf names it]",
 )
 @click.option(
     "--profile-export-file",
     default="profile_export.json",
     show_default=True,
     metavar="NAME",
-    help="The file of one entry per request; two others are named after it.",
+    help="File name of the exported requests; two other names are derived from it.",
 )
 @click.option(
     "--goodput",
@@ -30,13 +30,14 @@ EXAMPLES = [("Write GenAI-Perf's files:", "tokentape export run.tape -o artifact
     "goodput",
     multiple=True,
     metavar="KEY:NUMBER",
-    help="An objective of each request, in GenAI-Perf's words: request_latency:500 (ms). May be given several times.",
+    help="Objective for each request in GenAI-Perf's form, in ms: request_latency:500. May be given several times.",
 )
 def export(tapes: tuple[Path, ...], out: Path | None, profile_export_file: str, goodput: tuple[str, ...]) -> None:
-    """Write GenAI-Perf's files of tapes: profile_export_genai_perf.csv and .json, profile_export.json, inputs.json.
+    """Write GenAI-Perf's files from tapes: profile_export_genai_perf.csv and .json, profile_export.json, inputs.json.
 
-    Several tapes are taken for one run on several machines, as GenAI-Perf's process-export-files does.
-    Prints the files' paths. What was said, and with it inputs.json, is there if the tape was made with --keep-bodies.
+    Several tapes are exported as one run on several machines, as GenAI-Perf's process-export-files does. Prints the
+    paths of the files. Request bodies and response texts, and the file inputs.json, are written only if the tape was
+    made with --keep-bodies.
     """
     from ..measure.dialects.goodput_words import parse_goodput
     from ..report.genai_perf import artifact_directory, config_of, write_genai_perf
@@ -53,4 +54,7 @@ def export(tapes: tuple[Path, ...], out: Path | None, profile_export_file: str, 
     for file in written:
         click.echo(file)
     if not any(tape.files("bodies") for tape in opened):
-        click.echo("note: no inputs.json, since no bodies were kept; --keep-bodies keeps them", err=True)
+        click.echo(
+            "note: inputs.json is not written, because the tape has no bodies; make the tape with --keep-bodies",
+            err=True,
+        )

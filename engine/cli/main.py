@@ -1,7 +1,7 @@
-"""The program: finds the file of a verb and runs it, and turns mistakes into messages.
+"""The command ``tokentape``: imports and runs the module of a verb, and prints errors as messages.
 
-A verb's file imports nothing but click at its top, so that ``tokentape --help`` is quick; the
-function that does the work imports what it needs.
+The module of a verb imports only click and the shared options at its top, so that ``tokentape --help`` is quick. The
+function that does the work imports the rest.
 """
 
 import sys
@@ -14,7 +14,7 @@ from ..errors import UserError
 from .common.grouped_command import Verbs
 
 VERBS = ("replay", "profile", "summarize", "plot", "report", "export", "recover", "record", "serve", "trace")
-"""In the order of a user's work; each is a file or a folder beside this one, named like it."""
+"""Verbs in the order of the help. Each is a module or a package in this folder with the same name."""
 
 START = """\
 Tokentape replays recorded LLM traffic against a server and stamps every token as it arrives.
@@ -52,9 +52,9 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """The console script.
+    """Run the command line.
 
-    Exit codes: 0 valid or degraded, 2 wrong usage, 3 INVALID, 4 too many failures, 130 interrupted.
+    Exit codes: 0 VALID or DEGRADED, 2 wrong usage, 3 INVALID, 4 too many failures, 130 interrupted.
     """
     try:
         cli.main(prog_name="tokentape", standalone_mode=True)

@@ -1,4 +1,4 @@
-"""``tokentape plot``: pictures of tapes."""
+"""``tokentape plot``: draw plots of tapes."""
 
 from pathlib import Path
 
@@ -13,7 +13,9 @@ EXAMPLES = [
 ]
 
 
-@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Draw tapes: latencies, throughput, the timeline, …")
+@click.command(
+    cls=GroupedCommand, examples=EXAMPLES, short_help="Draw plots of tapes: latencies, throughput, the timeline, …"
+)
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -22,7 +24,7 @@ EXAMPLES = [
     "directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for the files.  [default: TAPE/plots, of several tapes plots]",
+    help="Folder for the files.  [default: TAPE/plots; for several tapes: plots]",
 )
 @click.option(
     "--format",
@@ -38,15 +40,15 @@ EXAMPLES = [
     "slos",
     multiple=True,
     metavar="METRIC:LIMIT",
-    help="An objective of each request, as ttft:300ms, for the goodput over time. May be given several times.",
+    help="Objective for each request, such as ttft:300ms, for the goodput over time. May be given several times.",
 )
 def plot(
     tapes: tuple[Path, ...], directory: Path | None, format_: str, only: tuple[str, ...], slos: tuple[str, ...]
 ) -> None:
-    """Draw tapes: latencies, lengths, throughput, the timeline, lateness, goodput.
+    """Draw plots of tapes: latencies, lengths, throughput, the timeline, lateness, goodput.
 
-    Several tapes are overlaid or stand below each other, at most six. Prints the names of the files. Plots for which
-    a tape has no data are left out, with a note. The plots, in their order: input_output_lengths, request_latency,
+    Up to six tapes are drawn over or below each other. Prints the names of the files. Plots for which a tape has no
+    data are left out, with a note. The plots, in their order: input_output_lengths, request_latency,
     time_to_first_token, token_latency_by_position, ttft_by_input_length, timeline, throughput, latency_cdf, lateness,
     itl_by_position, goodput.
     """
@@ -59,7 +61,7 @@ def plot(
     for slo in objectives:
         if slo.statistic is not None:
             text = f"{slo.metric}:{slo.limit_ns / 1e6:g}ms"
-            raise UserError(f"--slo {slo.text}: a plot shows only objectives of each request; write {text}")
+            raise UserError(f"--slo {slo.text}: a plot shows only objectives for each request; write {text}")
     files = draw_plots(
         [open_tape(tape) for tape in tapes],
         directory or (tapes[0] / "plots" if len(tapes) == 1 else Path("plots")),

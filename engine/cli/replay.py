@@ -1,4 +1,4 @@
-"""``tokentape replay``: a trace goes in, a tape comes out."""
+"""``tokentape replay``: replay a trace and write a tape."""
 
 import sys
 import time
@@ -22,11 +22,11 @@ EXAMPLES = (
         "tokentape replay conversation_trace.jsonl --url http://127.0.0.1:8000 --end 120s --speed 4 --out run.tape",
     ),
     (
-        "Replay sessions, each turn 2 s after the answer before it:",
+        "Replay sessions, with each turn 2 s after the end of the turn before:",
         "tokentape replay sessions.parquet --url http://127.0.0.1:8000 --sessions closed --think 2s",
     ),
     (
-        "Replay a file of any other format by the names of its columns:",
+        "Replay a file of no known format by naming its columns:",
         "tokentape replay log.csv --map timestamp=ts:ms,input_tokens=in,output_tokens=out --url http://127.0.0.1:8000",
     ),
 )
@@ -54,7 +54,7 @@ GROUPS = {
 @click.option(
     "--url",
     metavar="URL",
-    help="The server: its root, its base URL, or the whole URL of the API; or unix:/PATH/OF.SOCKET. See "
+    help="URL of the server: its root, its base URL (…/v1), or the whole URL of the API; or unix:/PATH/OF.SOCKET. See "
     "docs/transport.md.",
 )
 @click.option("--simulate", is_flag=True, help="Start the simulated server and replay against it.")
@@ -88,11 +88,14 @@ GROUPS = {
     type=click.Choice(["sse", "ndjson"]),
     default="sse",
     show_default=True,
-    help="With --endpoint template: form of its streams, server-sent events or lines of JSON.",
+    help="With --endpoint template: framing of streams, as server-sent events or as lines of JSON.",
 )
 @click.option("--model", "-m", help="Model to name in requests.  [default: the first that the server lists]")
 @click.option(
-    "--speed", default="1", show_default=True, help="Factor by which the replay is faster than the trace: 2, 0.5, 1/3."
+    "--speed",
+    default="1",
+    show_default=True,
+    help="Divide all times of the trace by this factor: 2 is twice as fast; 0.5 and 1/3 are slower.",
 )
 @click.option("--start", metavar="TIME", help="Skip requests before this time of the trace, such as 60s.")
 @click.option("--end", metavar="TIME", help="Skip requests at or after this time of the trace, such as 120s.")
@@ -103,7 +106,7 @@ GROUPS = {
     default="open",
     show_default=True,
     help="When later turns of a session are sent. open: at their recorded times; closed: a think time after the end "
-    "of the turn before; hybrid: at the later of both.",
+    "of the turn before; hybrid: at the later of the two.",
 )
 @click.option(
     "--think",
@@ -117,21 +120,22 @@ GROUPS = {
     type=click.Choice(["recorded", "live"]),
     default="recorded",
     show_default=True,
-    help="Prompts of later turns. recorded: of the recorded lengths; live: with this server's own replies.",
+    help="Prompts of later turns. recorded: prompts of the recorded lengths; live: prompts with the replies of "
+    "this server.",
 )
 @click.option(
     "--on-failure",
     type=click.Choice(["stop", "continue"]),
     default="stop",
     show_default=True,
-    help="After a failed turn: stop its session, or send the turns after it all the same.",
+    help="After a failed turn: stop its session, or still send the turns after it.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=1, max=64),
     default=1,
     show_default=True,
-    help="Number of processes that send. One follows some ten thousand tokens per second.",
+    help="Number of processes that send. One process receives about ten thousand tokens per second.",
 )
 @click.option(
     "--tokenizer",
@@ -153,16 +157,17 @@ GROUPS = {
     "--map",
     "trace_map",
     metavar="COLUMNS",
-    help="Columns of a CSV, JSONL or Parquet file of another format, such as "
+    help="Columns of a CSV, JSON Lines or Parquet file of no known format, such as "
     "timestamp=ts:ms,input_tokens=in,output_tokens=out.",
 )
 @click.option("--skip-bad-rows", is_flag=True, help="Skip rows of the trace that cannot be read, and count them.")
-@click.option("--stream/--no-stream", default=True, help="Ask for streamed responses.  [default: stream]")
-@click.option("--usage/--no-usage", default=True, help="Ask for token counts in streams.  [default: usage]")
+@click.option("--stream/--no-stream", default=True, help="Request streamed responses.  [default: stream]")
+@click.option("--usage/--no-usage", default=True, help="Request token counts in streams.  [default: usage]")
 @click.option(
     "--ignore-eos/--no-ignore-eos",
     default=True,
-    help="Ask for exactly the recorded output lengths. Some servers refuse the field.  [default: ignore-eos]",
+    help="Request exactly the recorded output lengths (ignore_eos). Some servers refuse the field.  [default: "
+    "ignore-eos]",
 )
 @transport_options
 @click.option(
@@ -249,7 +254,7 @@ def _out_for(trace: Path) -> Path:
 
 
 def _run(given: dict[str, Any]) -> int:
-    """Replay, seal, sum up, print; returns the exit code."""
+    """Replay a trace, print the summary, and return the exit code."""
     from ... import traces
     from ..errors import UserError
 
@@ -262,13 +267,13 @@ def _run(given: dict[str, Any]) -> int:
 
 
 def run_replay(trace: Path, out: Path, options: "ReplayOptions", given: dict[str, Any]) -> int:
-    """Replay a trace with progress, seal, sum up, print; returns the exit code.
+    """Replay a trace with progress, print the summary, and return the exit code.
 
     Args:
-        trace: The trace.
-        out: Where the tape will lie.
-        options: How.
-        given: Words of the command line: slos, max_failures, format_ and quiet.
+        trace: Path of the trace.
+        out: Path of the new tape.
+        options: Options of the replay.
+        given: Values of the command line: slos, max_failures, format_ and quiet.
     """
     from ..measure.slo import parse_slo
     from ..workloads.replay_run import replay as replay_trace

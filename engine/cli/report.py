@@ -1,4 +1,4 @@
-"""``tokentape report``: one HTML file that shows a tape."""
+"""``tokentape report``: write one HTML file about a tape."""
 
 import sys
 from pathlib import Path
@@ -29,8 +29,9 @@ EXAMPLES = [
     "slos",
     multiple=True,
     metavar="METRIC[:STATISTIC]:LIMIT",
-    help="An objective: ttft:p99:300ms of the run, or ttft:300ms of each request, for the goodput. May be"
-    " given several times.",
+    help="Objective to check: ttft:p99:300ms for the run, or ttft:300ms for each request, which is used for the "
+    "goodput."
+    " May be given several times.",
 )
 @click.option(
     "--max-failures",
@@ -38,12 +39,13 @@ EXAMPLES = [
     default=0.1,
     show_default=True,
     metavar="N",
-    help="Exit with 4 above this: a share below 1, else a number of requests.",
+    help="Exit with code 4 if more requests fail: a share below 1 (0.1), or a number of requests (5).",
 )
 def report(tape: Path, file: Path | None, slos: tuple[str, ...], max_failures: float) -> None:
-    """Write the verdict, the tables and the plots of a tape as one HTML file that needs nothing else.
+    """Write the verdict, the tables and the plots of a tape as one HTML file that needs no other files.
 
-    Prints its name, and exits as `summarize` does: 0 VALID or DEGRADED, 3 INVALID, 4 too many failures.
+    Prints the name of the file. Exits with 0 if the verdict is VALID or DEGRADED, 3 if it is INVALID, 4 if too many
+    requests failed.
     """
     from ..measure.slo import parse_slo
     from ..report.html import write_report

@@ -1,4 +1,4 @@
-"""``tokentape summarize``: the metrics and the verdict of tapes."""
+"""``tokentape summarize``: compute metrics and a verdict from tapes."""
 
 import sys
 from pathlib import Path
@@ -16,12 +16,10 @@ EXAMPLES = [
 ]
 
 
-@click.command(
-    cls=GroupedCommand, examples=EXAMPLES, short_help="Compute the metrics of tapes, and the verdict on each."
-)
+@click.command(cls=GroupedCommand, examples=EXAMPLES, short_help="Compute metrics and a verdict from each tape.")
 @click.argument("tapes", nargs=-1, required=True, metavar="TAPE...", type=click.Path(path_type=Path))
 @dialect_option
-@click.option("--merge", is_flag=True, help="With a dialect: take all tapes for one run on several machines.")
+@click.option("--merge", is_flag=True, help="With --dialect: summarize all tapes as one run on several machines.")
 @summary_options
 @click.option("--explain", is_flag=True, help="After each table, print what each row means.")
 def summarize(
@@ -33,9 +31,9 @@ def summarize(
     max_failures: float,
     explain: bool,
 ) -> None:
-    """Compute the metrics of tapes from their raw stamps, and the verdict on each.
+    """Compute metrics and a verdict from the raw stamps of each tape.
 
-    Exits with 0 if all are VALID or DEGRADED, 3 if one is INVALID, 4 if one has too many failures.
+    Exits with 0 if all verdicts are VALID or DEGRADED, 3 if one is INVALID, 4 if one tape has too many failures.
     """
     from ..errors import UserError
     from ..measure.slo import parse_slo
@@ -44,7 +42,7 @@ def summarize(
 
     if merge and dialect == OURS:
         raise UserError(
-            "--merge goes with a --dialect, as in --dialect genai-perf; tokentape's own summary is of one tape"
+            "--merge needs --dialect, such as --dialect genai-perf; tokentape's own summary covers one tape"
         )
     objectives = [parse_slo(slo) for slo in slos]
     opened = [open_tape(tape) for tape in tapes]

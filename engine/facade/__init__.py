@@ -9,8 +9,8 @@
     tokentape.open("run.tape")  # the same tape, later
     tokentape.profile("load.tape", url="http://127.0.0.1:8000", concurrency=8, duration="30s")
 
-Durations are texts as in "50ms", "2s" or "1m", or `datetime.timedelta` objects. A bare number is refused, because it
-has no unit. Mistakes of the user raise `UserError`; traces that cannot be read raise `TraceError`.
+Durations are texts as in "50ms", "2s" or "1m", or `datetime.timedelta` objects. A number without a unit is
+refused. Values that cannot be used raise `UserError`; traces that cannot be read raise `TraceError`.
 
 Importing this package loads nothing heavy: each function imports what it needs. The classes are in
 ``tokentape.tape`` and ``tokentape.trace``. Reference: docs/python.md.

@@ -71,13 +71,13 @@ _CAN_GO_TOGETHER: Final = {"ask_length"}
 def take_older(
     verb: str, given: dict[str, Any], replaced: Mapping[str, tuple[str, ...]], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Remove the older names from what was given, and return them with their values.
+    """Remove the older names from the given parameters, and return them with their values.
 
     Args:
         verb: The function, for messages.
-        given: All its parameters; ``older`` holds the keywords that are no parameters.
+        given: All parameters of the function; ``older`` has the keywords that are not parameters.
         replaced: Each older name, with the parameters that replace it.
-        defaults: Of all keyword parameters.
+        defaults: Defaults of all keyword parameters.
 
     Raises:
         TypeError: A keyword is unknown, or an older name and a parameter that replaces it are both given.

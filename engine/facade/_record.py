@@ -1,4 +1,4 @@
-"""``tokentape.record``: a proxy within a Python program that writes a tape of what passes through it."""
+"""``tokentape.record``: forward traffic through a proxy in a Python program and write a tape of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.02
 _COUNTER_AGE_NS = 100_000_000
-"""The proxy's counters may be this old."""
+"""Maximum age of the proxy's counters, in ns."""
 
 
 class Recording:
@@ -44,12 +44,12 @@ class Recording:
 
     @property
     def server_url(self) -> str:
-        """Root of the server that requests are passed on to."""
+        """Root of the server that requests are forwarded to."""
         return self._recorder.server_url
 
     @property
     def tapes(self) -> list[Tape]:
-        """The sealed tapes, in the order of time: more than one if the recording was rotated.
+        """The sealed tapes in order of time. There are several if the recording was rotated.
 
         Raises:
             UserError: The recording has not been stopped yet.
@@ -62,7 +62,7 @@ class Recording:
 
     @property
     def tape(self) -> Tape:
-        """The sealed tape; of a recording that was rotated, the first one.
+        """The sealed tape. The first tape if the recording was rotated.
 
         Raises:
             UserError: The recording has not been stopped yet.
@@ -76,10 +76,10 @@ class Recording:
             grace: Time for open requests to end; then they are cut. None: the `grace` that was given to `record`.
 
         Returns:
-            The first tape; `tapes` has all.
+            The first tape; `tapes` has all tapes.
 
         Raises:
-            TapeFull: The disk was full. The recording had ended before; its journal can be recovered.
+            TapeFull: The disk was full. The recording ended at that moment; its journal can be recovered.
         """
         from tokentape._values import nanoseconds
 
@@ -111,7 +111,7 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; after an exception without waiting for open requests."""
+        """Stop the recording. After an exception, do not wait for open requests."""
         self._stop(self._grace_ns if kind is None else 0)
 
 
@@ -130,10 +130,10 @@ def record(
     half_closed: str | timedelta = "300s",
     on_note: Callable[[str], object] | None = None,
 ) -> Recording:
-    """Start a proxy that passes requests on to a server, and records them on a tape.
+    """Start a proxy that forwards requests to a server, and records them on a tape.
 
-    Chat, completions and embeddings requests get a row each, whatever becomes of them; everything else passes through
-    unrecorded (docs/record.md). The tape is a trace: ``tokentape.replay("prod.tape", …)``.
+    Chat, completions and embeddings requests get a row each, whatever their outcome; other requests are forwarded
+    without being recorded (docs/record.md). The tape is a trace: ``tokentape.replay("prod.tape", …)``.
 
     Example:
         with tokentape.record("prod.tape", url="http://127.0.0.1:8000") as recording:
@@ -146,13 +146,13 @@ def record(
         url: Root of the server, as in "http://127.0.0.1:8000".
         host: Address to listen at.
         port: Port to listen at. 0: a free one. The command line's default is 8080.
-        keep_bodies: Store what is said: request bodies, headers without credentials, response texts, error messages.
+        keep_bodies: Store all text: request bodies, headers without credentials, response texts, error messages.
         anonymize: Store salted hashes of the prompts' blocks, so that shared prefixes can be replayed, and no text.
         rotate_every: Begin another tape after this time.
         rotate_size: Begin another tape when the journal has this size: a text as in "1GB", or bytes.
-        grace: Longest time for open requests to end when the recording is stopped.
-        connect_timeout: Longest time for opening a connection to the server.
-        half_closed: Longest silence of a server after the client has closed its side of the connection.
+        grace: Time that open requests have to end when the recording is stopped.
+        connect_timeout: Timeout for opening a connection to the server.
+        half_closed: Timeout for silence of the server after the client has closed its side of the connection.
         on_note: Called, from any thread, with each note for the user. None: the logger "tokentape", at level INFO.
 
     Returns:

@@ -1,4 +1,4 @@
-"""``tokentape.replay``: from a trace to a tape."""
+"""``tokentape.replay``: replay a trace and write a tape."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def replay(
 ) -> Tape:
     """Replay a trace against a server, or against the simulated server, and write a tape.
 
-    Each request leaves at its time in the trace, divided by `speed`. A request that would be late is sent late, and
+    Each request is sent at its time in the trace, divided by `speed`. A request that would be late is sent late, and
     recorded as late. The call blocks until the tape is sealed. It works in a notebook, within a running event loop,
     and in any thread.
 
     Ctrl-C (or a notebook's interrupt) stops the sending and lets open streams end; the call then returns the tape
     as usual, and `Tape.stopped` is True. A second Ctrl-C raises KeyboardInterrupt at once. Ctrl-C before the first
-    request is sent raises KeyboardInterrupt too, and leaves no tape. In a thread other than the main one, the run goes
-    on to its end.
+    request is sent raises KeyboardInterrupt too, and leaves no tape. A run in
+    another thread than the main one is not interrupted.
 
     Example:
         tape = tokentape.replay("trace.jsonl", "run.tape", url="http://127.0.0.1:8000", speed=4, end="120s")
@@ -93,13 +93,13 @@ def replay(
         speed: Divide all times of the trace by this number.
         start: Begin at this time of the trace, as in "60s".
         end: Leave out requests that arrive at this time of the trace or later.
-        limit: Number of requests to send at most. None: all.
-        sessions: When later turns of a conversation leave: "open" at their recorded times, "closed" a think time after
-            the turn before, "hybrid" at the later of both.
+        limit: Maximum number of requests to send. None: all.
+        sessions: When later turns of a session are sent: "open" at their recorded times, "closed" a think time after
+            the end of the turn before, "hybrid" at the later of the two.
         think: Time between two turns: "recorded", "none", or a duration.
-        history: "recorded": later turns hold as much text as was recorded. "live": they hold the replies of this
-            server.
-        on_failure: After a turn that failed, "stop" or "continue" with its conversation.
+        history: Prompts of later turns. "recorded": prompts of the recorded lengths. "live": prompts with the replies
+            of this server.
+        on_failure: After a failed turn, "stop" its session or "continue" it.
         workers: Number of processes that send.
         tokenizer: A folder or a name on the Hugging Face hub. Makes prompt lengths exact, and counts tokens that the
             server does not count.
@@ -107,38 +107,38 @@ def replay(
         trust_remote_code: Run the code that comes with a tokenizer from the hub.
         prompt_form: Send prompts as "text" or as "token-ids". None: the usual form of the endpoint.
         seed: Seed of the prompts. Another seed makes other prompts.
-        cache_namespace: "fresh": prompts share no prefix with those of other runs, so no prefix cache is warm.
-            "shared": the same seed makes the same prompts in every run.
+        cache_namespace: "fresh": prompts share no prefix with those of other runs, so that the server's prefix cache is
+            cold. "shared": the same seed makes the same prompts in every run.
         trace_format: Name of the trace's format. None: found by the content.
         trace_map: Columns of a trace in no known format, as in "timestamp=ts:ms,input_tokens=n_in,output_tokens=n_out",
             or as a mapping.
         skip_bad_rows: Leave out rows of the trace that cannot be read, and count them.
-        stream: Ask for a stream of events.
-        usage: Ask for token counts in the stream.
-        ignore_eos: Ask for exactly the recorded output lengths. Some servers refuse the field.
+        stream: Request streamed responses.
+        usage: Request token counts in streams.
+        ignore_eos: Request exactly the recorded output lengths. Some servers refuse the field.
         extra: Further fields for the body of every request.
         template: For endpoint "template": file with the body of a request, in Jinja2.
-        response_fields: For endpoint "template": where an answer holds what, as in ["text=choices[].text"].
-        framing: For endpoint "template": how streams are framed, "sse" or "ndjson".
+        response_fields: For endpoint "template": where the parts of a response are, as in ["text=choices[].text"].
+        framing: For endpoint "template": framing of streams, "sse" or "ndjson".
         headers: Headers of every request: a mapping, or a list of "Name: value".
         api_key_env: Environment variable that holds the API key.
         api_key_file: File that holds the API key in one line.
         cacert: File of certificates (PEM) to trust instead of the system's.
-        insecure: Trust any certificate. The verdict says so.
-        proxy: Go through the proxy that http_proxy or https_proxy names.
-        reuse: Keep connections for further requests. False: one connection for each request.
-        connect_timeout: Longest time for opening a connection.
-        read_timeout: Longest silence of a server; after it the request has failed.
-        grace: Longest time for open streams to end after Ctrl-C.
+        insecure: Accept any certificate. The verdict reports it.
+        proxy: Use the proxy that http_proxy or https_proxy names.
+        reuse: Reuse connections for further requests. False: open one connection for each request.
+        connect_timeout: Timeout for opening a connection.
+        read_timeout: Timeout for silence within a response; the request then fails.
+        grace: Time that open streams have to end after Ctrl-C.
         preopen: Open connections this long before they are needed.
         spin: Poll for this long before each due time. Lowers lateness, costs CPU.
-        realtime: Send at real-time priority, with all cores kept awake. Needs root.
-        kernel_stamps: Take receive stamps from the kernel. False: from the user clock.
+        realtime: Send at real-time priority and keep CPU cores awake. Needs root.
+        kernel_stamps: Take receive stamps from the kernel. False: from the process that reads.
         keep_bodies: Keep request bodies and response texts on the tape.
         ttft: Time to first token of the simulated server: a duration, or a distribution as in "normal:50ms:5ms".
         itl: Time between two tokens of the simulated server: a duration or a distribution.
         simulator: Further options for the simulated server, as on the command line of ``tokentape serve``.
-        on_status: Called several times a second with the state of the run.
+        on_status: Called several times per second with the status of the run.
         on_note: Called with each note for the user. None: notes go to the logger "tokentape", at level INFO.
         older: Names of earlier versions: ``start_ns``, ``end_ns``, ``go_on_after_failure``, ``connect_timeout_ns``,
             ``read_timeout_ns``, ``grace_ns``, ``preopen_ns``, ``spin_ns``. They give a DeprecationWarning.
@@ -149,8 +149,8 @@ def replay(
     Raises:
         UserError: A parameter, the server or the output folder cannot be used.
         TraceError: The trace cannot be read.
-        KeyboardInterrupt: Interrupted twice, or before the first request. What was measured can be recovered with
-            ``tokentape recover``.
+        KeyboardInterrupt: The run was interrupted twice, or before the first request. What was measured can be
+            recovered with ``tokentape recover``.
     """
     given = dict(locals())
     from tokentape._older_names import REPLAY, take_older

@@ -1,4 +1,4 @@
-"""Runs that are started from Python: parameters become options of the engine; interrupts end them as Python expects."""
+"""Runs that are started from Python: conversion of parameters to options of the engine, and handling of Ctrl-C."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -36,7 +36,7 @@ _AS_THEY_ARE = ("endpoint", "workers", "tokenizer_revision", "trust_remote_code"
 
 
 def run_replay(given: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tape:
-    """Replay a trace; returns the sealed tape.
+    """Replay a trace and return the sealed tape.
 
     Args:
         given: The parameters of ``tokentape.replay``.
@@ -54,7 +54,7 @@ def run_replay(given: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tape:
 
 
 def run_profile(given: Mapping[str, Any], overrides: Mapping[str, Any]) -> Tape:
-    """Profile a server; returns the sealed tape.
+    """Profile a server and return the sealed tape.
 
     Args:
         given: The parameters of ``tokentape.profile``.
@@ -72,7 +72,7 @@ def _status(given: Mapping[str, Any]) -> Callable[[Any], Any]:
 
 
 def _interruptible(out: Path, run: Callable[[], T]) -> T:
-    """Run, and turn the engine's Interrupted into what Python programs expect of a second Ctrl-C."""
+    """Run, and raise KeyboardInterrupt where the engine raises Interrupted."""
     try:
         with errors_with_parameters():
             return run()
@@ -192,7 +192,7 @@ def _send_fields(given: Mapping[str, Any], url: str | None) -> dict[str, Any]:
 
 def _inputs(given: Mapping[str, Any]) -> InputOptions:
     if given["input_file"] is not None and given["input_dataset"] is not None:
-        raise UserError("input_file and input_dataset both say what to send; leave one out")
+        raise UserError("input_file and input_dataset both set the inputs; leave one out")
     one_of("image_format", given["image_format"], ("png", "jpeg"))
     limits = {"entries": 1, "isl": 1, "osl": 1, "prefixes": 0, "prefix_tokens": 1, "batch": 1, "image_width": 0,
               "image_height": 0}  # fmt: skip
@@ -218,11 +218,11 @@ def _pace(given: Mapping[str, Any]) -> Pace:
     if given["burstiness"] is not None and given["burstiness"] <= 0:
         raise UserError(f"burstiness is {given['burstiness']}; it must be above 0")
     if segments is None and given["arrival"] != "constant":
-        raise UserError("arrival says how requests follow each other at a rate; add request_rate")
+        raise UserError("arrival is for requests at a rate; add request_rate")
     if not 0 <= given["cancel_share"] <= 1:
         raise UserError(f"cancel_share is {given['cancel_share']}; it must be from 0 to 1")
     if bool(given["cancel_share"]) != (given["cancel_after"] is not None):
-        raise UserError("cancel_share and cancel_after go together; give both, or none of them")
+        raise UserError("cancel_share and cancel_after need each other; give both or neither")
     count = given["request_count"]
     duration_ns = optional_nanoseconds("duration", given["duration"], above_0=True)
     if count is None and duration_ns is None:
@@ -250,7 +250,7 @@ def _segments(given: Mapping[str, Any], ramp_s: float, steps: int) -> list[Segme
     if given["rate_series"] is not None:
         for name in ("request_rate", "ramp"):
             if given[name] is not None:
-                raise UserError(f"rate_series and {name} both say how fast; leave one out")
+                raise UserError(f"rate_series and {name} both set the rate; leave one out")
         return read_rate_series(Path(given["rate_series"]))
     if rate is None:
         return None
@@ -260,7 +260,7 @@ def _segments(given: Mapping[str, Any], ramp_s: float, steps: int) -> list[Segme
 
 
 def _ramp(value: object) -> tuple[int, int]:
-    """Return a ramp's length in ns and its steps; 0 steps for a straight one."""
+    """Return the length of a ramp in ns and its number of steps; 0 steps for a straight line."""
     if value is None:
         return 0, 0
     if not isinstance(value, str) or ":" not in value:
@@ -275,10 +275,14 @@ def _choice(what: str, names: Sequence[str], strategy: str, parameter: str, weig
     one_of(parameter, strategy, ("round_robin", "random", "weight"))
     if strategy != "weight":
         if weights:
-            raise UserError(f"{what}_weights goes with {parameter}='weight'")
+            raise UserError(f"{what}_weights needs {parameter}='weight'")
         return Choice(max(1, len(names)), strategy)
     if len(weights) != len(names) or not weights:
-        raise UserError(f"{what}_weights has {len(weights)} numbers for {len(names)} of {what}; give one for each")
+        raise UserError(
+            f"{what}_weights has {len(weights)} numbers, but {what} has {len(names)} values; give one for each"
+        )
     if min(weights) < 0 or sum(weights) <= 0:
-        raise UserError(f"{what}_weights is {list(weights)}; the numbers must not be negative, and one above 0")
+        raise UserError(
+            f"{what}_weights is {list(weights)}; no number may be negative, and at least one must be above 0"
+        )
     return Choice(len(names), strategy, tuple(weights))

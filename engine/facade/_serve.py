@@ -29,12 +29,12 @@ class SimulatedServer:
 
     @property
     def url(self) -> str:
-        """Root of the server; "unix:/PATH" at a Unix socket."""
+        """URL of the server's root, or "unix:/PATH" for a Unix socket."""
         return self._simulator.url
 
     @property
     def port(self) -> int:
-        """Port that it listens at."""
+        """Port at which the server listens."""
         return self._simulator.port
 
     def stats(self) -> Stats:
@@ -52,7 +52,7 @@ class SimulatedServer:
 
         if self._tape is None:
             if self._simulator.tape is None:
-                raise UserError("the server keeps a tape with truth='NAME', which is sealed by stop()")
+                raise UserError("there is no sealed tape; start the server with truth='NAME' and call stop()")
             from tokentape.tape import measured
 
             self._tape = measured(self._simulator.tape)
@@ -62,7 +62,7 @@ class SimulatedServer:
         """Close all connections, and seal the server's tape. Stopping twice is allowed.
 
         Raises:
-            RuntimeError: The tape would lack rows, because they were made faster than they could be written.
+            RuntimeError: The tape lacks rows, because requests ended faster than rows could be written.
         """
         self._simulator.stop()
 
@@ -120,9 +120,9 @@ def serve(
 ) -> SimulatedServer:
     """Start a simulated server in this process: LLM APIs with meaningless words at exact times.
 
-    Token k of an answer is due at `ttft` and k draws of `itl` after the request. The server runs in threads of its own
-    that need no Python. For a measurement, run it in another process (``tokentape serve``), or leave out ``url`` in
-    `replay` and `profile`, which do that.
+    Token k of a response is due at `ttft` plus k draws of `itl` after the request. The server runs in native threads
+    that do not run Python code. For a measurement, run it in another process (``tokentape serve``), or leave out
+    ``url`` in `replay` and `profile`, which then start the server in another process.
 
     Example:
         with tokentape.serve(ttft="20ms", itl="5ms") as server:
@@ -132,20 +132,21 @@ def serve(
         host: Address to listen at.
         port: Port to listen at. 0: a free one. The command line's default is 8000.
         uds: Path of a Unix socket to listen at instead.
-        tls_cert: File with a certificate and its chain (PEM); the server then speaks TLS.
+        tls_cert: File with a certificate and its chain (PEM). The server then uses TLS.
         tls_key: File with the certificate's key (PEM).
-        model: Model that /v1/models lists. Requests may name any other; its name is repeated in the answer.
+        model: Model that /v1/models lists. Requests may name any other model; the response repeats the name.
         ttft: Time to the first token: a duration, or a distribution as in "uniform:40ms:60ms", "normal:50ms:5ms",
             "lognormal:50ms:10ms".
         itl: Time between two tokens: a duration or a distribution.
-        seed: Seed of everything that is drawn.
-        default_tokens: Output tokens of a request that names no maximum.
+        seed: Seed of all random draws.
+        default_tokens: Output tokens of a request that does not set a maximum.
         dimensions: Length of an embedding.
-        truth: Folder of the server's own tape. None: it keeps none.
-        headers: When the head of a response leaves: a time after the request, or "first": with the first event.
-        role: Where the role chunk of a chat stands: just before the first token, in its write, with the head, or
-            nowhere.
-        finish: Where the finish reason stands: in a chunk of its own, on the last content chunk, or with the usage.
+        truth: Folder of the server's own tape. None: no tape.
+        headers: When the response headers are sent: a time after the request, or "first": with the first event.
+        role: When the role chunk of a chat is sent: right before the first token ("before"), in one write with it
+            ("with"), with the response headers ("early"), or never ("none").
+        finish: Where the finish reason is: in a separate chunk ("alone"), in the last content chunk ("last"), or with
+            the usage ("usage").
         line_end: Line ending of server-sent events.
         framing: Framing of a stream's body: "chunked", "length" (Content-Length) or "close".
         done: End streams with [DONE].
@@ -153,26 +154,26 @@ def serve(
         empty_choice: Begin a chat with an event without choices, as Azure does.
         continuous_usage: Send the usage in every chunk.
         tokens_per_chunk: Tokens in each chunk after the first.
-        reasoning_tokens: Number of tokens at the beginning that are reasoning.
+        reasoning_tokens: Number of reasoning tokens before the visible output.
         keepalive: Send a comment after this time without an event in a stream. None: never.
-        ping: Form of that comment: ": ping" or a bare ":".
-        chunk_extensions: Put an extension on each chunk of the body.
+        ping: Form of the keep-alive comment: ": ping" or a bare ":".
+        chunk_extensions: Add a chunk extension to each chunk of the body.
         trailers: Send a trailer field after chunked bodies.
-        interim: Send 100 Continue before each head.
-        split_bytes: Cut each write into writes of this size. 0: do not.
-        close_after: Close a connection after this number of answers. 0: never.
+        interim: Send 100 Continue before each response.
+        split_bytes: Split each write into writes of this size in bytes. 0: do not split.
+        close_after: Close a connection after this number of responses. 0: never.
         idle_close: Close connections that are idle for this time. None: never.
-        fault: What goes wrong: an error status, a redirect, an error event in the stream, the connection cut or reset,
+        fault: Fault to inject: an error status, a redirect, an error event in the stream, the connection cut or reset,
             silence in the stream or from the start, a Content-Length that is too long.
-        fault_after: Tokens before the fault.
+        fault_after: Number of tokens to send before the fault.
         fault_share: Share of the requests that have the fault, from 0 to 1.
         fault_status: Status of the fault "status", from 400 to 599.
-        error_shape: Body that comes with that status: as the API has it, or of another kind of server.
+        error_shape: Form of the error body: "api" is the form that the API defines; the others imitate other servers.
         stream_error: Form of the fault "error": data and [DONE], an event named error, or an error field.
-        retry_after_s: Seconds in Retry-After with 429 and 503. None: no such header.
-        prefix_cache: Blocks of an LRU cache of prompt prefixes; cached tokens are in the usage and shorten TTFT. 0: no
-            cache.
-        block_tokens: Tokens in one block of that cache.
+        retry_after_s: Seconds in Retry-After with 429 and 503. None: no header.
+        prefix_cache: Size of an LRU cache of prompt prefixes, in blocks. Cached tokens are in the usage and shorten
+            TTFT. 0: no cache.
+        block_tokens: Tokens per block of the prefix cache.
 
     Returns:
         The running server, with `url` and `stop()`. Use it as a context manager.

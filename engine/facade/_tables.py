@@ -1,4 +1,4 @@
-"""Arrow tables for type checkers, and as data frames of other packages, which are imported when they are asked for.
+"""Types of Arrow tables, and conversion to data frames of packages that are imported only when needed.
 
 pyarrow has no type hints, so the parts of its tables that type checkers and editors should know are protocols here.
 """
@@ -65,7 +65,7 @@ class Table(Protocol):
         ...
 
     def filter(self, mask: Any) -> Table:
-        """Return a table of some rows: of a boolean mask, or of a pyarrow.compute expression."""
+        """Return a table of the rows that a boolean mask or a pyarrow.compute expression selects."""
         ...
 
     def sort_by(self, sorting: str | list[tuple[str, str]]) -> Table:
@@ -90,14 +90,14 @@ class Table(Protocol):
 
 
 def optional_package(name: str, what: str) -> Any:
-    """Import a package that users install only where they need it.
+    """Import an optional package.
 
     Args:
-        name: The package; an extra of tokentape has the same name.
-        what: What needs it, for the message.
+        name: Name of the package, and of the extra of tokentape that installs it.
+        what: Feature that needs the package, for the message.
 
     Raises:
-        UserError: It is not installed; the message has the command that installs it.
+        UserError: The package is not installed; the message has the command that installs it.
     """
     try:
         return import_module(name)

@@ -1,4 +1,4 @@
-"""Functions over tapes and traces that are there already: open, summarize, plot, export, read."""
+"""Functions on existing tapes and traces: open, summarize, plot, export, read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open(path: str | PathLike[str]) -> Tape:
         path: The tape's folder.
 
     Raises:
-        UserError: It is not a tape, is not sealed, is damaged, or was written by a newer version.
+        UserError: The folder is not a tape, is not sealed, is damaged, or was written by a newer version.
     """
     from tokentape.tape import open_tape
 
@@ -62,7 +62,7 @@ def read_trace(
         The trace in the order of arrival; its first request arrives at 0 ns.
 
     Raises:
-        TraceError: The file, or a row of it, cannot be read. The message says what would be right.
+        TraceError: The file, or a row of it, cannot be read. The message says how to correct it.
     """
     from tokentape.trace import read
 
@@ -142,9 +142,9 @@ def summarize(
     Args:
         tapes: A tape or its path; or a list of them, which gives a list of summaries.
         slos: Objectives: "ttft:p99:300ms" of the run, "ttft:300ms" of each request, for the goodput.
-        max_failures: Failed requests that leave the verdict's exit code 0: a share below 1, else a number.
+        max_failures: Failed requests up to which the verdict's exit code stays 0: a share below 1, or a number.
         dialect: Compute as another tool does: "genai-perf", "aiperf", "vllm", "sglang", "guidellm" or "mlperf".
-        merge: With a dialect: take all tapes for one run on several machines.
+        merge: With a dialect: summarize all tapes as one run on several machines.
 
     Raises:
         UserError: A path is not a tape, a file is damaged, or an objective cannot be read.
@@ -157,7 +157,9 @@ def summarize(
     opened = [measured(tape) for tape in every]
     if dialect is None:
         if merge:
-            raise UserError("merge needs a dialect, as in dialect='genai-perf'; tokentape's own summary is of one tape")
+            raise UserError(
+                "merge needs a dialect, as in dialect='genai-perf'; tokentape's own summary covers one tape"
+            )
         summaries = [tape.summary(slos, max_failures=max_failures) for tape in opened]
         return summaries[0] if alone else summaries
     objectives = parsed_slos(slos)
@@ -178,18 +180,19 @@ def plot(
     slos: str | Slo | Sequence[Slo | str] = (),
     on_note: Callable[[str], object] | None = None,
 ) -> Plots:
-    """Draw one tape or several; returns the files. A notebook shows them.
+    """Draw one tape or several, and return the files. A notebook shows the plots.
 
     Example:
         tokentape.plot(["old.tape", "new.tape"], "pictures", only=["latency_cdf"])
 
     Args:
         tapes: A tape or its path, or a list of at most six, which are drawn into the same plots.
-        directory: Folder of the files; made if need be. None: the folder "plots" of the tape, or "plots" for several.
+        directory: Folder of the files, which is created if it does not exist. None: the folder "plots" of the tape, or
+            "plots" for several.
         format: "png", "svg" or "both".
-        only: Names of plots to draw (docs/plots.md). None: all that have something to show.
+        only: Names of plots to draw (docs/plots.md). None: all plots that have data.
         slos: Objectives of each request, as in "ttft:300ms", for the goodput over time.
-        on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
+        on_note: Called with a note for each plot that is left out. None: the logger "tokentape", at level INFO.
 
     Returns:
         The paths of the files, in the order of the plots.
@@ -217,13 +220,13 @@ def export(
         tokentape.export("load.tape", "artifacts")
 
     Args:
-        tapes: A tape or its path; or a list of them, which are taken for one run on several machines.
-        directory: Folder of the files; made if need be.
+        tapes: A tape or its path; or a list of them, which is exported as one run on several machines.
+        directory: Folder of the files, which is created if it does not exist.
         profile_export_file: Name of the file with one entry per request; the others are named after it.
-        goodput: Objectives in GenAI-Perf's words, as in ["time_to_first_token:300"] (ms).
+        goodput: Objectives in GenAI-Perf's form, as in ["time_to_first_token:300"] (ms).
 
     Returns:
-        The paths of the files. inputs.json is there if the tape was made with ``keep_bodies``.
+        The paths of the files. inputs.json is among them only if the tape was made with ``keep_bodies``.
 
     Raises:
         UserError: A path is not a tape, an objective cannot be read, or the folder cannot be written.
@@ -245,7 +248,7 @@ def export(
 
 
 def _list(tapes: TapeOrPath | Sequence[TapeOrPath]) -> tuple[list[TapeOrPath], bool]:
-    """Return tapes as a list, and whether one was given alone."""
+    """Return tapes as a list, and whether a single tape was given."""
     if isinstance(tapes, list | tuple):
         return list(tapes), False
     return [tapes], True  # type: ignore[list-item]

@@ -1,4 +1,4 @@
-"""Values as users of the Python API write them, and messages in their words: parameters instead of options."""
+"""Parsing of values of the Python API, and messages that name parameters instead of options."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ PARAMETERS: Final = {
     "--split": "split_bytes",
     "--retry-after": "retry_after_s",
 }
-"""Options of the command line whose parameter is not called like the option."""
+"""Options of the command line whose parameter has another name."""
 
 
 def nanoseconds(name: str, value: object, *, above_0: bool = False) -> int:
@@ -53,11 +53,12 @@ def nanoseconds(name: str, value: object, *, above_0: bool = False) -> int:
 
     Args:
         name: The parameter, for errors.
-        value: A text as in "50ms", or a timedelta.
+        value: A text such as "50ms", or a timedelta.
         above_0: Refuse a duration of 0.
 
     Raises:
-        UserError: The value is a bare number, is no duration, is negative, or is 0 where it must be above 0.
+        UserError: The value is a number without a unit, is not a duration, is negative, or is 0 where it must be above
+            0.
     """
     if isinstance(value, timedelta):
         whole = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1000
@@ -86,15 +87,15 @@ def optional_nanoseconds(name: str, value: object, *, above_0: bool = False) -> 
 
 
 def duration_text(name: str, value: object) -> str:
-    """Return a duration, or a distribution of durations, as the simulated server's options write it."""
+    """Return a duration or a distribution of durations as text for the options of the simulated server."""
     return value if isinstance(value, str) else f"{nanoseconds(name, value)}ns"
 
 
 def size(name: str, value: str | int | None) -> int | None:
-    """Return a size in bytes: of a text as in "1GB", or of a number of bytes.
+    """Return a size in bytes, from a text such as "1GB" or a number of bytes.
 
     Raises:
-        UserError: The value is no size, or is not above 0.
+        UserError: The value is not a size, or is not above 0.
     """
     if value is None:
         return None
@@ -154,7 +155,7 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
 
 
 def note_with(on_note: Callable[[str], object] | None) -> Callable[[str], Any]:
-    """Return the function that notes of a run go to: the user's, or the logger "tokentape" at level INFO."""
+    """Return the function that receives notes: the user's, or the logger "tokentape" at level INFO."""
     if on_note is not None:
         show = on_note
         return lambda note: show(with_parameters(note))
@@ -165,11 +166,11 @@ def note_with(on_note: Callable[[str], object] | None) -> Callable[[str], Any]:
 
 
 def with_parameters(message: str, others: Mapping[str, str] | None = None) -> str:
-    """Return a message that names parameters where it named options of the command line.
+    """Return a message with options of the command line replaced by parameters.
 
     Args:
-        message: What the engine says; a whole command in it, as in "run: tokentape recover NAME", stays.
-        others: Options that are called differently in one function alone.
+        message: Message of the engine. Whole commands, as in "run: tokentape recover NAME", are not changed.
+        others: Parameters of options that have another name only in one function.
     """
     names = PARAMETERS | dict(others or {})
 
@@ -177,14 +178,14 @@ def with_parameters(message: str, others: Mapping[str, str] | None = None) -> st
         option = found[2]
         return found[1] + names.get(option, option.removeprefix("--").replace("-", "_"))
 
-    parts = re.split(r"(`tokentape [^`]*`|tokentape .*)", message, flags=re.S)  # commands are at the odd places
+    parts = re.split(r"(`tokentape [^`]*`|tokentape .*)", message, flags=re.S)  # odd indices are commands
     parts[::2] = [re.sub(r"(^|[\s(])(--[a-z][a-z-]*)", parameter, part) for part in parts[::2]]
     return "".join(parts)
 
 
 @contextmanager
 def errors_with_parameters(others: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Let the errors of the engine name parameters where they name options of the command line.
+    """Replace options of the command line by parameters in errors of the engine.
 
     Args:
         others: As for `with_parameters`.

@@ -1,4 +1,4 @@
-"""The tape as Python programs see it: its tables, its summary, data frames, SQL, plots."""
+"""The tape in Python programs: tables, summary, data frames, SQL and plots."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Tape(SealedTape):
 
     ``tokentape.open``, ``replay``, ``profile``, ``record`` and ``serve`` return tapes. In a notebook a tape is shown as
     a card with its verdict and its headline latencies. ``read(table, columns)`` reads a part of a table, and
-    ``batches(table, columns)`` reads it piece by piece where it would not fit in memory.
+    ``batches(table, columns)`` reads it in pieces, for tables that do not fit in memory.
 
     Attributes:
         path: The tape's folder.
         requests: One row per request, by request_id. Times are ns since the tape's epoch. A pyarrow.Table.
         events: One row per streamed event, all of them in memory (about 50 bytes each). A pyarrow.Table.
-        manifest: What ran where: options, hashes, host, clocks, files (docs/tape.md).
+        manifest: Description of the run: options, hashes, host, clocks, files (docs/tape.md).
     """
 
     if TYPE_CHECKING:  # the tables are pyarrow's, which has no type hints
@@ -67,11 +67,11 @@ class Tape(SealedTape):
             ...
 
         def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[Table]:
-            """Read a table piece by piece, in the order of its files."""
+            """Read a table in pieces, in the order of its files."""
             ...
 
         def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[Table]:
-            """Read the events piece by piece, about a million rows each."""
+            """Read the events in pieces of about a million rows each."""
             ...
 
     @cached_property
@@ -97,7 +97,7 @@ class Tape(SealedTape):
 
         Args:
             slos: Objectives: "ttft:p99:300ms" of the run, "ttft:300ms" of each request.
-            max_failures: Failed requests that leave the verdict's exit code 0: a share below 1, else a number.
+            max_failures: Failed requests up to which the verdict's exit code stays 0: a share below 1, or a number.
 
         Raises:
             UserError: An objective cannot be read, or a file of the tape is damaged.
@@ -112,7 +112,7 @@ class Tape(SealedTape):
 
         Args:
             dialect: genai-perf, aiperf, vllm, sglang, guidellm or mlperf.
-            slos: Objectives of each request; they make the tool's goodput.
+            slos: Objectives of each request, for the tool's goodput.
 
         Raises:
             UserError: The dialect is unknown, an objective cannot be read, or a file of the tape is damaged.
@@ -122,7 +122,7 @@ class Tape(SealedTape):
     # ---- data frames and SQL ----
 
     def to_pandas(self, table: TableName = "requests") -> pandas.DataFrame:
-        """Return a table as a pandas data frame. Columns of whole numbers keep their type where some are null.
+        """Return a table as a pandas data frame. Columns of whole numbers keep their type even with nulls.
 
         Args:
             table: requests, events, probes, bodies or blocks.
@@ -146,7 +146,7 @@ class Tape(SealedTape):
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Run a query in DuckDB over the tape's files, and return the relation: ``.df()``, ``.pl()``, ``.fetchall()``.
 
-        Each table is a view of its name. Files are read as the query needs them, so long tapes need not fit in memory.
+        Each table is a view with the table's name. DuckDB reads only what the query needs, so tapes may exceed memory.
 
         Example:
             tape.sql("select outcome, count(*) from requests group by all").fetchall()
@@ -156,7 +156,7 @@ class Tape(SealedTape):
 
         Raises:
             UserError: DuckDB is not installed, or the statement returns no rows.
-            duckdb.Error: The statement is wrong.
+            duckdb.Error: DuckDB cannot run the statement.
         """
         database = optional_package("duckdb", "sql()").connect()
         for name, schema in _SCHEMAS.items():
@@ -185,14 +185,14 @@ class Tape(SealedTape):
         slos: str | Slo | Sequence[Slo | str] = (),
         on_note: Callable[[str], object] | None = None,
     ) -> Plots:
-        """Draw the tape; returns the files. A notebook shows them.
+        """Draw the tape, and return the files. A notebook shows the plots.
 
         Args:
-            directory: Folder of the files; made if need be. None: the folder "plots" of the tape.
+            directory: Folder of the files, which is created if it does not exist. None: the folder "plots" of the tape.
             format: "png", "svg" or "both".
             only: Names of plots to draw, as in ["ttft_by_input_length"] (docs/plots.md). None: all.
             slos: Objectives of each request, for the goodput over time.
-            on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
+            on_note: Called with a note for each plot that is left out. None: the logger "tokentape", at level INFO.
 
         Raises:
             UserError: A name is unknown, or the folder cannot be written.
@@ -207,13 +207,13 @@ class Tape(SealedTape):
         max_failures: float = DEFAULT_MAX_FAILURES,
         on_note: Callable[[str], object] | None = None,
     ) -> Path:
-        """Write verdict, tables and plots as one HTML file that needs nothing else; returns its path.
+        """Write verdict, tables and plots as one HTML file that needs no other files, and return its path.
 
         Args:
             file: The file, which is replaced if it exists. None: report.html in the tape's folder.
             slos: Objectives, as for `summary`.
             max_failures: As for `summary`.
-            on_note: Called with each plot that is left out, and why. None: the logger "tokentape", at level INFO.
+            on_note: Called with a note for each plot that is left out. None: the logger "tokentape", at level INFO.
 
         Raises:
             UserError: The file cannot be written.
@@ -277,7 +277,7 @@ def parsed_slos(slos: str | Slo | Sequence[Slo | str]) -> list[Slo]:
     """Return objectives, from one text or objective or from several.
 
     Raises:
-        UserError: One cannot be read.
+        UserError: An objective cannot be read.
     """
     every = [slos] if isinstance(slos, str | Slo) else slos
     return [parse_slo(slo) if isinstance(slo, str) else slo for slo in every]
@@ -292,7 +292,7 @@ def draw(
     slos: str | Slo | Sequence[Slo | str],
     on_note: Callable[[str], object] | None,
 ) -> Plots:
-    """Draw tapes into a folder; returns the files.
+    """Draw tapes into a folder, and return the files.
 
     Raises:
         UserError: As for ``tokentape.plot``.
@@ -306,7 +306,7 @@ def draw(
     for slo in objectives:
         if slo.statistic is not None:
             text = f"{slo.metric}:{slo.limit_ns / 1e6:g}ms"
-            raise UserError(f"SLO {slo.text}: only an objective of each request can be drawn, as {text}")
+            raise UserError(f"SLO {slo.text}: a plot shows only objectives for each request; write {text}")
     default = tapes[0].path / "plots" if len(tapes) == 1 else Path("plots")
     return Plots(
         draw_plots(

@@ -1,4 +1,4 @@
-"""The trace as Python programs see it: recorded requests as a table or a data frame."""
+"""The trace in Python programs: recorded requests as a table or a data frame."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Trace(ReadTrace):
     Attributes:
         table: One row per request (docs/traces.md). A pyarrow.Table.
         format: Name of the format, as in "mooncake".
-        source: The file as it was named.
+        source: Path of the file, as given.
         digest: SHA-256 of the file.
         span_ns: Time from the first arrival to the last one.
-        notes: What one should know about the trace, one sentence each.
+        notes: Limits of the trace, one sentence each.
         skipped_rows: Number of rows that were left out with `skip_bad_rows`.
-        bad_rows: What is wrong with the first few of them.
+        bad_rows: Errors of the first few of these rows.
     """
 
     if TYPE_CHECKING:  # pyarrow has no type hints
@@ -38,7 +38,7 @@ class Trace(ReadTrace):
         return f"<Trace {self.source}: {self.format}, {len(self):,} requests over {self.span_ns / 1e9:,.1f} s>"
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return the requests as a pandas data frame. Columns of whole numbers keep their type where some are null.
+        """Return the requests as a pandas data frame. Columns of whole numbers keep their type even with nulls.
 
         Raises:
             UserError: pandas is not installed.

@@ -169,7 +169,7 @@ class SimulatorConfig:
 def _within(config: SimulatorConfig, name: str, least: int, most: int) -> None:
     value = getattr(config, name)
     if not least <= value <= most:
-        raise UserError(f"{name.replace('_', '-')} is {value}; it can be from {least} to {most}")
+        raise UserError(f"{name.replace('_', '-')} is {value}; it must be from {least} to {most}")
 
 
 def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _core_settings(config: SimulatorConfig, truth: bool) -> dict[str, Any]:
         _within(config, name, 0, 2**31 - 1)
     _within(config, "fault_status", *ERROR_FAULT_STATUSES)
     if not (math.isfinite(config.fault_share) and 0 <= config.fault_share <= 1):
-        raise UserError(f"fault-share is {config.fault_share}; it can be from 0 to 1")
+        raise UserError(f"fault-share is {config.fault_share}; it must be from 0 to 1")
     if config.retry_after_s is not None:
         _within(config, "retry_after_s", 0, 2**31 - 1)
     if not config.model or len(config.model.encode()) > MODEL_BYTES or set(config.model) & set('"\\\n\r\t'):
@@ -219,7 +219,7 @@ def _numeric(host: str) -> str:
 def _listen(config: SimulatorConfig, truth: bool) -> Server:
     place = config.uds or f"{config.host}:{config.port}"
     if (config.tls_cert is None) != (config.tls_key is None):
-        raise UserError("a certificate and its key go together: give both --tls-cert and --tls-key")
+        raise UserError("a certificate needs its key; pass both --tls-cert and --tls-key")
     if config.uds is not None and config.tls_cert is not None:
         raise UserError("TLS is not spoken at a Unix socket; leave out --uds, or --tls-cert and --tls-key")
     settings = _core_settings(config, truth)

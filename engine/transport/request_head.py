@@ -62,7 +62,9 @@ def request_headers(
 def _key_of_environment(name: str) -> str:
     key = os.environ.get(name, "").strip()
     if not key:
-        raise UserError(f"the environment variable {name} holds no key; set it, or leave out --api-key-env")
+        raise UserError(
+            f"the environment variable {name} is not set or is empty; set it to the key, or leave out --api-key-env"
+        )
     return key
 
 

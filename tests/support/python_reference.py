@@ -1,4 +1,4 @@
-"""The API reference of docs/python.md, made of signatures and docstrings.
+"""Write the API reference of docs/python.md from signatures and docstrings.
 
     PYTHONPATH=build/names python tests/support/python_reference.py
 
@@ -41,12 +41,12 @@ TYPES = {
     "TableName": f"Literal{list(get_args(TableName))}",
     "PathLike[str]": "PathLike",
 }
-"""What signatures abbreviate, in full."""
+"""Full forms of abbreviations in signatures."""
 SECTIONS = ("Example", "Args", "Attributes", "Returns", "Raises")
 
 
 def sections(text: str) -> dict[str, str]:
-    """The parts of a docstring by their headings; what stands before the first one is under ""."""
+    """Return the sections of a docstring by heading; the text before the first heading has the key ""."""
     parts: dict[str, list[str]] = {"": []}
     current = parts[""]
     for line in text.splitlines():
@@ -73,12 +73,12 @@ def items(text: str) -> dict[str, str]:
 
 
 def cell(text: str) -> str:
-    """A text within a table."""
+    """Return a text escaped for a table cell."""
     return text.replace("|", "\\|")
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
-    """The table of a function's parameters."""
+    """Return the table of a function's parameters."""
     meanings = items(sections(inspect.getdoc(function) or "").get("Args", ""))
     rows: list[str] = []
     if not meanings:
@@ -98,7 +98,7 @@ def parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def shape(name: str, function: Callable[..., Any]) -> str:
-    """A call in short: parameters that may be given by position, and a star for those by name."""
+    """Return a short form of a call: parameters that may be given by position, and a star for those by name."""
     signature = inspect.signature(function)
     words = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "self"]
     if any(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values()):

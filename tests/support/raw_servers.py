@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 PATIENCE_S = 60.0
-"""After this long a test has failed."""
+"""Timeout of a test in s."""
 
 
 class Exchange:
-    """One connection of a client to a server that does as it is told."""
+    """One connection of a client to a scripted server."""
 
     def __init__(self, connection: socket.socket, number: int) -> None:
         self.connection, self.number = connection, number
         self._buffer = b""
 
     def request(self) -> bytes | None:
-        """The next request, head and body; None when the client has closed instead."""
+        """Return the next request, headers and body, or None if the client has closed the connection."""
         while b"\r\n\r\n" not in self._buffer:
             if not self._receive():
                 return None
@@ -71,7 +71,7 @@ class Exchange:
         self.connection.close()
 
     def wait_for_close(self) -> None:
-        """Returns once the client is gone."""
+        """Wait until the client has closed the connection."""
         with suppress(ConnectionError, TimeoutError):
             while self.connection.recv(65536):
                 pass
@@ -90,12 +90,12 @@ class RawServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Port at which the server listens."""
         return int(self._listener.getsockname()[1])
 
     @property
     def url(self) -> str:
-        """Its root."""
+        """URL of the server's root."""
         return f"http://127.0.0.1:{self.port}"
 
     def _accept(self) -> None:
@@ -116,7 +116,7 @@ class RawServer:
             self._handler(exchange)
 
     def refuse(self) -> None:
-        """Takes no more connections; those there are go on."""
+        """Accept no more connections; open connections stay open."""
         with suppress(OSError):  # it was told so before
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -149,7 +149,7 @@ def raw_server() -> Iterator[Callable[[Callable[[Exchange], None]], RawServer]]:
 
 @pytest.fixture
 def refusing_port() -> Iterator[int]:
-    """A port where nobody listens, and nobody else can come to while the test runs."""
+    """A port without a listener, reserved for the duration of the test."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]

@@ -30,7 +30,7 @@ def fit(trace: Trace, *, window_ns: int = 600 * 10**9) -> LoadModel:
         TraceError: The trace has no span, or the window is not above 0.
     """
     if window_ns <= 0:
-        raise TraceError(trace.source, "a window of 0 s holds no requests; it must be above 0")
+        raise TraceError(trace.source, "the window is 0 s; it must be above 0")
     if not trace.span_ns:
         raise TraceError(trace.source, "all requests arrive at once; there is no rate to fit")
     span_ns = trace.span_ns + max(1, trace.span_ns // (len(trace) - 1))

@@ -102,7 +102,7 @@ def read_model(path: str | Path) -> LoadModel:
     try:
         model = msgspec.json.decode(data, type=LoadModel)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TraceError(source, f"is no model that `tokentape trace fit` wrote: {error}") from None
+        raise TraceError(source, f"is not a model that `tokentape trace fit` wrote: {error}") from None
     if model.version != VERSION:
         raise TraceError(source, f"is a model of version {model.version}; this program reads version {VERSION}")
     check_model(source, model)

@@ -7,15 +7,15 @@ from ...units import duration_ns
 
 
 def option_ns(given: dict[str, Any], name: str, *, above_0: bool = False) -> int:
-    """An option's duration in ns.
+    """Return the duration of an option in ns.
 
     Args:
-        given: The command line's words by option, as in ``connect_timeout``.
-        name: The option.
-        above_0: 0 is refused.
+        given: Values of the command line by parameter name, such as ``connect_timeout``.
+        name: Parameter name of the option.
+        above_0: Whether a duration of 0 is refused.
 
     Raises:
-        UserError: It is no duration; the message names the option.
+        UserError: The value is not a duration, or is 0 although it must be above 0; the message names the option.
     """
     option = f"--{name.replace('_', '-')}"
     try:

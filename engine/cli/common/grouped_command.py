@@ -1,4 +1,4 @@
-"""A command with many options: shown in groups, several values after one name, and a file of defaults."""
+"""Commands with many options: options in groups, several values after one option, and defaults from a file."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +11,11 @@ import click
 
 
 class GroupedOption(click.Option):
-    """An option with a heading of the help.
+    """An option that is listed under a heading of the help.
 
     Args:
         group: The heading.
-        several: Takes all words up to the next option, as in ``-m one other``.
+        several: Whether the option takes all arguments up to the next option, as in ``-m one other``.
     """
 
     def __init__(self, *args: Any, group: str, several: bool = False, **kwargs: Any) -> None:
@@ -24,12 +24,12 @@ class GroupedOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help shows its options under headings and examples at the end, and whose errors suggest a way on.
+    """A command with options under headings and examples in its help, and with suggestions in its errors.
 
     Args:
-        groups: Headings in their order, each with the names of its options' parameters. They come before the headings
-            that options have by themselves (`GroupedOption`).
-        examples: What each example does, and its command line.
+        groups: Headings in order, each with the parameter names of its options. They come before the headings of
+            `GroupedOption` options.
+        examples: Pairs of a description and a command line.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class GroupedCommand(click.Command):
         self.params = [*arguments, *first, *(p for p in self.params if p not in first and p not in arguments)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, with the option's name put before each word of a list; mistakes get a suggestion."""
+        """Parse arguments as click does, accept several values after one option, and add suggestions to errors."""
         try:
             return super().parse_args(ctx, repeated(args, self._several()))
         except click.NoSuchOption as error:
@@ -77,7 +77,7 @@ class GroupedCommand(click.Command):
         for param in self.get_params(ctx):
             record = None if isinstance(param, click.Argument) else param.get_help_record(ctx)
             if record is not None:
-                heading = getattr(param, "group", next(reversed(groups), "Options"))  # --help goes with the last group
+                heading = getattr(param, "group", next(reversed(groups), "Options"))  # --help: the last group
                 groups.setdefault(heading, []).append(record)
         for heading, records in groups.items():
             with formatter.section(heading):
@@ -96,10 +96,10 @@ class GroupedCommand(click.Command):
 
 
 class Verbs(click.Group):
-    """A group whose verbs are imported when they are asked for, and that suggests the nearest verb for an unknown one.
+    """A group that imports a verb only when it is used, and suggests the nearest verb for an unknown one.
 
     Args:
-        modules: The module of each verb, in the order of a user's work; the command has the verb's name there.
+        modules: Module of each verb, in the order of the help. The module has the command under the verb's name.
     """
 
     def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
@@ -107,7 +107,7 @@ class Verbs(click.Group):
         self.modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return all verbs, in the order of a user's work."""
+        """Return all verbs, in the order of the help."""
         return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -121,7 +121,7 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb that the first word names; the error for an unknown one suggests the nearest."""
+        """Find the command of the first argument. The error for an unknown verb suggests the nearest verb."""
         if args and args[0] not in self.modules and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self.modules) or f" The commands are {', '.join(self.modules)}."
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
@@ -129,7 +129,7 @@ class Verbs(click.Group):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a sentence that suggests the nearest of the known words, with a space in front; "" where none is near."""
+    """Return " Did you mean …?" with the nearest known word, or "" if no known word is near."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
 
@@ -152,7 +152,7 @@ def commands_with(option: str) -> list[str]:
 
 
 def repeated(args: Sequence[str], several: Iterable[str]) -> list[str]:
-    """``-m one other`` as ``-m one -m other``: for commands that take no arguments beside their options."""
+    """Rewrite ``-m one other`` as ``-m one -m other``, for commands that take no positional arguments."""
     names, result, name = set(several), [], None
     waits = False
     for word in args:
@@ -169,11 +169,11 @@ def repeated(args: Sequence[str], several: Iterable[str]) -> list[str]:
 
 
 def options(group: str, *rows: tuple[Sequence[str], dict[str, Any]]) -> Callable[[Any], Any]:
-    """Adds options under one heading, in this order.
+    """Return a decorator that adds options under one heading, in the given order.
 
     Args:
         group: The heading.
-        rows: Names and settings of each, as ``click.option`` takes them.
+        rows: Names and settings of each option, in the form of ``click.option``.
     """
 
     def add(command: Any) -> Any:
@@ -185,10 +185,10 @@ def options(group: str, *rows: tuple[Sequence[str], dict[str, Any]]) -> Callable
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """The callback of ``--config``: the file's values become the command's defaults.
+    """Make the values of the ``--config`` file the defaults of the command. A click callback.
 
     Raises:
-        UserError: The file cannot be read, or names an unknown option.
+        UserError: The file cannot be read, or contains an unknown option.
     """
     if path is None:
         return None
@@ -201,7 +201,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         option = known.get(str(key).replace("_", "-"))
         if option is None or option.name in ("config", "dump_config", "help"):
             near = get_close_matches(str(key).replace("_", "-"), known, n=1)
-            raise UserError(f"{path}: there is no option {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise UserError(f"{path}: no such option {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         assert option.name is not None
         if isinstance(value, dict) or (isinstance(value, list) and not getattr(option, "multiple", False)):
             raise UserError(f"{path}: {key}: {value!r} is not a single value")
@@ -227,12 +227,12 @@ def _load(path: Path) -> dict[Any, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path}: holds no options; write lines as request-rate: 20")
+        raise UserError(f"{path}: contains no options; write lines such as request-rate: 20")
     return values
 
 
 def config_text(ctx: click.Context, given: dict[str, Any]) -> str:
-    """All options that are set, as YAML that ``--config`` reads."""
+    """Return all options that are set, as YAML for ``--config``."""
     import yaml
 
     values: dict[str, Any] = {}

@@ -1,10 +1,10 @@
-"""The address that a server of ours listens at."""
+"""Parsing of --listen, the address at which ``serve`` and ``record`` listen."""
 
 from ...errors import UserError
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """Address and port of ``127.0.0.1:8080``, ``[::1]:8080``, ``:8080`` or ``8080``.
+    """Parse ``127.0.0.1:8080``, ``[::1]:8080``, ``:8080`` or ``8080`` into an address and a port.
 
     Raises:
         UserError: The text has none of these forms.

@@ -21,7 +21,7 @@ def describe(status: Status, tokens_per_s: float) -> str:
         f"{status.active:,} in flight",
         f"{tokens_per_s:,.0f} tok/s",
     ]
-    if status.stopping:  # first and alone, so that no terminal is too narrow for it
+    if status.stopping:  # shown first and without other numbers, so that it fits on a narrow terminal
         parts = ["stopping, Ctrl-C again to stop at once", f"{status.active:,} in flight"]
     elif lateness is not None:
         late = f"{lateness:,.0f} µs" if lateness < 1000 else f"{lateness / 1000:,.1f} ms"
@@ -33,11 +33,11 @@ def describe(status: Status, tokens_per_s: float) -> str:
 
 
 class ProgressDisplay:
-    """Shows Status after Status; a context manager, so that the terminal is left in order.
+    """Display of the progress of a run. A context manager, so that the terminal is restored at the end.
 
     Args:
         quiet: Show nothing.
-        stream: Where to; standard error by default.
+        stream: Output stream; standard error by default.
     """
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
@@ -68,7 +68,7 @@ class ProgressDisplay:
             self._bar.stop()
 
     def show(self, status: Status) -> None:
-        """Take the newest status."""
+        """Show the newest status."""
         passed_ns = status.elapsed_ns - self._rate_at_ns
         if passed_ns >= 500_000_000:
             self._rate = (status.tokens - self._rate_tokens) / passed_ns * 1e9

@@ -1,4 +1,4 @@
-"""Options and printing of summaries, which ``summarize`` and ``replay`` share."""
+"""Options and output of summaries, shared by ``summarize``, ``replay`` and ``profile``."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ type_format = click.Choice(["table", "json", "csv"])
 
 
 def summary_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--format``, ``--slo`` and ``--max-failures`` to a command."""
+    """Add ``--format``, ``--slo`` and ``--max-failures`` to a command."""
     for option in (
         click.option(
             "--max-failures",
@@ -50,7 +50,7 @@ def summary_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_summaries(summaries: Sequence["Summary"], format_: str) -> None:
-    """Prints on standard output: tables for people, JSON or CSV for programs."""
+    """Print summaries on standard output, as tables for people or as JSON or CSV for programs."""
     from ...report.summary_export import to_csv, to_json
     from ...report.summary_table import print_summary
 
@@ -100,14 +100,16 @@ def print_in(
     format_: str,
     slos: "Sequence[Slo]" = (),
 ) -> None:
-    """Prints tapes in a dialect; the verdicts, which other tools do not know, go to standard error then.
+    """Print the summaries of tapes in a dialect.
+
+    Other tools have no verdict, so the verdict goes to standard error if the dialect is not tokentape's.
 
     Args:
-        dialect: As `dialect_option` gives it.
-        runs: The tapes; those that are to be one run stand together.
-        summaries: Our own, of each tape.
+        dialect: Value of ``--dialect``.
+        runs: Tapes of each run; the tapes of one run are summarized together.
+        summaries: Tokentape's summary of each tape.
         format_: table, json or csv.
-        slos: Those of each request make the other tool's goodput.
+        slos: Objectives; those of each request are used for the goodput of the other tool.
     """
     if dialect == OURS:
         print_summaries(summaries, format_)
@@ -121,7 +123,7 @@ def print_in(
 
 
 def print_dialects(summaries: Sequence["DialectSummary"], format_: str) -> None:
-    """Print summaries of other tools in their tables, or as JSON or CSV of one form for all tools."""
+    """Print summaries of other tools in the tables of those tools, or as JSON or CSV in one form for all tools."""
     from ...report.dialect_export import dialects_csv, dialects_json
     from ...report.dialect_table import print_dialect
 

@@ -31,20 +31,22 @@ TIMING: tuple[tuple[list[str], dict[str, Any]], ...] = (
     (["--realtime"], {"is_flag": True,
         "help": "Send at real-time priority and keep CPU cores awake. Lowers lateness at p99.9. Needs root."}),
     (["--kernel-stamps/--user-stamps"], {"default": True,
-        "help": "Receive stamps of the kernel, or of the reading process.  [default: kernel-stamps]"}),
+        "help": "Take receive stamps from the kernel, or from the process that reads.  [default: kernel-stamps]"}),
 )  # fmt: skip
-"""Names and settings, as ``click.option`` takes them."""
+"""Names and settings of each option, in the form of ``click.option``."""
 
 
 def transport_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add all of them to a command."""
+    """Add the options of credentials, connections and timing to a command."""
     for names, settings in reversed((*CREDENTIALS, *CONNECTION, *TIMING)):
         command = click.option(*names, **settings)(command)
     return command
 
 
 def transport_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of SendOptions that these options give, and ``--grace``, whose words differ from verb to verb.
+    """Return the fields of SendOptions that these options and ``--grace`` set.
+
+    Each verb defines ``--grace`` itself, because its help differs.
 
     Raises:
         UserError: A value is not a duration.

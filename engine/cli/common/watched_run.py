@@ -1,4 +1,4 @@
-"""A run with its progress shown, and its summary: what ``replay`` and ``profile`` do alike."""
+"""Running with a progress display, and summarizing: code that ``replay`` and ``profile`` share."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,33 +21,33 @@ T = TypeVar("T")
 
 
 def note(text: str) -> None:
-    """Say something beside the results, on standard error."""
+    """Print a note on standard error."""
     click.echo(f"note: {text}", err=True)
 
 
 def watched(out: Path, quiet: bool, run: Callable[[Callable[[Any], None]], T]) -> T | None:
-    """Run with progress on standard error; None when the user ended it at once.
+    """Run with progress on standard error. Return None if the user stopped the run at once.
 
     Args:
-        out: Where the tape will lie.
-        quiet: No progress.
-        run: Is given what to call with each Status.
+        out: Path of the new tape.
+        quiet: Show no progress.
+        run: Function that runs; its argument is a function to call with each Status.
     """
     try:
         with ProgressDisplay(quiet=quiet) as display:
             return run(display.show)
     except (Interrupted, KeyboardInterrupt):
-        kept = f"; what was measured lies in {out}: tokentape recover {out}" if (out / JOURNAL).is_dir() else ""
+        kept = f"; to keep what was measured, run: tokentape recover {out}" if (out / JOURNAL).is_dir() else ""
         click.echo(f"stopped at once{kept}", err=True)
         return None
 
 
 def summed_up(tape: "Tape", slos: Sequence["Slo"], max_failures: float) -> Summary:
-    """The summary, written into the tape as well."""
+    """Summarize a tape, write the summary into the tape, and return it."""
     summary = summarize(tape, slos, max_failures=max_failures)
     try:
         write_summary_files(tape, summary)
     except OSError as error:
-        # The tape is whole and what follows is printed all the same.
+        # The tape is complete, so the summary is still printed.
         note(f"the summary could not be written into {tape.path}: {error.strerror}")
     return summary

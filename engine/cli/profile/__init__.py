@@ -1,4 +1,4 @@
-"""``tokentape profile``: load of synthetic or given requests at a rate or a concurrency; takes GenAI-Perf's words."""
+"""``tokentape profile``: send requests at a rate or a concurrency, with the options of GenAI-Perf."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from .profile_options import profile_options
 GROUPS = {"Most used": ("models", "urls", "streaming", "concurrency", "request_rate")}
 EXAMPLES = (
     (
-        "Keep eight requests in flight, of 550 input tokens and 100 output tokens:",
+        "Keep eight requests in flight, with 550 input tokens and 100 output tokens each:",
         "tokentape profile -m M -u http://127.0.0.1:8000 --streaming --concurrency 8 --osl 100",
     ),
     (
@@ -27,7 +27,7 @@ EXAMPLES = (
     cls=GroupedCommand,
     groups=GROUPS,
     examples=EXAMPLES,
-    short_help="Put a load on a server; takes GenAI-Perf's options.",
+    short_help="Send synthetic or given requests at a rate or a concurrency.",
 )
 @profile_options
 @click.pass_context
@@ -35,7 +35,7 @@ def profile(ctx: click.Context, /, **given: Any) -> None:
     """Send requests to a server at a rate or a concurrency, stamp every token, write a tape and print its
     summary.
 
-    Takes the options of NVIDIA's GenAI-Perf, and writes its files next to the tape.
+    Accepts the options of NVIDIA's GenAI-Perf, and writes the files of GenAI-Perf next to the tape.
     """
     dump = given.pop("dump_config")
     given.pop("config")

@@ -1,4 +1,4 @@
-"""``tokentape profile --fixed-schedule``: the input file is a trace, replayed at its own times."""
+"""``tokentape profile --fixed-schedule``: replay the input file, a trace, at its recorded times."""
 
 import time
 from pathlib import Path
@@ -13,10 +13,10 @@ NOT_OF_A_SCHEDULE = ("concurrency", "request_rate", "rate_series", "duration", "
 
 
 def run_fixed_schedule(given: dict[str, Any]) -> int:
-    """Replay, seal, print; returns the exit code.
+    """Replay the trace, print the summary, and return the exit code.
 
     Raises:
-        UserError: There is no trace, or an option says how fast besides.
+        UserError: There is no trace, or another option sets the load.
     """
     from ...workloads.options import ReplayOptions
     from ..replay import run_replay
@@ -25,7 +25,9 @@ def run_fixed_schedule(given: dict[str, Any]) -> int:
         raise UserError("--fixed-schedule replays a trace; give it with --input-file")
     for name in NOT_OF_A_SCHEDULE:
         if given[name] is not None:
-            raise UserError(f"--fixed-schedule sends at the trace's own times; leave out --{name.replace('_', '-')}")
+            raise UserError(
+                f"--fixed-schedule sends at the recorded times of the trace; leave out --{name.replace('_', '-')}"
+            )
     if len(given["urls"]) > 1 or len(given["models"]) > 1:
         raise UserError("--fixed-schedule takes one --url and one --model")
     trace = Path(given["input_file"])

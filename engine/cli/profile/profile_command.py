@@ -1,4 +1,4 @@
-"""Running ``tokentape profile``: from the command line to options, a tape, files and tables."""
+"""The work of ``tokentape profile``: parse the options, run, and report the results."""
 
 import json
 import sys
@@ -20,16 +20,17 @@ from .profile_results import check_dialect, report_profile
 MS = 1_000_000
 
 KINDS = {
-    "triton": "Triton is spoken to over HTTP: --service-kind openai --endpoint-type triton_generate (or kserve)",
-    "tensorrtllm_engine": "engines within this process are not profiled; serve the engine (trtllm-serve) and give its "
+    "triton": "Tokentape uses Triton's HTTP API; pass --service-kind openai --endpoint-type triton_generate (or "
+    "kserve)",
+    "tensorrtllm_engine": "Tokentape profiles servers only; serve the engine (trtllm-serve) and pass its "
     "URL with --service-kind openai",
-    "dynamic_grpc": "gRPC is not spoken; use the server's HTTP API with --service-kind openai",
+    "dynamic_grpc": "Tokentape does not support gRPC; use the server's HTTP API with --service-kind openai",
 }
 """Service kinds of GenAI-Perf without a counterpart, and what to use instead."""
 
 
 def run_profile(given: dict[str, Any]) -> int:
-    """Profile, seal, export, print; returns the exit code."""
+    """Profile a server, export and print the results, and return the exit code."""
     if given["fixed_schedule"]:
         from .fixed_schedule import run_fixed_schedule
 
@@ -41,7 +42,7 @@ def run_profile(given: dict[str, Any]) -> int:
     slos = _slos(given)
     for slo in slos:
         if slo.metric in ("ttft", "tpot", "itl") and not given["streaming"]:
-            raise UserError(f"{slo.text}: answers that come as a whole have no token times; add --streaming")
+            raise UserError(f"{slo.text}: responses without streaming have no token times; add --streaming")
     from ...workloads.profile_run import profile
     from ..common.watched_run import EXIT_INTERRUPTED, note, watched
 
@@ -55,10 +56,10 @@ def run_profile(given: dict[str, Any]) -> int:
 
 
 def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
-    """Options from the command line's words.
+    """Return the options of a profile from the values of the command line.
 
     Raises:
-        UserError: Two contradict each other, or one cannot be done.
+        UserError: Two options contradict each other, or a value cannot be used.
     """
     if given["service_kind"] in KINDS:
         raise UserError(f"--service-kind {given['service_kind']}: {KINDS[given['service_kind']]}")
@@ -67,11 +68,11 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
     endpoint = None if given["endpoint_type"] == "template" else find_endpoint(given["endpoint_type"])
     urls = () if given["simulate"] else given["urls"] or (GENAI_PERF_URL,)
     if given["streaming"] and endpoint is not None and not endpoint.streams:
-        raise UserError(f"--streaming: {endpoint.name} has no streams; leave it out")
+        raise UserError(f"--streaming: the API {endpoint.name} does not stream; leave the option out")
     asks = any(given[name] is not None for name in ("output_mean", "lengths"))
     for name in ("ttft", "itl"):
         if given[name] is not None and not given["simulate"]:
-            raise UserError(f"--{name} is the simulated server's; it goes with --simulate")
+            raise UserError(f"--{name} is for the simulated server; add --simulate")
     simulator = [word for name in ("ttft", "itl") if given[name] for word in (f"--{name}", given[name])]
     return ProfileOptions(
         urls=urls,
@@ -104,7 +105,7 @@ def profile_options_of(given: dict[str, Any]) -> ProfileOptions:
 
 def _inputs(given: dict[str, Any]) -> InputOptions:
     if given["input_file"] and given["input_dataset"]:
-        raise UserError("--input-file and --input-dataset both say what to send; leave one out")
+        raise UserError("--input-file and --input-dataset both set the inputs; leave one out")
     names = ("entries", "input_mean", "input_stddev", "output_mean", "output_stddev", "lengths", "prefixes",
              "prefix_tokens", "batch", "image_width", "image_height", "image_width_stddev", "image_height_stddev",
              "image_format", "images")  # fmt: skip
@@ -126,9 +127,9 @@ def _pace(given: dict[str, Any]) -> Pace:
     if segments is None:
         for name in ("arrival",):
             if given[name] != "constant":
-                raise UserError(f"--{name} is of requests at a rate; add --request-rate")
+                raise UserError(f"--{name} is for requests at a rate; add --request-rate")
     if bool(given["cancel_share"]) != bool(given["cancel_after"]):
-        raise UserError("--cancel-share and --cancel-after go together")
+        raise UserError("--cancel-share and --cancel-after need each other; pass both or neither")
     count, duration_ns = given["count"], None
     if given["duration"] is not None:
         duration_ns = option_ns(given, "duration", above_0=True)
@@ -158,7 +159,7 @@ def _segments(given: dict[str, Any], ramp_s: float, steps: int) -> list[Segment]
 
         for name in ("request_rate", "ramp"):
             if given[name] is not None:
-                raise UserError(f"--rate-series and --{name.replace('_', '-')} both say how fast; leave one out")
+                raise UserError(f"--rate-series and --{name.replace('_', '-')} both set the rate; leave one out")
         return read_rate_series(given["rate_series"])
     rate = given["request_rate"]
     if rate is None:
@@ -167,7 +168,7 @@ def _segments(given: dict[str, Any], ramp_s: float, steps: int) -> list[Segment]
 
 
 def _ramp(text: str | None) -> tuple[int, int]:
-    """A ramp's length in ns and its steps, 0 for a straight one."""
+    """Return the length of a ramp in ns and its number of steps; 0 steps for a straight line."""
     if text is None:
         return 0, 0
     time_, colon, steps = text.partition(":")
@@ -183,10 +184,13 @@ def _choice(what: str, names: tuple[str, ...], strategy: str, weights: str | Non
     if strategy == "weight":
         values = _weights(what, weights)
         if len(values) != len(names):
-            raise UserError(f"--{what}-weights has {len(values)} numbers for {len(names)} of --{what}")
+            raise UserError(
+                f"--{what}-weights has {len(values)} numbers, but --{what} has {len(names)} values; write one "
+                f"number for each"
+            )
         return Choice(max(1, len(names)), strategy, values)
     if weights is not None:
-        raise UserError(f"--{what}-weights goes with --{what}{word}-strategy weight")
+        raise UserError(f"--{what}-weights needs --{what}{word}-strategy weight")
     return Choice(max(1, len(names)), strategy)
 
 
@@ -196,12 +200,15 @@ def _weights(what: str, text: str | None) -> tuple[float, ...]:
     except (ValueError, ZeroDivisionError):
         values = ()
     if not values or min(values) < 0 or sum(values) <= 0:
-        raise UserError(f"--{what}-weights is {text!r}; write a number above 0 for each, as in 3,1")
+        raise UserError(
+            f"--{what}-weights is {text!r}; write one number for each {what}, none negative and at least one "
+            f"above 0, such as 3,1"
+        )
     return values
 
 
 def _extra(words: tuple[str, ...]) -> dict[str, Any]:
-    """GenAI-Perf's ``name:value`` and JSON objects as fields of the body. A name without a value is true."""
+    """Return the fields of ``NAME:VALUE`` texts and JSON objects. A name without a value is true."""
     fields: dict[str, Any] = {}
     for word in words:
         text = word.strip()
@@ -219,7 +226,7 @@ def _extra(words: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """A number, a truth value or a list where the text is one in JSON; else the text."""
+    """Return the value of a JSON text, or the text itself if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:

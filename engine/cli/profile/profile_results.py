@@ -1,4 +1,4 @@
-"""Results of a profile: the summary on the tape, GenAI-Perf's files, plots, and tables on the terminal."""
+"""Results of a profile: the summary in the tape, GenAI-Perf's files, plots, and tables on the terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def check_dialect(name: str) -> None:
     """Refuse an unknown dialect before the run.
 
     Raises:
-        UserError: It is unknown.
+        UserError: The dialect is unknown.
     """
     from ...measure.dialects import DIALECTS
 
@@ -28,7 +28,7 @@ def check_dialect(name: str) -> None:
 
 
 def report_profile(profiled: "Profiled", given: dict[str, Any], artifacts: Path, slos: Sequence["Slo"]) -> int:
-    """Sum up, export, draw and print; returns the exit code."""
+    """Summarize, export, draw and print the results, and return the exit code."""
     from ...measure.dialects import summary_in
     from ...measure.stability import unstable
     from ...report.summary_table import print_verdict
@@ -81,7 +81,10 @@ def _draw(tape: "Tape", directory: Path, slos: Sequence["Slo"]) -> None:
     try:
         drawn = draw_plots([tape], directory, slos=slos, on_note=_note)
     except UserError as error:
-        _note(f"the plots could not be drawn: {error}; the tape is whole: tokentape plot {tape.path}")
+        _note(
+            f"the plots could not be drawn: {error}. The tape is complete; to try again, run: tokentape plot "
+            f"{tape.path}"
+        )
         return
     click.echo(f"{len(drawn)} plots are in {directory}", err=True)
 

@@ -1,4 +1,4 @@
-"""``tokentape record``: a proxy that writes a tape of real traffic."""
+"""``tokentape record``: forward real traffic through a proxy and write a tape of it."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ GROUPS = {
     default="127.0.0.1:8080",
     show_default=True,
     metavar="HOST:PORT",
-    help="Address at which clients connect. :8080 is every address of the machine; port 0 chooses a free one.",
+    help="Address at which clients connect. :8080 listens at every address of the machine; port 0 chooses a free one.",
 )
 @click.option("--url", required=True, metavar="URL", help="Root of the server, such as http://127.0.0.1:8000.")
 @click.option(
@@ -42,7 +42,7 @@ GROUPS = {
     "--keep-bodies",
     is_flag=True,
     help="STORE ALL TEXT: request bodies byte for byte, their headers (never credentials), response texts and"
-    " error messages. Without it, the tape has times, lengths and models.",
+    " error messages. Without this option, the tape has only times, lengths and models.",
 )
 @click.option(
     "--anonymize",
@@ -60,7 +60,9 @@ GROUPS = {
 @click.option(
     "--connect-timeout", default="10s", show_default=True, help="Timeout for opening a connection to the server."
 )
-@click.option("--announce-fd", type=int, hidden=True, help="Write the port and a line end there when listening.")
+@click.option(
+    "--announce-fd", type=int, hidden=True, help="Write the port and a line end to this descriptor when listening."
+)
 def record(**given: Any) -> None:
     """Forward requests to a server unchanged, and write a tape of them.
 

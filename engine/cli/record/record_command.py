@@ -20,7 +20,7 @@ LOOK_EVERY_S = 0.1
 
 
 def run_recorder(given: dict[str, Any]) -> None:
-    """Record until SIGINT or SIGTERM, let open requests end, seal the tape. A second signal cuts them."""
+    """Record until SIGINT or SIGTERM, let open requests end, and seal the tape. A second signal cuts open requests."""
     host, port = parse_listen(given["listen"])
     rotate_ns, rotate_bytes = parse_rotation(given["rotate"])
     options = RecordOptions(
@@ -58,9 +58,9 @@ def run_recorder(given: dict[str, Any]) -> None:
     rows = sum(tape.manifest["rows"]["requests"] for tape in tapes)
     stats = recorder.stats()
     for count, what in (
-        (stats.dropped_rows, "rows were made faster than written, and are lost"),
-        (stats.dropped_bodies, "bodies were too large to be kept"),
-        (stats.unfollowed, "connections spoke something else than HTTP/1 and went through unrecorded"),
+        (stats.dropped_rows, "rows are lost, because requests ended faster than rows could be written"),
+        (stats.dropped_bodies, "bodies were too large to keep"),
+        (stats.unfollowed, "connections did not use HTTP/1, and were forwarded without being recorded"),
     ):
         if count:
             click.echo(f"note: {count:,} {what}", err=True)
@@ -79,10 +79,13 @@ def _wait_for_open(recorder: Recorder, selector: selectors.DefaultSelector, grac
 
 
 def parse_rotation(texts: tuple[str, ...]) -> tuple[int | None, int | None]:
-    """A time in ns and a size in bytes, of ``1h`` and ``1GB``; None for what is not among them.
+    """Parse the values of ``--rotate``, such as ``1h`` and ``1GB``.
+
+    Returns:
+        The time in ns and the size in bytes; None for one that is not given.
 
     Raises:
-        UserError: A text is neither, is 0, or there are two of a kind.
+        UserError: A text is neither a time nor a size, is 0, or is a second time or size.
     """
     found: dict[str, int] = {}
     for text in texts:
@@ -91,6 +94,6 @@ def parse_rotation(texts: tuple[str, ...]) -> tuple[int | None, int | None]:
         if not value:
             raise UserError(f"--rotate {text}: it must be above 0")
         if kind in found:
-            raise UserError(f"--rotate {text}: there is another {kind} already")
+            raise UserError(f"--rotate {text}: another {kind} is already given; pass at most one time and one size")
         found[kind] = value
     return found.get("time"), found.get("size")

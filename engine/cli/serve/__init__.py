@@ -68,14 +68,20 @@ GROUPS = {
     cls=GroupedCommand,
     groups=GROUPS,
     examples=EXAMPLES,
-    short_help="Start a simulated server to measure clients against.",
+    short_help="Start a simulated server, to test clients.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=int, default=8000, show_default=True, help="Port to listen at; 0 chooses a free one.")
-@click.option("--listen", metavar="HOST:PORT", help="Address and port in one, such as [::1]:8000.")
-@click.option("--uds", metavar="PATH", help="Unix socket to listen at, in place of an address.")
-@click.option("--tls-cert", metavar="FILE", help="Serve over TLS with this certificate and its chain (PEM).")
-@click.option("--tls-key", metavar="FILE", help="Key of the certificate (PEM).")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Address and port to listen at, such as [::1]:8000. Replaces --host and --port.",
+)
+@click.option("--uds", metavar="PATH", help="Unix socket to listen at, instead of an address.")
+@click.option(
+    "--tls-cert", metavar="FILE", help="File with the TLS certificate and its chain (PEM). The server then uses TLS."
+)
+@click.option("--tls-key", metavar="FILE", help="File with the key of the certificate (PEM).")
 @click.option(
     "--model", default="simulated", show_default=True, help="Model listed at /v1/models. Requests may name any other."
 )
@@ -96,7 +102,11 @@ GROUPS = {
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random draws.")
 @click.option(
-    "--default-tokens", type=int, default=128, show_default=True, help="Output tokens of requests that set no maximum."
+    "--default-tokens",
+    type=int,
+    default=128,
+    show_default=True,
+    help="Output tokens of requests that do not set a maximum.",
 )
 @click.option("--dimensions", type=int, default=64, show_default=True, help="Dimensions of embeddings.")
 @click.option(
@@ -110,21 +120,23 @@ GROUPS = {
     default="0",
     show_default=True,
     metavar="TIME",
-    help="When the response's head is sent: a time after the request, or 'first': with the first event.",
+    help="When the response headers are sent: a time after the request, or 'first' for together with the first event.",
 )
 @click.option(
     "--role",
     type=_choice("before", "with", "early", "none"),
     default="before",
     show_default=True,
-    help="Role chunk: right before the first token, in the same write, with the head, or none.",
+    help="When the role chunk is sent: right before the first token (before), in one write with the first token (with),"
+    " with the response headers (early), or never (none).",
 )
 @click.option(
     "--finish",
     type=_choice("alone", "last", "usage"),
     default="alone",
     show_default=True,
-    help="Finish reason: in a chunk of its own, on the last content chunk, or with the usage.",
+    help="Where the finish reason is: in a separate chunk (alone), in the last content chunk (last), or in the"
+    " chunk with the usage (usage).",
 )
 @click.option(
     "--line-end",
@@ -156,11 +168,19 @@ GROUPS = {
     "--reasoning-tokens", type=int, default=0, metavar="K", help="Number of reasoning tokens before the visible output."
 )
 @click.option("--keepalive", metavar="TIME", help="Send a comment after this much silence in a stream.")
-@click.option("--ping", type=_choice("ping", "bare"), default="ping", show_default=True, help="Form of that comment.")
+@click.option(
+    "--ping",
+    type=_choice("ping", "bare"),
+    default="ping",
+    show_default=True,
+    help="Form of the keep-alive comment: ': ping' or a bare ':'.",
+)
 @click.option("--chunk-extensions", is_flag=True, help="Add a chunk extension to each chunk of the body.")
 @click.option("--trailers", is_flag=True, help="Send a trailer field after chunked bodies.")
-@click.option("--interim", is_flag=True, help="Send 100 Continue before each head.")
-@click.option("--split", "split_bytes", type=int, default=0, metavar="N", help="Cut each write into writes of N bytes.")
+@click.option("--interim", is_flag=True, help="Send 100 Continue before each response.")
+@click.option(
+    "--split", "split_bytes", type=int, default=0, metavar="N", help="Split each write into writes of N bytes."
+)
 @click.option("--close-after", type=int, default=0, metavar="N", help="Close each connection after its Nth response.")
 @click.option("--idle-close", metavar="TIME", help="Close connections that are idle for this long.")
 @click.option(
@@ -188,7 +208,7 @@ GROUPS = {
     type=_choice("api", "openai", "fastapi", "text", "html"),
     default="api",
     show_default=True,
-    help="Form of the error body; api: as the API defines it.",
+    help="Form of the error body; api is the form that the API defines.",
 )
 @click.option(
     "--stream-error",
@@ -212,7 +232,7 @@ GROUPS = {
     default=0,
     metavar="BLOCKS",
     help="Size of an LRU cache of prompt prefixes, in blocks. Usage reports the cached tokens, and TTFT is the"
-    " drawn time multiplied by the share that is not cached.  [default: no cache]",
+    " drawn time multiplied by the share of the prompt that is not cached.  [default: no cache]",
 )
 @click.option(
     "--block-tokens",
@@ -222,12 +242,14 @@ GROUPS = {
     metavar="N",
     help="Tokens per block of the prefix cache.",
 )
-@click.option("--announce-fd", type=int, hidden=True, help="Write the port and a line end there when listening.")
-@click.option("--parent-pid", type=int, hidden=True, help="End when this process does.")
+@click.option(
+    "--announce-fd", type=int, hidden=True, help="Write the port and a line end to this descriptor when listening."
+)
+@click.option("--parent-pid", type=int, hidden=True, help="End when this process ends.")
 def serve(**given: Any) -> None:
-    """Serve LLM APIs with meaningless words at exact times, to measure clients against.
+    """Serve LLM APIs with meaningless words at exact times, to test clients.
 
-    Token k of a response is due at TTFT plus k draws of ITL after the request, and is never sent before. The server
+    Token k of a response is due at TTFT plus k draws of ITL after the request, and is never sent earlier. The server
     speaks OpenAI's chat, completions, responses and embeddings, Anthropic's messages, and the APIs of Ollama, TGI,
     Triton, KServe, SGLang and three rankers, each at its own path, and serves /v1/models, /api/tags, /health and
     /metrics. It can imitate the wire formats and faults of real servers. Ctrl-C or SIGTERM ends it.

@@ -15,12 +15,13 @@ from ..common.listen_address import parse_listen
 
 
 def run_server(given: dict[str, Any]) -> None:
-    """Serve until SIGINT, SIGTERM, or the end of the parent that was named; then seal the tape."""
+    """Serve until SIGINT, SIGTERM, or the end of the process --parent-pid; then seal the tape."""
     truth, announce_fd, parent_pid = (given.pop(name) for name in ("truth", "announce_fd", "parent_pid"))
     if listen := given.pop("listen"):
         given["host"], given["port"] = parse_listen(listen)
     parent_fd = None if parent_pid is None else _watch(parent_pid)
-    # Signals are caught before anyone can know that we listen, and wake the selector.
+    # Handlers are installed before the address is announced, so that no early signal is lost. A signal wakes the
+    # selector.
     waker, woken = socket.socketpair()
     for end in (waker, woken):
         end.setblocking(False)
@@ -40,15 +41,15 @@ def run_server(given: dict[str, Any]) -> None:
 
 
 def _watch(pid: int) -> int:
-    """A descriptor that is readable once the process has ended."""
+    """Return a descriptor that becomes readable when the process ends."""
     try:
         return os.pidfd_open(pid)
     except ProcessLookupError:
-        raise UserError(f"the parent {pid} has ended already") from None
+        raise UserError(f"--parent-pid {pid}: this process has already ended") from None
 
 
 def announce(descriptor: int, port: int) -> None:
-    """Write the port to a descriptor of the parent, and close it."""
+    """Write the port to a descriptor of the parent process, and close the descriptor."""
     try:
         with os.fdopen(descriptor, "w") as parent:
             parent.write(f"{port}\n")

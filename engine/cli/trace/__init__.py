@@ -1,4 +1,4 @@
-"""``tokentape trace``: commands that work on traces and send nothing. One file per verb."""
+"""``tokentape trace``: commands that work on traces and send nothing. Each verb has a module."""
 
 import click
 
@@ -6,9 +6,9 @@ from ..common.grouped_command import Verbs
 from ..trace_verbs import VERBS
 
 
-@click.group(cls=Verbs, modules=VERBS, short_help="Look at traces, convert, scale and generate them.")
+@click.group(cls=Verbs, modules=VERBS, short_help="Inspect, convert, scale and generate traces.")
 def trace() -> None:
-    """Look at traces, convert, scale and generate them. These commands send nothing.
+    """Inspect, convert, scale and generate traces. These commands send nothing.
 
     TRACE is a file of any known format (see `tokentape trace formats`), plain or compressed with gzip or zstd; a folder
     of such files; or a pattern in quotes, such as 'day-*.jsonl'.

@@ -24,7 +24,8 @@ from .trace_options import Reading, option_ns, print_notes, reading_options
 @click.option("--output", "--out", "-o", "out", cls=GroupedOption, group="Options", required=True, metavar="MODEL.json",
               type=click.Path(path_type=Path, dir_okay=False), help="File to write the model to.")  # fmt: skip
 @click.option("--window", cls=GroupedOption, group="Options", default="600s", show_default=True, metavar="DURATION",
-              help="Length of a time window with a rate of its own, such as 60s. Shorter windows follow changes of the "
+              help="Length of the time windows, such as 60s; the model has one rate per window. Shorter windows "
+                  "follow changes of the "
               "rate more closely but hold fewer requests.")  # fmt: skip
 @reading_options
 def fit(trace: Path, out: Path, window: str, reading: Reading) -> None:

@@ -21,7 +21,7 @@ def formats(format_: str) -> None:
     """List the trace formats that Tokentape reads: the name, what the file is, how it is recognised, and its page.
 
     The format of a file is found by its content. If that fails, --trace-format names the format, and --map names the
-    columns of any other CSV, JSON Lines or Parquet file.
+    columns of a CSV, JSON Lines or Parquet file of no known format.
     """
     from rich.console import Console
     from rich.table import Table
@@ -49,4 +49,6 @@ def formats(format_: str) -> None:
         table.add_row(row["name"], row["about"], row["recognised_by"], row["page"].removeprefix("docs/formats/"))
     console = Console(highlight=False, markup=False)
     console.print(table)
-    console.print("\nThe pages are in docs/formats. Name the columns of any other file with --map (mapped.md).")
+    console.print(
+        "\nThe pages are in docs/formats. For a file of no known format, name its columns with --map (mapped.md)."
+    )

@@ -55,10 +55,11 @@ _MOST_USED, _SELECT, _GROW, _TIMES = "Most used", "Selecting requests", "Adding 
 @click.option("--thin", cls=GroupedOption, group=_SELECT, type=float, metavar="SHARE",
               help="Keep each session with this probability, such as 0.5.")  # fmt: skip
 @click.option("--merge", "others", cls=GroupedOption, group=_GROW, multiple=True, type=click.Path(path_type=Path),
-              metavar="TRACE", help="Add another trace from the same start, with its own sessions and prefix blocks. "
+              metavar="TRACE", help="Add another trace that starts at the same time, with separate sessions and "
+                  "prefix blocks. "
               "May be repeated.")  # fmt: skip
 @click.option("--multiply", cls=GroupedOption, group=_GROW, type=int, metavar="N",
-              help="Repeat each session N times, up to 10 minutes later and with prefix blocks of its own."
+              help="Send each session N times. Copies start up to 10 minutes later and have separate prefix blocks."
               )  # fmt: skip
 @click.option("--loop", cls=GroupedOption, group=_GROW, type=int, metavar="N",
               help="Repeat the whole trace N times, one after another.")  # fmt: skip
@@ -77,9 +78,9 @@ _MOST_USED, _SELECT, _GROW, _TIMES = "Most used", "Selecting requests", "Adding 
 def scale(trace: Path, out: Path, format_: str, reading: Reading, **given: Any) -> None:
     """Write a changed copy of TRACE, and print the statistics before and after.
 
-    --speed makes each user faster; --rate changes the number of users and keeps their times. The options always apply
-    in this order: merge, dequantize, model, session, input and output tokens, window, limit, idle cap, speed, rate (or
-    thin, or multiply), loop.
+    --speed makes each user faster; --rate changes the number of users, and keeps the times within each session. The
+    options always apply in this order: merge, dequantize, model, session, input and output tokens, window, limit, idle
+    cap, speed, rate (or thin, or multiply), loop.
     """
     from ....traces.stats import stats
     from .trace_table import print_before_and_after, stats_json
@@ -101,7 +102,9 @@ def _scaled(made: "Trace", others: "list[Trace]", given: dict[str, Any]) -> "Tra
 
     wanted = [name for name in ("rate", "thin", "multiply") if given[name] is not None]
     if len(wanted) > 1:
-        raise UserError(f"--{wanted[0]} and --{wanted[1]} do not go together; --rate thins and multiplies as needed")
+        raise UserError(
+            f"--{wanted[0]} and --{wanted[1]} cannot be combined; --rate alone leaves out or copies sessions as needed"
+        )
     seed = given["seed"]
     if others:
         made = transform.merge([made, *others])
@@ -141,7 +144,10 @@ def _bounds(given: dict[str, Any], name: str, parse: Any) -> tuple[int | None, i
     low, colon, high = given[name].partition(":")
     if not colon:
         wanted = "600s:1200s" if name == "window" else "100:2000"
-        raise UserError(f"--{name.replace('_', '-')} is {given[name]!r}; write both ends, as in {wanted}, or one")
+        raise UserError(
+            f"--{name.replace('_', '-')} is {given[name]!r}; write two values with a colon, as in {wanted}; one "
+            f"of them may be left out"
+        )
     return parse(name, low) if low else None, parse(name, high) if high else None
 
 

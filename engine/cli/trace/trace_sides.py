@@ -1,4 +1,4 @@
-"""The two sides of ``trace diff``: recorded requests, or the plan of a replay made again from the trace."""
+"""Samples that ``trace diff`` compares: recorded requests, or the plan of a replay recomputed from the trace."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ def reuse_of(trace: Trace) -> Reuse | None:
 def replayed(trace: Trace, tape: Tape) -> Fidelity | None:
     """Compare a tape with the trace that it was replayed from, by the options in its manifest.
 
-    With closed or hybrid sessions, turns that follow others have no planned time; the tape's own schedule is used.
+    With closed or hybrid sessions, later turns have no planned time, so the schedule on the tape is used.
 
     Returns:
-        None if the tape was made from another trace, or from no trace.
+        The comparison, or None if the tape was made from another trace, or from no trace.
 
     Raises:
-        UserError: The options do not lead to the requests of the tape.
+        UserError: The options in the manifest give another number of requests than the tape has.
     """
     recorded: Any = tape.manifest.get("trace") or {}
     options: Any = tape.manifest.get("options") or {}

@@ -141,7 +141,7 @@ def _sessions(found: TraceStats) -> list[str]:
     if shape is not None:
         lines.append(
             f"Sessions: {shape.sessions:,}, turns p50 {shape.turns_p50:,}, max {shape.turns_max:,}; "
-            f"{shape.follow_ups:,} follow-ups, {shape.overlaps:,} beside another turn"
+            f"{shape.follow_ups:,} follow-ups, {shape.overlaps:,} sent during another turn"
         )
         if shape.joins:
             lines.append(f"Fan-in: {shape.joins:,} wait for several requests, {shape.joins_max:,} at most")

@@ -137,7 +137,7 @@ def test_two_interrupts_stop_at_once_and_can_be_recovered(
     code, out, err = command.end()
     assert code == 130
     assert out == ""
-    assert "stopped at once; what was measured lies in x.tape: tokentape recover x.tape" in err
+    assert "stopped at once; to keep what was measured, run: tokentape recover x.tape" in err
     assert "Traceback" not in err
     assert workers
     assert _gone(workers)

@@ -1,4 +1,4 @@
-"""What a user can get wrong: one clear sentence, exit code 2, and nothing left behind."""
+"""Errors of the user give one clear message and exit code 2, and leave no files."""
 
 import json
 import shutil
@@ -100,7 +100,7 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
         (["--trace-format", "csv"], "there is no format 'csv'; `tokentape trace formats` lists them"),
         (["--slo", "fast"], "fast"),
         (["--slo", "ttft:p99:300"], "SLO 'ttft:p99:300': the limit 300 has no unit; write 300ms or 300s"),
-        (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY holds no key"),
+        (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY is not set or is empty"),
         (["--header", "sk-123"], "--header number 1 is not a header; write 'Name: value'"),
         (["--simulate"], "name the server with --url URL, or use --simulate"),
         (["--itl", "5ms"], "--itl is for the simulated server"),
@@ -171,7 +171,7 @@ def test_a_trace_whose_name_is_no_text(simulator: Any, small_trace: Any, run_cli
 
 
 def test_keys_are_on_no_file_of_the_tape(raw_server: Any, small_trace: Any, run_cli: Any, tmp_path: Path) -> None:
-    """Not even when the server repeats the key that it refuses."""
+    """This holds even if the server repeats the refused key in its response."""
     seen = []
 
     def handler(exchange: Any) -> None:

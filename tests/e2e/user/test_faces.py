@@ -1,4 +1,4 @@
-"""The ways in and out: the Python function, JSON, CSV, the sample, a database over the tape's files."""
+"""The Python function, JSON and CSV output, the sample trace, and DuckDB queries on the tape's files."""
 
 import csv
 import io
@@ -74,7 +74,7 @@ def test_a_database_reads_and_joins_the_files(simulator: Any, small_trace: Any, 
 
 
 def test_the_function_from_a_bare_interpreter(small_trace: Any, tmp_path: Path) -> None:
-    """Started in a folder with a json.py of the user's, which a worker must not import."""
+    """The run starts in a folder with a user's json.py, which a worker must not import."""
     (tmp_path / "json.py").write_text("raise ImportError('the wrong json')")
     (tmp_path / "script").mkdir()
     script = tmp_path / "script" / "replay.py"

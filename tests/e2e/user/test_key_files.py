@@ -1,4 +1,4 @@
-"""Files of keys that cannot be used: refused before the run, and never shown."""
+"""Key files that cannot be used are refused before the run, and their content is never shown."""
 
 from pathlib import Path
 from typing import Any

@@ -259,7 +259,7 @@ def test_a_unix_socket_takes_the_place_of_a_dead_one_and_of_nothing_else(simulat
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"tls_cert": "cert"}, "a certificate and its key go together: give both --tls-cert and --tls-key"),
+        ({"tls_cert": "cert"}, "a certificate needs its key; pass both --tls-cert and --tls-key"),
         (
             {"tls_cert": "/none.pem", "tls_key": "key"},
             "/none.pem holds no certificate in PEM form: No such file or dir",

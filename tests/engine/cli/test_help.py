@@ -1,4 +1,4 @@
-"""What users read and type: help in groups with examples, suggestions after mistakes, the start, completion."""
+"""Help with groups and examples, suggestions in errors, output without arguments, shell completion."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield every command that does something, with the words that call it."""
+    """Yield every command that is not a group, with its full name."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -122,7 +122,7 @@ def test_shells_complete(run_cli: Cli, shell: str, line: str, expected: set[str]
 
 
 def test_bash_really_completes(tmp_path: Path, run_cli: Cli) -> None:
-    """The script that click prints, in a bash of its own; docs/completion.md has the line that loads it."""
+    """Run click's completion script in a separate bash; docs/completion.md has the line that loads it."""
     bash = shutil.which("bash")
     assert bash is not None
     script = run_cli(env={"_TOKENTAPE_COMPLETE": "bash_source"}).stdout

@@ -1,4 +1,4 @@
-"""``tokentape plot`` as a user types it."""
+"""``tokentape plot`` on the command line."""
 
 import subprocess
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_mistakes_are_told(tape: Tape, run_cli: Cli) -> None:
     assert run_cli("plot", "nowhere").returncode == 2
     whole = run_cli("plot", tape.path, "--slo", "ttft:p99:300ms")
     assert whole.returncode == 2
-    assert "a plot shows only objectives of each request; write ttft:300ms" in whole.stderr
+    assert "a plot shows only objectives for each request; write ttft:300ms" in whole.stderr
 
 
 def test_the_help_names_every_plot() -> None:

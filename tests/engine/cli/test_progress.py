@@ -1,4 +1,4 @@
-"""What is said while a run goes on."""
+"""Progress lines during a run."""
 
 import io
 
@@ -43,7 +43,7 @@ def test_lateness_is_the_upper_bound_of_its_bucket() -> None:
 
 
 def test_every_lateness_lies_below_the_bound_of_its_bucket() -> None:
-    """The buckets of cext/reactor.h, computed here from their definition."""
+    """Return the histogram bucket of a value, computed from the definition in cext/reactor.h."""
     for us in [*range(0, 4000), 10**5, 10**6, 10**7]:
         bucket = us if us < 4 else ((us.bit_length() - 2) * 4 + (us >> (us.bit_length() - 3) & 3))
         status = _status()

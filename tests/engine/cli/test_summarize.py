@@ -1,4 +1,4 @@
-"""tokentape summarize and recover, run as programs are."""
+"""``tokentape summarize`` and ``recover`` on the command line."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ MS = 1_000_000
 
 
 def rows(count: int, ok: int) -> list[dict[str, Any]]:
-    """Requests of one token each, the first `ok` of which ended well."""
+    """Write a tape of requests with one token each, of which the first `ok` succeeded."""
     good = {"output_events": 1, "server_output_tokens": 1}
     return [
         {"request_id": r, "scheduled_ns": r * MS, "sent_ns": r * MS}
@@ -104,7 +104,7 @@ def test_recover_tells_what_it_found(tmp_path: Path, batches: tuple[Callable[...
     result = CliRunner().invoke(recover, [str(writer.path)])
     assert result.exit_code == 0
     assert result.stdout == f"Recovered 20 requests and 30 events of {writer.path}\n"
-    assert "Dropped a torn batch of events: 30 rows, " in result.stderr
+    assert "Dropped an incomplete batch of events: 30 rows, " in result.stderr
     assert "10 requests had not ended" in result.stderr
     assert len(open_tape(writer.path).events) == 30
     again = CliRunner().invoke(recover, [str(writer.path)])

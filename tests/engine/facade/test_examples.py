@@ -1,4 +1,4 @@
-"""The examples run as they are, against the simulated server."""
+"""The examples run without changes against the simulated server."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ ENV = os.environ | {"PYTHONPATH": str(Path(tokentape.__file__).parents[1])}
 
 
 def run(folder: Path, name: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run an example in a folder of the test."""
+    """Run an example in the temporary folder of the test."""
     command = [sys.executable, "-W", "error", EXAMPLES / name, *words]
     return subprocess.run(command, cwd=folder, env=ENV, capture_output=True, text=True, timeout=120, check=False)
 

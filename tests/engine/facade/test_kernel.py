@@ -26,7 +26,7 @@ class Kernel:
         await self._manager.interrupt_kernel()
 
     async def run(self, code: str, on_text: Callable[[str], Awaitable[None]] | None = None) -> list[Output]:
-        """Run a cell to its end; gives its outputs. `on_text` is called with each text that it prints."""
+        """Run a cell to its end, and return its outputs. `on_text` is called with each text that it prints."""
         outputs: list[Output] = []
         asked = self._client.execute(code)
         while True:
@@ -59,7 +59,7 @@ async def kernel_in(folder: Path) -> AsyncIterator[Kernel]:
 
 
 def printed(outputs: list[Output]) -> str:
-    """What a cell prints; it must not fail."""
+    """Return the output of a cell, which must not fail."""
     assert [output for output in outputs if output["kind"] == "error"] == []
     return "".join(output.get("text", "") for output in outputs if output.get("name") == "stdout")
 
@@ -119,7 +119,7 @@ def test_an_interrupted_cell_returns_the_tape_and_the_kernel_goes_on(small_trace
 def test_a_cell_that_is_interrupted_before_the_start_raises_keyboard_interrupt(
     raw_server: Any, small_trace: Any, tmp_path: Path
 ) -> None:
-    """While the server is asked for its models and does not answer."""
+    """The interrupt comes while the run waits for the server's list of models."""
     trace = small_trace(3)
 
     async def main() -> list[Output]:

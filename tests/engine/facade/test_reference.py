@@ -11,7 +11,7 @@ TEXT = PAGE.read_text()
 
 
 def test_the_reference_is_that_of_the_code() -> None:
-    """If not: PYTHONPATH=build/names python tests/support/python_reference.py."""
+    """If this fails, run: PYTHONPATH=build/names python tests/support/python_reference.py"""
     assert BEGIN + TEXT.partition(BEGIN)[2] == reference()
 
 

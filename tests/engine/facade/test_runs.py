@@ -1,4 +1,4 @@
-"""Runs that are started from Python: in an event loop, in a thread, by older names, and what they say."""
+"""Runs that are started from Python: in an event loop, in a thread, with older names, and their messages."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ def test_a_run_works_in_another_thread(small_trace: Any, tmp_path: Path) -> None
 
 
 def test_one_interrupt_ends_the_sending_and_returns_the_tape(small_trace: Any, tmp_path: Path) -> None:
-    """Sent by the run's own status, so that it comes in the middle of the run."""
+    """The callback of the status sends the signal, so that it arrives in the middle of the run."""
     interrupted: list[int] = []
 
     def interrupt(status: Any) -> None:

@@ -14,7 +14,7 @@ import tokentape
 
 
 def complete(url: str, tokens: int = 2) -> dict[str, Any]:
-    """Ask for one chat answer that comes as a whole."""
+    """Request one chat response without streaming."""
     body = {"model": "m", "max_tokens": tokens, "messages": [{"role": "user", "content": "hi"}]}
     request = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode(), {"Connection": "close"})
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -62,7 +62,7 @@ def test_a_recording_is_a_tape_and_a_trace(tmp_path: Path) -> None:
 
 
 class Slow:
-    """A server that answers when it is released."""
+    """A server that responds only after it is released."""
 
     def __init__(self, raw_server: Any) -> None:
         self.asked, self.release = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""The tape as Python programs see it: data frames, SQL, the notebook's card, plots."""
+"""The tape in Python programs: data frames, SQL, the notebook's card, plots."""
 
 import re
 import sys
@@ -156,7 +156,7 @@ def test_plots_are_files_that_a_notebook_shows(tape: Tape, tmp_path: Path) -> No
 def test_plots_that_cannot_be_drawn(tape: Tape) -> None:
     with pytest.raises(tokentape.UserError, match="there is no tape to plot"):
         tokentape.plot([])
-    with pytest.raises(tokentape.UserError, match="only an objective of each request can be drawn, as ttft:300ms"):
+    with pytest.raises(tokentape.UserError, match="a plot shows only objectives for each request; write ttft:300ms"):
         tape.plot(slos="ttft:p99:300ms")
 
 

@@ -80,17 +80,20 @@ def test_parameters_of_replay_that_cannot_be_used(wrong: dict[str, Any], message
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"arrival": "poisson"}, "arrival says how requests follow each other at a rate; add request_rate"),
+        ({"arrival": "poisson"}, "arrival is for requests at a rate; add request_rate"),
         ({"request_rate": 5, "burstiness": 0.5}, "burstiness is the shape of gamma arrivals; add arrival='gamma'"),
         ({"request_rate": 0}, "request_rate is 0; it must be above 0"),
-        ({"rate_series": "r.csv", "ramp": "5s"}, "rate_series and ramp both say how fast; leave one out"),
-        ({"cancel_share": 0.1}, "cancel_share and cancel_after go together; give both, or none of them"),
+        ({"rate_series": "r.csv", "ramp": "5s"}, "rate_series and ramp both set the rate; leave one out"),
+        ({"cancel_share": 0.1}, "cancel_share and cancel_after need each other; give both or neither"),
         ({"ramp": "5s:x"}, "ramp is '5s:x'; write TIME or TIME:STEPS, as in '30s:6'"),
         ({"duration": "0s"}, "duration is 0s; it must be above 0"),
         ({"isl": 0}, "isl is 0; it must be a whole number of at least 1"),
-        ({"input_file": "a", "input_dataset": "b"}, "input_file and input_dataset both say what to send"),
-        ({"url": ["a", "b"], "url_strategy": "weight", "url_weights": [1]}, "url_weights has 1 numbers for 2 of url"),
-        ({"model_weights": [1]}, "model_weights goes with model_selection_strategy='weight'"),
+        ({"input_file": "a", "input_dataset": "b"}, "input_file and input_dataset both set the inputs"),
+        (
+            {"url": ["a", "b"], "url_strategy": "weight", "url_weights": [1]},
+            "url_weights has 1 numbers, but url has 2 values",
+        ),
+        ({"model_weights": [1]}, "model_weights needs model_selection_strategy='weight'"),
     ],
 )
 def test_parameters_of_profile_that_cannot_be_used(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:

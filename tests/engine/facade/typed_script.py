@@ -16,12 +16,12 @@ from tokentape.trace import Trace
 
 
 def show(status: Status) -> None:
-    """Print where a run stands."""
+    """Print the status of a run."""
     print(status.sent, status.planned, status.lateness_quantile_us(0.99))
 
 
 def runs() -> None:
-    """Call what makes tapes."""
+    """Call the functions that write tapes."""
     tape = tokentape.replay(
         tokentape.sample_trace(),
         Path("run.tape"),
@@ -52,7 +52,7 @@ def runs() -> None:
 
 
 def mistakes() -> None:
-    """What type checkers find before a run."""
+    """Calls with errors that type checkers must find."""
     tokentape.replay("trace.jsonl", "run.tape", sped=4)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     tokentape.replay("trace.jsonl", "run.tape", grace=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     tokentape.replay("trace.jsonl", "run.tape", sessions="close")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -61,7 +61,7 @@ def mistakes() -> None:
 
 
 def servers() -> None:
-    """Call what listens."""
+    """Start the simulated server and the recorder."""
     with (
         tokentape.serve(ttft="20ms", truth="truth.tape") as server,
         tokentape.record("prod.tape", url=server.url, rotate_every="1h", rotate_size="1GB") as recording,
@@ -76,7 +76,7 @@ def servers() -> None:
 
 
 def results() -> None:
-    """Look at tapes and traces."""
+    """Read tapes and traces."""
     tape = tokentape.open("run.tape")
     assert_type(tape.requests.num_rows, int)
     assert_type(len(tape.events), int)
@@ -107,7 +107,7 @@ def results() -> None:
 
 
 def errors() -> int:
-    """Catch what users do wrong."""
+    """Catch errors in values of the user."""
     try:
         runs()
     except (tokentape.UserError, tokentape.TraceError) as error:

@@ -52,7 +52,7 @@ def test_a_bad_header_is_named_without_its_value(header: str, problem: str) -> N
 
 def test_a_key_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_KEY", raising=False)
-    with pytest.raises(UserError, match="the environment variable NO_KEY holds no key; set it"):
+    with pytest.raises(UserError, match="the environment variable NO_KEY is not set or is empty; set it"):
         request_headers([], "NO_KEY")
     monkeypatch.setenv("NO_KEY", "sk-\x07")
     with pytest.raises(UserError, match="the key in NO_KEY holds characters that HTTP does not allow"):

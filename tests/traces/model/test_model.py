@@ -215,7 +215,7 @@ def test_idle_windows_are_kept_once(build: Build) -> None:
 
 @pytest.mark.parametrize(
     ("times", "window_ns", "problem"),
-    [([0, 0], S, "all requests arrive at once"), ([0, S], 0, "a window of 0 s"), ([0, S], 1, "over 100,000 windows")],
+    [([0, 0], S, "all requests arrive at once"), ([0, S], 0, "the window is 0 s"), ([0, S], 1, "over 100,000 windows")],
 )
 def test_what_cannot_be_fitted(build: Build, times: list[int], window_ns: int, problem: str) -> None:
     with pytest.raises(TraceError, match=problem):
@@ -237,7 +237,7 @@ def test_a_model_survives_its_file(tmp_path: Path) -> None:
         ({"version": 2}, "is a model of version 2"),
         ({"span_s": 0}, "field span_s: is 0; seconds above 0"),
         ({"clients": []}, "has no clients"),
-        ({"clients": 3}, r"is no model that .* wrote: Expected `array`, got `int` - at `\$.clients`"),
+        ({"clients": 3}, r"is not a model that .* wrote: Expected `array`, got `int` - at `\$.clients`"),
     ],
 )
 def test_damaged_models(tmp_path: Path, change: dict[str, object], problem: str) -> None:

@@ -18,7 +18,7 @@ BLOCK = 512
 
 @pytest.fixture
 def sharing(tmp_path: Path) -> Path:
-    """Twenty requests of two blocks and a half, 60 ms apart: all share the first block, and pairs the second."""
+    """Write a trace of 20 requests of 2.5 blocks, 60 ms apart. All share block 0, and pairs share the second."""
     lines = [
         {"timestamp": 60 * i, "input_length": 1280, "output_length": 3, "hash_ids": [0, 1 + i // 2, 100 + i]}
         for i in range(20)

@@ -1,4 +1,4 @@
-"""tokentape trace: the verbs that send nothing."""
+"""The verbs of ``tokentape trace``."""
 
 import json
 import re
@@ -145,8 +145,11 @@ def test_merge_puts_two_traces_beside_each_other(coarse: Path, tmp_path: Path) -
     ("options", "problem"),
     [
         ([], "nothing to change: give at least one of --rate"),
-        (["--rate", "2", "--thin", "0.5"], "--rate and --thin do not go together"),
-        (["--window", "10s"], "--window is '10s'; write both ends, as in 600s:1200s, or one"),
+        (["--rate", "2", "--thin", "0.5"], "--rate and --thin cannot be combined"),
+        (
+            ["--window", "10s"],
+            "--window is '10s'; write two values with a colon, as in 600s:1200s; one of them may be left out",
+        ),
         (["--window", "x:"], "--window: 'x' is not a duration"),
         (["--idle-cap", "soon"], "--idle-cap: 'soon' is not a duration"),
         (["--input-tokens", "1:-2"], "--input-tokens: '-2' is not a number of tokens"),
@@ -200,7 +203,7 @@ def test_fit_and_generate(coarse: Path, tmp_path: Path) -> None:
     assert set(made.table["output_tokens"].to_pylist()) == {5, 6, 7}
     with pytest.raises(UserError, match="--duration: 'long' is not a duration"):
         run("generate", model, "--duration", "long", "-o", one)
-    with pytest.raises(TraceError, match="is no model"):
+    with pytest.raises(TraceError, match="is not a model"):
         run("generate", coarse, "-o", one)
 
 
