@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from harness.rows import table
 from numpy.typing import NDArray
 from tokentape.engine.tape import open_tape
+
+from harness.rows import table
 
 TIMING = re.compile(
     r"prompt eval time =\s+([\d.]+) ms /\s+(\d+) tokens.*\n.* eval time =\s+([\d.]+) ms /\s+(\d+) tokens"

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from harness.rows import table
 from numpy.typing import NDArray
 from tokentape.engine.tape import open_tape
+
+from harness.rows import table
 
 SAMPLE = re.compile(r"vllm:(\w+)\{(.*)\} (\S+)")
 BOUND = re.compile(r'le="([^"]+)"')

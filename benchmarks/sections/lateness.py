@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
 from harness import clients
 from harness.bench import Bench
 from harness.processes import beside, run_on

@@ -3,6 +3,7 @@
 from statistics import median
 
 import numpy as np
+
 from harness import clients
 from harness.bench import Bench
 from harness.rows import Section, percentiles

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pyarrow.compute as pc
+
 from harness import clients
 from harness.bench import Bench
 from harness.processes import run_on

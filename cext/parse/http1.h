@@ -72,7 +72,7 @@ void http1_free(http1 *parser);
 /* Advances *p as far as one result needs. See above. `body` is written with HTTP1_BODY only. */
 http1_result http1_next(http1 *parser, const char **p, const char *end, http1_span *body);
 
-/* The peer closed the connection. HTTP1_COMPLETE: a close-delimited body ended well, or the
+/* The peer closed the connection. HTTP1_COMPLETE: a close-delimited body succeeded, or the
  * message had been complete; HTTP1_MORE: not one byte of a response had come; HTTP1_ERROR: it was
  * cut short (`error` says where). */
 http1_result http1_finish(http1 *parser);

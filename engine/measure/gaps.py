@@ -1,4 +1,4 @@
-"""The gaps between tokens, from the events of a tape, in one pass over its row groups."""
+"""Gaps between tokens, from the events of a tape, in one pass over its row groups."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Gaps:
     """Gaps and counts of the events of a tape's main phase."""
 
     samples_ns: NDArray[Any]
-    """One per token: a gap between token events, divided among the event's tokens; or one per gap."""
+    """Per token: the gap before its event, divided by the event's tokens. Not per token: one sample per gap."""
     per_token: bool
     """Whether the gaps are between tokens. False: an event's token count is unknown, so they are between chunks."""
     events: int = 0
@@ -29,9 +29,9 @@ class Gaps:
     coalesced_output: int = 0
     token_events: int = 0
     tokens_in_window: float = 0.0
-    """Output tokens that arrived until the end of the window; each event counts as its request's mean."""
+    """Output tokens that arrived before the window's end; each event counts as its request's mean tokens per event."""
     unknown_requests: int = 0
-    """Requests with events of which the requests table knows nothing (a recovered tape)."""
+    """Requests that have events but no row in the requests table (recovered tapes)."""
 
 
 @dataclass
@@ -49,20 +49,20 @@ def measure_gaps(
     tokens_per_event: NDArray[np.float64],
     window_end_ns: int,
 ) -> Gaps:
-    """Goes through the events once, holding one batch and the gaps.
+    """Read the events once; only one batch and the gaps are in memory.
 
     Args:
-        batches: COLUMNS of EVENTS, `kind` as a dictionary. A request's events come in their order over all
-            batches; within a batch rows may have any order.
-        request_id: All requests of the tape, ascending.
-        measured: For each, whether it counts (the main phase).
-        one_token: For each, whether every token event is known to be one token.
-        tokens_per_event: For each, its output tokens over its token events.
-        window_end_ns: Tokens are counted up to here.
+        batches: COLUMNS of EVENTS, `kind` as a dictionary. Over all batches the events of a request are in order;
+            rows of different requests may be mixed.
+        request_id: Ids of all requests of the tape, ascending.
+        measured: Whether each request is in the main phase.
+        one_token: Whether each token event of the request is known to hold one token.
+        tokens_per_event: Output tokens / token events of each request.
+        window_end_ns: End of the window in which tokens are counted.
     """
     found = _Found()
     result = Gaps(np.empty(0, np.int64), True)
-    if not len(request_id):  # nothing to measure; one row that no event has spares every look-up a case
+    if not len(request_id):  # a row that matches no event, so that look-ups need no empty case
         request_id, measured = np.array([_NONE]), np.zeros(1, np.bool_)
         one_token, tokens_per_event = np.zeros(1, np.bool_), np.zeros(1)
     last_ns = np.full(len(request_id), _NONE)
@@ -158,7 +158,7 @@ def _expanded(found: _Found, result: Gaps) -> Gaps:
         if counts is None or not result.per_token:
             parts.append(gaps)
         else:
-            # An event that is known to hold no whole token stays one sample: its time was waited for.
+            # An event known to hold no whole token still gives one sample, because the user waited for it.
             each = np.maximum(counts, 1)
             parts.append(np.repeat(gaps / each, each))
     found.gaps.clear()

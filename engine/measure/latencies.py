@@ -1,14 +1,14 @@
-"""The latencies of each request, and which requests count as infinitely slow.
+"""Latencies of each request, and which requests count as infinitely slow.
 
-A request that failed would have made a percentile worse, so it is a sample above all others:
+A failed request would have made a percentile worse, so it is a sample above all others:
 
-- of TTFT, when it failed before its first token; a first token that came is a sample as it is;
-- of end-to-end latency and TPOT, when it failed at all, for it did not come to its end;
-- of the gaps between tokens, once, when it failed after its first token: the last gap never closed.
+- for TTFT, if it failed before its first token; otherwise its TTFT is an ordinary sample;
+- for end-to-end latency and TPOT, in every case, because its output is incomplete;
+- for the gaps between tokens, once, if it failed after its first token: the last gap has no end.
 
-A request that was cancelled (the user's interrupt) is censored: what it had reached by then counts, its
-end does not, and the summary says how many there were. Lateness is of requests that were sent. A
-reply without token events that ended well (an embedding) ends with its last byte.
+A request that was cancelled by the user's interrupt is censored: its TTFT and gaps so far count, its end does
+not, and the summary gives the number of cancelled requests. Lateness covers the requests that were sent. A
+successful response without token events (an embedding) ends with its last byte.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ TIME_COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class RequestTimes:
-    """Columns of the main phase's requests, by request_id; times in ns as floats, NaN where there is none."""
+    """Columns of the main phase's requests, by request_id; times in ns as floats, NaN if missing."""
 
     scheduled: NDArray[np.float64]
     released: NDArray[np.float64]
@@ -44,42 +44,42 @@ class RequestTimes:
     first_token: NDArray[np.float64]
     last_token: NDArray[np.float64]
     end: NDArray[np.float64]
-    """The last thing that was heard: end_ns, or the last token."""
+    """Time of the end, or of the last token."""
     output_tokens: NDArray[np.float64]
     ok: NDArray[np.bool_]
     cancelled: NDArray[np.bool_]
 
     @property
     def failed(self) -> NDArray[np.bool_]:
-        """Neither ok nor cancelled."""
+        """Whether the request failed: it is neither ok nor cancelled."""
         return ~self.ok & ~self.cancelled
 
     def zero(self, basis: str) -> NDArray[np.float64]:
-        """The zero point of a latency: "schedule" or "send"."""
+        """Return the zero points of a latency: "schedule" or "send"."""
         return self.scheduled if basis == "schedule" else self.sent
 
     def ttft(self, basis: str) -> NDArray[np.float64]:
-        """First token since the zero point; infinite for a failure before it, NaN where it does not apply."""
+        """Return the time to the first token; infinite for a failure before it, NaN if not applicable."""
         return since(self.first_token, self, basis)
 
     def e2e(self, basis: str) -> NDArray[np.float64]:
-        """Last token since the zero point; infinite for a failure, NaN for what was cancelled."""
+        """Return the last token's time since the zero point; infinite for a failure, NaN for a cancelled request."""
         last = np.where(np.isnan(self.last_token), self.end, self.last_token)
         return np.where(self.failed, np.inf, np.where(self.ok, last - self.zero(basis), np.nan))
 
     def tpot(self) -> NDArray[np.float64]:
-        """(last - first token) / (tokens - 1); infinite for a failure, NaN with fewer than two tokens."""
+        """Return (last - first token) / (tokens - 1); infinite for a failure, NaN with fewer than two tokens."""
         more = np.where(self.output_tokens > 1, self.output_tokens - 1, np.nan)
         measured = (self.last_token - self.first_token) / more
         return np.where(self.failed, np.inf, np.where(self.ok, measured, np.nan))
 
     def lateness(self) -> NDArray[np.float64]:
-        """sent - scheduled; NaN for what was never sent."""
+        """Return sent - scheduled; NaN for requests that were not sent."""
         return self.sent - self.scheduled
 
     def own_lateness(self) -> NDArray[np.float64]:
-        """The client's own: without what the request waited for a limit that the user set, and less its own connect,
-        which is the network's and the server's."""
+        """Return the lateness that the client caused: without the wait for a limit that the user set, and without the
+        time to connect, which depends on the network and the server."""
         return np.maximum(self.lateness() - np.nan_to_num(self.queueing()) - self.connect, 0.0)
 
     def queueing(self) -> NDArray[np.float64]:
@@ -88,7 +88,7 @@ class RequestTimes:
 
 
 def request_times(requests: pa.Table) -> RequestTimes:
-    """The times of a table of requests (of one phase).
+    """Return the times of a table of requests of one phase.
 
     Args:
         requests: TIME_COLUMNS.
@@ -113,12 +113,12 @@ def request_times(requests: pa.Table) -> RequestTimes:
 
 
 def latency_statistics(times: RequestTimes, gaps_ns: NDArray[Any], per_token: bool) -> list[Statistic]:
-    """The latency rows of a summary, in ms, those with two zero points as pairs.
+    """Return the latency rows of a summary, in ms; a latency with two zero points has two rows.
 
     Args:
-        times: Of the main phase.
+        times: Times of the main phase's requests.
         gaps_ns: Samples between tokens; reordered in place.
-        per_token: Whether they are of tokens (`itl`) or of chunks (`inter_chunk_latency`).
+        per_token: Whether gaps are between tokens (`itl`) or chunks (`inter_chunk_latency`).
     """
     open_gaps = int((times.failed & ~np.isnan(times.first_token)).sum())
     between = "itl" if per_token else "inter_chunk_latency"
@@ -135,11 +135,11 @@ def latency_statistics(times: RequestTimes, gaps_ns: NDArray[Any], per_token: bo
 
 
 def turn_statistics(times: RequestTimes, arrival: str) -> list[Statistic]:
-    """The latency rows of one kind of arrival, in a run that has both: turns that waited for the one before them
-    (closed) load the server otherwise than those that came at their own times (open).
+    """Return the latency rows of one kind of arrival, for a run with both kinds. Turns that wait for the turn before
+    them (closed) load the server differently from requests with their own times (open).
 
     Args:
-        times: Of the requests of that kind.
+        times: Times of the requests of that kind.
         arrival: "open" or "closed".
     """
     return [
@@ -150,12 +150,12 @@ def turn_statistics(times: RequestTimes, arrival: str) -> list[Statistic]:
 
 
 def since(stamps: NDArray[np.float64], times: RequestTimes, basis: str) -> NDArray[np.float64]:
-    """A stamp of each request since the zero point; infinite for a failure before it, NaN where there is none."""
+    """Return a stamp of each request since the zero point; infinite for a failure before it, NaN if missing."""
     return np.where(times.failed & np.isnan(stamps), np.inf, stamps - times.zero(basis))
 
 
 def latency(metric: str, basis: str | None, values: NDArray[np.float64]) -> Statistic:
-    """A row in ms of values in ns: infinite ones are failures, NaN is left out."""
+    """Return a row in ms of values in ns: infinite values are failures, NaN is ignored."""
     return statistic(
         metric,
         basis,

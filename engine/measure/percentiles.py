@@ -1,4 +1,4 @@
-"""Exact percentiles from all samples, and how many samples a percentile needs.
+"""Exact percentiles, and the number of samples that a percentile needs.
 
 Interpolation is linear between the closest ranks, as numpy does by default: of n sorted samples, the
 p-th percentile lies at rank (n - 1) p / 100, counted from 0.
@@ -23,7 +23,7 @@ CONFIDENCE: Final = 0.95
 
 
 def needed_samples(percentile: float) -> int:
-    """Least number of samples for a two-sided 95 % interval of a percentile, 0 < percentile < 100.
+    """Return the smallest number of samples for a two-sided 95 % interval of a percentile, 0 < percentile < 100.
 
     6 for p50, 13 for p75, 36 for p90, 72 for p95, 368 for p99, 3,688 for p99.9.
     """
@@ -35,15 +35,15 @@ def needed_samples(percentile: float) -> int:
 def exact_percentiles(
     samples: NDArray[Any], percentiles: Sequence[float] = PERCENTILES, infinite: int = 0
 ) -> list[float]:
-    """Percentiles of the samples together with `infinite` more that are above them all.
+    """Return the percentiles of the samples and of `infinite` further ones that are above all others.
 
     Args:
-        samples: At least one, if `infinite` is 0; any order. Is reordered in place.
+        samples: Samples in any order, at least one if `infinite` is 0; reordered in place.
         percentiles: 0 to 100.
-        infinite: Samples without a number: requests that failed.
+        infinite: Number of infinite samples: failed requests.
 
     Returns:
-        One float per percentile, in the samples' unit; `math.inf` where it falls among the infinite ones.
+        One float per percentile, in the samples' unit; `math.inf` if it falls among the infinite samples.
     """
     finite = len(samples)
     last = finite + infinite - 1
@@ -63,7 +63,7 @@ def exact_percentiles(
 
 
 def ks_distance(planned: NDArray[np.int64], actual: NDArray[np.int64], tolerance: int) -> float:
-    """Kolmogorov-Smirnov distance of two samples, blind to shifts of up to `tolerance`.
+    """Return the Kolmogorov-Smirnov distance of two samples, ignoring shifts of up to `tolerance`.
 
     The largest height by which one distribution function lies above the other one moved towards it
     by the tolerance; 0 for samples that differ by no more than that.

@@ -1,8 +1,8 @@
 """Throughput and goodput.
 
-Over the main phase, twice: with the drain, from the first send to the last thing heard; and without
-it, from the first send to the last one, counting only what arrived by then, so that a long last answer
-does not dilute the rate.
+Each rate of the main phase is computed twice: with the drain, from the first send to the last event; and
+without it, from the first send to the last send, counting only what arrived by then, so that a long last
+response does not lower the rate.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from .slo import Slo
 
 @dataclass(frozen=True)
 class Window:
-    """The main phase in time; None where nothing was sent."""
+    """Durations of the main phase; None if no request was sent."""
 
     first_send_ns: int | None
     last_send_ns: int | None
@@ -30,7 +30,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Rate:
-    """Something per second; None where the time is zero."""
+    """An amount per second; None if the time is zero."""
 
     metric: str
     basis: str | None
@@ -41,13 +41,13 @@ class Rate:
 
     @property
     def key(self) -> str:
-        """Its name with zero point and unit: goodput_from_send_requests_per_s."""
+        """Name with zero point and unit: goodput_from_send_requests_per_s."""
         parts = [self.metric, *([f"from_{self.basis}"] if self.basis else [])]
         return "_".join([*parts, self.unit.replace("/", "_per_")])
 
 
 def window(times: RequestTimes) -> Window:
-    """The main phase's spans."""
+    """Return the durations of the main phase."""
     sent = times.sent[~np.isnan(times.sent)]
     if not len(sent):
         return Window(None, None, None, None, None)
@@ -58,7 +58,7 @@ def window(times: RequestTimes) -> Window:
 
 
 def throughput(times: RequestTimes, span: Window, tokens_in_window: float) -> list[Rate]:
-    """Output tokens that arrived, and requests that ended well, per second.
+    """Return output tokens and successful requests per second.
 
     Args:
         tokens_in_window: Output tokens that arrived until the last send.
@@ -72,9 +72,10 @@ def throughput(times: RequestTimes, span: Window, tokens_in_window: float) -> li
 
 
 def goodput(times: RequestTimes, span: Window, slos: Sequence[Slo]) -> list[Rate]:
-    """Requests per second that ended well and met every objective, from schedule and from send.
+    """Return the rate of successful requests that met every objective, from schedule and from send.
 
-    A latency that does not apply to a request (TPOT of a single token) is met. No objective, no row.
+    A latency that does not apply to a request (TPOT of a single token) counts as met. Without objectives there is no
+    row.
     """
     if not slos:
         return []
@@ -87,7 +88,7 @@ def goodput(times: RequestTimes, span: Window, slos: Sequence[Slo]) -> list[Rate
 
 
 def met(times: RequestTimes, slos: Sequence[Slo], basis: str) -> NDArray[np.bool_]:
-    """For each request whether it ended well and met every objective from a zero point ("schedule" or "send")."""
+    """Return for each request whether it succeeded and met every objective from a zero point ("schedule" or "send")."""
     good = times.ok.copy()
     for slo in slos:
         values = {"ttft": times.ttft(basis), "tpot": times.tpot(), "e2e": times.e2e(basis)}[slo.metric]

@@ -14,14 +14,14 @@ WINDOWS = 3
 
 
 def unstable(tape: Tape, allowed: float) -> str | None:
-    """Say where the thirds of the main phase's sending differ by more than is allowed, or None.
+    """Return a sentence on how the thirds of the main phase differ, or None if they differ no more than allowed.
 
-    Measured per third: requests that ended well in it per second, and their mean latency. perf_analyzer calls a run
-    stable where for both the greatest of the three is within the allowed share above the least.
+    Two values are measured in each third: successful requests per second, and their mean latency. perf_analyzer calls a
+    run stable if for both the largest of the three is within the allowed share above the smallest.
 
     Args:
-        tape: Sealed.
-        allowed: As a share: 0.1 for 10 %.
+        tape: A sealed tape.
+        allowed: Allowed difference as a share: 0.1 for 10 %.
     """
     main = tape.read("requests", ("phase", *TIME_COLUMNS))
     times = request_times(main.filter(pc.equal(main["phase"], "main")))
@@ -34,7 +34,7 @@ def unstable(tape: Tape, allowed: float) -> str | None:
     for start, end in pairwise(edges):
         inside = times.ok & (times.end >= start) & (times.end < end)
         if not inside.any():
-            return None  # too few requests to tell
+            return None  # too few requests for a test
         found.append((inside.sum() / (end - start) * 1e9, float(np.mean(latency[inside])) / 1e6))
     for name, values, unit in zip(("request rate", "latency"), zip(*found, strict=True), ("/s", " ms"), strict=True):
         if max(values) > (1 + allowed) * min(values):

@@ -1,4 +1,4 @@
-"""One row of a summary: a metric's samples in a handful of numbers."""
+"""One row of a summary: the statistics of a metric."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ FAILED: Final = "failed"
 
 @dataclass(frozen=True)
 class Statistic:
-    """A metric from one zero point.
+    """Statistics of a metric, from one zero point.
 
-    `avg`, `min` and `std` (of the population) are over the samples that have a number. `max` and the
-    percentiles count `failed` samples as infinite: where one falls among them it is None, and its note
-    says "failed". A percentile of too few samples is None, and its note says "needs 368".
+    `avg`, `min` and `std` (of the population) are over the finite samples. `max` and the percentiles count
+    `failed` samples as infinite: a percentile that falls among them is None, with the note "failed". A
+    percentile of too few samples is None, with a note such as "needs 368".
     """
 
     metric: str
     basis: str | None
-    """"schedule" or "send" for latencies that are counted from either, else None."""
+    """"schedule" or "send" for a latency with two zero points, else None."""
     unit: str
     count: int
-    """All samples, the failed ones among them."""
+    """Number of samples, failed ones included."""
     failed: int = 0
     avg: float | None = None
     min: float | None = None
@@ -36,7 +36,7 @@ class Statistic:
     percentiles: dict[str, float | None] = field(default_factory=dict)
     """p50, p75, p90, p95, p99, p99.9."""
     notes: dict[str, str] = field(default_factory=dict)
-    """Why a value is None, by its name."""
+    """Why a value is None, by the value's name."""
 
     @property
     def key(self) -> str:
@@ -45,24 +45,24 @@ class Statistic:
         return "_".join([*parts, self.unit] if self.unit != "tokens" else parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Flat, for JSON: count, failed, each number by its column's name, and the notes."""
+        """Return a flat dict for JSON: count, failed, each number by its column name, and the notes."""
         numbers = {name: self.value(name) for name in COLUMNS}
         return {"count": self.count, "failed": self.failed} | numbers | {"notes": self.notes}
 
     def value(self, name: str) -> float | None:
-        """A number by its column's name: avg, min, max, std, or a percentile as p99."""
+        """Return a number by its column name: avg, min, max, std, or a percentile such as p99."""
         return self.percentiles[name] if name in self.percentiles else getattr(self, name)
 
 
 def statistic(
     metric: str, basis: str | None, unit: str, samples: NDArray[Any], *, failed: int = 0, scale: float = 1.0
 ) -> Statistic:
-    """Sums samples up.
+    """Return the statistics of samples.
 
     Args:
-        samples: Those that have a number; reordered in place.
-        failed: How many more are infinite.
-        scale: Samples are multiplied by it to be in `unit`.
+        samples: Finite samples; reordered in place.
+        failed: Number of further, infinite samples.
+        scale: Factor from the samples' unit to `unit`.
     """
     count = len(samples) + failed
     notes: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The summary of a tape: a pure function of it."""
+"""Summary of a tape: a pure function of the tape."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -68,16 +68,16 @@ class Requests:
     """Cancelled requests that the plan had cancelled."""
     ok_without_tokens: int
     warmup: int
-    """Requests of the warm-up, which are in no other number."""
+    """Requests of the warm-up, which count in no other number."""
     unfinished: int
-    """A recovered tape's requests of which only events are known."""
+    """Requests of a recovered tape that have events but no row."""
     outcomes: dict[str, int]
     errors: tuple[ErrorCount, ...]
-    """The commonest first, at most five."""
+    """At most five errors, the most frequent first."""
     finish_reasons: dict[str, int] = field(default_factory=dict)
-    """Requests by the finish reason that the server gave, the commonest first; of all outcomes."""
+    """Requests of all outcomes by the server's finish reason, the most frequent first."""
     not_understood: int = 0
-    """Requests that ended well, but without any output that was understood."""
+    """Successful requests without any output that was recognized."""
     first_not_understood: str | None = None
     """Response of the first of these requests, in words."""
 
@@ -87,18 +87,18 @@ class Tokens:
     """Sources of the token counts, and how the output lengths compare with the requested ones."""
 
     sources: dict[str, int]
-    """Requests that got tokens, by the source of their count: server, tokenizer, events."""
+    """Requests with tokens, by the source of their count: server, tokenizer, events."""
     output_tokens: int
-    """All that arrived, those of failed requests too."""
+    """Output tokens that arrived, those of failed requests included."""
     asked_output_tokens: int
-    """Planned output tokens of requests that ended well and had a planned length."""
+    """Planned output tokens of successful requests that had a planned length."""
     got_output_tokens: int
     requests_of_another_length: int
     requests_with_asked_length: int
     refused_counts: int = 0
-    """Requests whose count by the server the events contradict: it is not used."""
+    """Requests whose server count contradicts the events and is not used."""
     first_refused: str | None = None
-    """The first of these, in words."""
+    """Description of the first of these requests."""
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,19 @@ class Capture:
 
 @dataclass(frozen=True)
 class SloResult:
-    """Whether the run met an objective, from one zero point."""
+    """Result of an objective, from one zero point."""
 
     slo: str
     basis: str | None
     value_ms: float | None
     limit_ms: float
     met: bool | None
-    """None: too few samples to tell."""
+    """Whether it was met; None with too few samples."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All that is said of a tape. `as_dict` is ready for JSON."""
+    """Summary of a tape. `as_dict` gives it for JSON."""
 
     tape: str
     tape_id: str
@@ -142,11 +142,11 @@ class Summary:
     verdict: Verdict
 
     def statistic(self, metric: str, basis: str | None = None) -> Statistic:
-        """The row of a metric; `basis` is "schedule" or "send" for TTFT and end-to-end latency."""
+        """Return the row of a metric; `basis` is "schedule" or "send" for TTFT and end-to-end latency."""
         return next(s for s in self.statistics if s.metric == metric and s.basis == basis)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers, with units in the names; nothing infinite."""
+        """Return plain dicts, lists, strings and finite numbers, with units in the names."""
         return {
             "summary_version": SUMMARY_VERSION,
             "tape": self.tape,
@@ -164,11 +164,11 @@ class Summary:
 
 
 def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEFAULT_MAX_FAILURES) -> Summary:
-    """Computes everything from the raw stamps, reading the events once, or twice where some output was not to be seen.
+    """Compute a summary from the raw stamps. Reads the events once, or twice if some output is not visible.
 
     Args:
-        tape: A sealed tape; its manifest lends the workers' busy shares and whether it was recovered.
-        slos: Objectives to test; those of each request together make the goodput.
+        tape: A sealed tape. Its manifest gives the workers' busy shares and whether the tape was recovered.
+        slos: Objectives to test; the per-request ones together give the goodput.
         max_failures: As for `judge`.
     """
     every = tape.read("requests", NEEDED_COLUMNS).sort_by("request_id")
@@ -178,7 +178,7 @@ def summarize(tape: Tape, slos: Sequence[Slo] = (), *, max_failures: float = DEF
     span = window(times)
     gaps = _gaps(tape, every, in_main.to_numpy(), span)
     latencies = latency_statistics(times, gaps.samples_ns, gaps.per_token)
-    if tape.manifest.get("streaming") is False:  # an answer that comes as a whole has no times of tokens
+    if tape.manifest.get("streaming") is False:  # a response that is not streamed has no token times
         none = np.zeros(0)
         latencies = [
             statistic(row.metric, row.basis, row.unit, none) if row.metric in OF_STREAMS else row for row in latencies
@@ -245,7 +245,7 @@ def _lengths(main: pa.Table, name: str, ok: NDArray[np.bool_]) -> Statistic:
 
 
 def _planned_end(main: pa.Table) -> NDArray[np.bool_]:
-    """Return which requests were ended as planned: the core says so in their error."""
+    """Return a mask of the requests that were cancelled as planned, which the core notes in their error."""
     said: NDArray[np.bool_] = pc.fill_null(pc.ends_with(main["error"], PLANNED_END), False).to_numpy()
     return said
 
@@ -255,7 +255,9 @@ def _requests(main: pa.Table, times: RequestTimes, warmup: int, unfinished: int)
     messages = zip(bad["outcome"].to_pylist(), bad["http_status"].to_pylist(), bad["error"].to_pylist(), strict=True)
     outcomes = Counter(main["outcome"].to_pylist())
     no_output = pc.and_(pc.equal(main["outcome"], "ok"), pc.equal(main["output_events"], 0))
-    strange = main.filter(pc.and_(no_output, pc.is_valid(main["error"])))  # the core says what it did not understand
+    strange = main.filter(
+        pc.and_(no_output, pc.is_valid(main["error"]))
+    )  # the core writes into the error what it could not interpret
     return Requests(
         planned=len(main),
         sent=int((~np.isnan(times.sent)).sum()),
@@ -295,7 +297,7 @@ def _tokens(main: pa.Table, ok: NDArray[np.bool_]) -> Tokens:
 def _refused_text(refused: pa.Table) -> str:
     first = refused.slice(0, 1).to_pylist()[0]
     return (
-        f"request {first['request_id']:,}: {first['server_output_tokens']} output tokens by the server, "
+        f"request {first['request_id']:,}: {first['server_output_tokens']} output tokens reported by the server, "
         f"{first['output_events']:,} output events"
     )
 
@@ -355,7 +357,7 @@ def _evidence(tape: Tape, main: pa.Table, times: RequestTimes, requests: Request
 
 
 def _whole_answers(main: pa.Table, times: RequestTimes) -> int:
-    """Return how many requests ended well with one event of several tokens."""
+    """Return the number of successful requests with one event of several tokens."""
     return int((times.ok & (main["output_events"].to_numpy() == 1) & (times.output_tokens > 1)).sum())
 
 
@@ -365,9 +367,9 @@ def _unverified(manifest: dict[str, Any]) -> bool:
 
 
 def _pace(scheduled: NDArray[np.float64], sent: NDArray[np.float64]) -> tuple[float | None, float | None, float | None]:
-    """Planned and achieved rate of the requests that were sent, in 1/s, and the KS distance of their gaps.
+    """Return the planned and achieved rate of sent requests, in 1/s, and the KS distance of their gaps.
 
-    A span of at least a second of plan and twenty requests, for less says nothing about a rate.
+    Needs a plan of at least one second and twenty requests: fewer do not determine a rate.
     """
     planned_span = np.ptp(scheduled) if len(scheduled) else 0.0
     if len(scheduled) < 20 or planned_span < 1e9:

@@ -1,10 +1,10 @@
-"""The verdict of a run on itself: can the client and the sample support the numbers?
+"""Verdict of a run: whether the client was precise enough and the samples are enough for the numbers.
 
-INVALID: they cannot. DEGRADED: they can, with the reservation that is named. VALID: nothing to add.
-What the server did wrong is in the numbers; it makes no run INVALID unless nothing came back at all.
+VALID: yes. DEGRADED: yes, with a limitation that is named. INVALID: no. Errors of the server are part of the
+numbers and make a run INVALID only if no request succeeded.
 
-Lateness here is the client's own: sent - scheduled, less the time that the request's own connection
-took, which is the network's and the server's. The limits, and why:
+Lateness here is what the client caused: sent - scheduled, without the time to connect, which depends on the
+network and the server. The limits:
 
 | | DEGRADED | INVALID |
 |---|---|---|
@@ -12,16 +12,16 @@ took, which is the network's and the server's. The limits, and why:
 | lateness p50 | | over 10 ms and 10 % of the median TTFT |
 | sending rate achieved | under 95 % of the plan's | under 80 % |
 | inter-arrivals, KS distance beyond 1 ms | over 0.1 | over 0.5 |
-| requests that ended well | under 36 (no p90) | none |
+| successful requests | under 36 (no p90) | none |
 | failures | over 1 % | |
 | token events that are coalesced | over 10 % | |
-| answers in one piece though streams were asked for | over half | |
+|| responses in one piece though streaming was requested | over half | ||
 | a worker's loop, busy share over at least 1 s | over 70 % | over 95 % |
 | a clock step | any | |
 | a worker that ended early | | any |
 
-TTFT is what a late send distorts first; 1 ms is what a shared machine's scheduler does to anyone; a
-coalesced event has only an upper bound for its stamp.
+Reasons: a late send distorts TTFT first; a shared machine's scheduler delays any process by 1 ms; the stamp of a
+coalesced event is only an upper bound.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Evidence:
     failed: int
     cancelled: int
     lateness_p50_ns: float | None
-    """The client's own lateness."""
+    """Lateness that the client caused."""
     lateness_p99_ns: float | None
     ttft_p50_ns: float | None
     """Median TTFT from send, of requests that had a first token."""
@@ -70,12 +70,12 @@ class Evidence:
     unverified: bool = False
     """Certificates of servers were not verified (``--insecure``)."""
     not_understood: int = 0
-    """Requests that ended well without any output that was understood."""
+    """Successful requests without any output that was recognized."""
     first_not_understood: str | None = None
     whole_answers: int = 0
-    """Requests for a stream that ended well with one event of several tokens."""
+    """Successful streaming requests with one event of several tokens."""
     stopped: bool = False
-    """The user ended it early."""
+    """The user stopped the run early."""
     problems: tuple[str, ...] = ()
     """Failures of the client itself, such as a killed worker."""
 
@@ -92,20 +92,20 @@ class Reason:
 
 @dataclass(frozen=True)
 class Verdict:
-    """VALID, DEGRADED or INVALID, with reasons, the gravest first."""
+    """VALID, DEGRADED or INVALID, with reasons, the most severe first."""
 
     state: str
     reasons: tuple[Reason, ...]
     exit_code: int
-    """0 valid or degraded, 3 INVALID, 4 failures above the limit (it goes before 3)."""
+    """0: VALID or DEGRADED; 3: INVALID; 4: more failures than allowed, INVALID or not."""
 
 
 def judge(evidence: Evidence, max_failures: float = DEFAULT_MAX_FAILURES) -> Verdict:
-    """Draws the verdict.
+    """Return the verdict.
 
     Args:
-        evidence: Of the main phase.
-        max_failures: Failed requests that are still a success of the command: a share below 1, else a number.
+        evidence: Facts of the main phase.
+        max_failures: Failed requests that do not change the exit code: a share if below 1, else a number.
     """
     reasons = [
         *_outcomes(evidence),
@@ -126,9 +126,9 @@ def judge(evidence: Evidence, max_failures: float = DEFAULT_MAX_FAILURES) -> Ver
 def _outcomes(e: Evidence) -> list[Reason]:
     if not e.requests:
         if e.recovered:
-            text, advice = "the run was killed before a request had ended", "let the run end"
+            text, advice = "the run was killed before any request ended", "let the run end"
         else:
-            text, advice = "the run has no requests", "give a trace with requests in its window"
+            text, advice = "the run has no requests", "choose a trace and a time window that contain requests"
         return [Reason(INVALID, "no_requests", text, advice)]
     found = []
     if not e.ok and not e.failed:
@@ -136,17 +136,22 @@ def _outcomes(e: Evidence) -> list[Reason]:
         advice = "give the run more time, or open requests with --grace"
         return [Reason(INVALID, "nothing_succeeded", text, advice)]
     if not e.ok:
-        text = f"none of {_requests(e.requests)} ended well"
+        text = f"none of {_requests(e.requests)} succeeded"
         advice = "read the errors above; check the URL, the model's name and the server's log"
         found.append(Reason(INVALID, "nothing_succeeded", text, advice))
     elif e.ok < needed_samples(90):
-        text = f"only {_requests(e.ok)} ended well, p90 needs {needed_samples(90)}"
+        text = f"only {_requests(e.ok)} succeeded; p90 needs {needed_samples(90)}"
         found.append(
-            Reason(DEGRADED, "few_requests", text, "send more requests: a longer part of the trace, a higher count")
+            Reason(
+                DEGRADED,
+                "few_requests",
+                text,
+                "send more requests: a longer part of the trace or a higher request count",
+            )
         )
     elif e.ok < needed_samples(99):
-        text = f"p99 needs {needed_samples(99)} requests, {e.ok} ended well"
-        advice = "send more of them to see the tail"
+        text = f"p99 needs {needed_samples(99)} successful requests; the run has {e.ok}"
+        advice = "send more requests for a p99"
         found.append(Reason(NOTE, "p99_needs_more", text, advice))
     if e.ok and e.failed > 0.01 * e.requests:
         text = f"{e.failed:,} of {_requests(e.requests)} failed ({e.failed / e.requests:.1%})"
@@ -154,19 +159,19 @@ def _outcomes(e: Evidence) -> list[Reason]:
         found.append(Reason(DEGRADED, "failures", text, advice))
     if e.not_understood:
         text = (
-            f"{e.not_understood:,} of {_requests(e.requests)} ended well without any output that was understood "
+            f"{e.not_understood:,} of {_requests(e.requests)} succeeded without any output that was recognized "
             f"({e.first_not_understood})"
         )
-        advice = "check that --endpoint is the API that the server speaks"
+        advice = "check that --endpoint names the server's API"
         found.append(Reason(DEGRADED, "not_understood", text, advice))
     if e.cancelled:
-        text = f"{e.cancelled:,} of {_requests(e.requests)} cancelled; the numbers have what they reached"
+        text = f"{e.cancelled:,} of {_requests(e.requests)} were cancelled; the numbers include them up to that time"
         advice = "let the run end, or give open requests more time with --grace"
         found.append(Reason(DEGRADED, "interrupted", text, advice))
     elif e.stopped:
         found.append(Reason(DEGRADED, "interrupted", "the run was stopped before its end", "let the run end"))
     if e.recovered:
-        text = "the run was killed: requests that had not ended are not in the numbers"
+        text = "the run was killed: the numbers do not include requests that had not ended"
         found.append(Reason(DEGRADED, "recovered", text, "let the run end"))
     return found
 
@@ -185,7 +190,7 @@ class LatenessLimits:
 
 
 def lateness_limits(ttft_p50_ns: float | None) -> LatenessLimits:
-    """The limits of the client's own lateness beside a median TTFT; None or 0 where no token came."""
+    """Return the lateness limits for a median TTFT; None or 0: no token arrived."""
     ttft = ttft_p50_ns or 0.0
     degraded = min(10 * MS, max(1 * MS, 0.05 * ttft)) if ttft else 10 * MS
     return LatenessLimits(degraded, max(100 * MS, 0.5 * ttft), max(10 * MS, 0.1 * ttft))
@@ -211,48 +216,52 @@ def _arrivals(e: Evidence) -> list[Reason]:
     if e.planned_rps and e.achieved_rps is not None and e.achieved_rps < 0.95 * e.planned_rps:
         share = e.achieved_rps / e.planned_rps
         text = f"sent {e.achieved_rps:,.2f} requests/s of {e.planned_rps:,.2f} planned ({share:.0%})"
-        advice = "use more workers or a lower speed; what the server saw is not the trace"
+        advice = "use more workers or a lower speed; the server did not get the trace's load"
         found.append(Reason(INVALID if share < 0.8 else DEGRADED, "rate", text, advice))
     if e.arrivals_ks is not None and e.arrivals_ks > 0.1:
         level = INVALID if e.arrivals_ks > 0.5 else DEGRADED
-        text = f"the gaps between requests are not the plan's: KS distance {e.arrivals_ks:.2f} beyond 1 ms"
+        text = f"the gaps between requests differ from the plan: KS distance {e.arrivals_ks:.2f} beyond 1 ms"
         found.append(Reason(level, "arrivals", text, "use more workers or a lower speed"))
     return found
 
 
 def _client(e: Evidence) -> list[Reason]:
-    advice = "see what ended it (the system's log tells of a process killed for memory), and run again"
+    advice = "find out why it ended (the system log shows processes killed for lack of memory) and run again"
     found = [Reason(INVALID, "client_broke", problem, advice) for problem in e.problems]
     if e.coalesced_share is not None and e.coalesced_share > 0.1:
-        text = f"{e.coalesced_share:.1%} of token events were read together with a later one: their stamps are bounds"
-        advice = "use more workers; if it stays, the server writes several events at once"
+        text = f"{e.coalesced_share:.1%} of token events were read together with a later one: stamps are upper bounds"
+        advice = "use more workers; if that does not help, the server sends several events at once"
         found.append(Reason(DEGRADED, "coalesced", text, advice))
     if e.whole_answers > 0.5 * e.ok:
-        text = f"{e.whole_answers:,} of {_requests(e.ok)} for a stream were answered in one piece: TTFT is of all of it"
-        advice = "see whether the server, or a proxy before it, holds streams back"
+        text = (
+            f"{e.whole_answers:,} of {_requests(e.ok)} for a stream were answered in one piece: TTFT covers all of it"
+        )
+        advice = "check whether the server, or a proxy in front of it, buffers streams"
         found.append(Reason(DEGRADED, "not_streamed", text, advice))
     if e.kernel_clock_share is not None and e.kernel_clock_share < 1:
-        text = f"{1 - e.kernel_clock_share:.1%} of requests were stamped by the user clock, not the kernel"
-        found.append(Reason(NOTE, "user_clock", text, "on Linux outside gVisor the kernel stamps TCP reads"))
+        text = f"{1 - e.kernel_clock_share:.1%} of requests have stamps from the user-space clock, not from the kernel"
+        found.append(
+            Reason(NOTE, "user_clock", text, "run on Linux outside gVisor, where the kernel stamps received TCP data")
+        )
     if e.busy_share is not None and e.busy_share > 0.7:
         level = INVALID if e.busy_share > 0.95 else DEGRADED
         text = f"a worker was busy {e.busy_share:.0%} of the time"
         found.append(Reason(level, "busy", text, "use more workers"))
     if e.clock_steps:
-        text = f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are off"
+        text = f"the wall clock stepped {e.clock_steps} times; kernel stamps near a step are wrong"
         advice = "stop time synchronisation from stepping the clock during a run"
         found.append(Reason(DEGRADED, "clock_step", text, advice))
     if e.unverified:
-        text = "TLS certificates were not verified: whoever answered may not be the server that was meant"
-        found.append(Reason(NOTE, "tls_unverified", text, "give the certificates to trust with --cacert"))
+        text = "TLS certificates were not verified: the responses may come from another server"
+        found.append(Reason(NOTE, "tls_unverified", text, "pass the certificates to trust with --cacert"))
     return found
 
 
 def worker_facts(manifest: dict[str, Any]) -> tuple[float | None, int]:
     """Return the busiest worker's busy share and the number of clock steps, from the manifest's list of workers.
 
-    Each entry may have `busy_share` (0 to 1), `observed_ns` (the time that the share is of) and `clock_steps`. A share
-    of less than `BUSY_WINDOW_NS` is left out.
+    Each entry may have `busy_share` (0 to 1), `observed_ns` (the length of the measurement) and `clock_steps`. Shares
+    measured for less than `BUSY_WINDOW_NS` are ignored.
     """
     listed = manifest.get("workers")
     workers = [w for w in listed if isinstance(w, dict)] if isinstance(listed, list) else []

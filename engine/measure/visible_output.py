@@ -1,8 +1,8 @@
-"""Output that a user sees, apart from reasoning and tool calls: when it began, and how much of each there was.
+"""Visible output, apart from reasoning and tool calls: time of its first token, and tokens of each kind.
 
-Reasoning tokens are the server's where its usage tells them. Else a request's output tokens are divided as its events
-are: by the events' own token counts where each has one, by their number where not. Tool calls are always divided so.
-What is left is visible.
+The number of reasoning tokens is the server's if its usage has one. Otherwise a request's output tokens are divided in
+proportion to its events of each kind: by the events' token counts if each has one, else by the number of events. Tool
+calls are always counted in this way. The remaining tokens are visible.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,8 +32,8 @@ def hides_output(main: pa.Table, events: Callable[[], Iterable[pa.Table]]) -> bo
 
     Args:
         main: REQUEST_COLUMNS of the main phase.
-        events: Gives EVENT_COLUMNS, `kind` as a dictionary. They are asked for where no request had visible output:
-            then all of it was hidden, or the tape is older than that column.
+        events: Returns EVENT_COLUMNS, `kind` as a dictionary. Called only if no request had visible output: then all
+            output was hidden, or the tape is older than that column.
     """
     if main["first_token_ns"].null_count == len(main):
         return False
@@ -52,12 +52,12 @@ def _has_hidden(kind: pa.ChunkedArray) -> bool:
 def visible_statistics(
     main: pa.Table, times: RequestTimes, events: Iterable[pa.Table]
 ) -> tuple[list[Statistic], list[Statistic]]:
-    """The rows of a summary that tell visible output from the rest: the latencies `ttfvt` (from schedule, from send),
-    and the counts `reasoning_tokens`, `tool_call_tokens` and `visible_tokens` of the requests that ended well.
+    """Return the rows of a summary on visible output: the latencies `ttfvt` (from schedule, from send), and the
+    counts `reasoning_tokens`, `tool_call_tokens` and `visible_tokens` of the successful requests.
 
     Args:
         main: REQUEST_COLUMNS, by request_id.
-        times: Of the same requests.
+        times: Times of the same requests.
         events: EVENT_COLUMNS, `kind` as a dictionary.
     """
     first = main["first_visible_ns"].cast(pa.float64()).to_numpy()
@@ -75,7 +75,7 @@ def visible_statistics(
 
 
 def _shares(events: Iterable[pa.Table], request_id: NDArray[np.int64]) -> Sequence[NDArray[np.float64]]:
-    """Of each request's output: the shares of reasoning and of tool calls."""
+    """Return the shares of reasoning and of tool calls in each request's output."""
     kinds = ("token", *HIDDEN)
     count, tokens = np.zeros((len(kinds), len(request_id))), np.zeros((len(kinds), len(request_id)))
     unknown = np.zeros(len(request_id), np.bool_)

@@ -20,14 +20,14 @@ LEGEND: Final = {
     "ttft_closed": "TTFT of requests that waited for the turn before them, in ms.",
     "e2e_open": "End-to-end latency of requests that were sent at times of their own, in ms.",
     "e2e_closed": "End-to-end latency of requests that waited for the turn before them, in ms.",
-    "input_tokens": "Input sequence length: tokens of the prompt, of requests that ended well.",
-    "output_tokens": "Output sequence length: tokens of the response, of requests that ended well.",
-    "reasoning_tokens": "Output tokens that were reasoning, of requests that ended well.",
-    "tool_call_tokens": "Output tokens that were tool calls, of requests that ended well.",
+    "input_tokens": "Input sequence length: tokens of the prompt, of successful requests.",
+    "output_tokens": "Output sequence length: tokens of the response, of successful requests.",
+    "reasoning_tokens": "Output tokens that were reasoning, of successful requests.",
+    "tool_call_tokens": "Output tokens that were tool calls, of successful requests.",
     "visible_tokens": "Output tokens that a user sees: neither reasoning nor tool calls.",
     "output_token_throughput": "Output tokens per second, up to the last arrival (with drain) and while requests were "
     "still being sent (without drain).",
-    "request_throughput": "Requests per second that ended well.",
+    "request_throughput": "Requests per second that succeeded.",
     "goodput": "Requests per second that met every objective of each request (--slo ttft:300ms).",
 }
 """By the name of the metric."""

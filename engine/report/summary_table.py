@@ -171,7 +171,7 @@ def _facts(summary: Summary, generates: bool) -> list[str]:
     if r.warmup:
         lines.append(f"Warm-up: {r.warmup:,} requests, left out of all but the events")
     if r.ok_without_tokens:
-        lines.append(f"Without any token: {r.ok_without_tokens:,} requests that ended well")
+        lines.append(f"Without any token: {r.ok_without_tokens:,} requests that succeeded")
     if r.unfinished:
         lines.append(f"Unfinished when the run was killed: {r.unfinished:,} requests")
     return lines

@@ -18,7 +18,7 @@ DIALECTS: Final = ("genai-perf", "aiperf", "vllm", "sglang", "guidellm", "mlperf
 """The tools, each computed in the file of its name."""
 
 
-NOT_STREAMED = "The answers came as a whole: where times of tokens stand here, they are those of whole answers"
+NOT_STREAMED = "The responses were not streamed: the token times below are the times of whole responses"
 
 
 def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()) -> "DialectSummary":
@@ -27,7 +27,7 @@ def summary_in(dialect: str, tapes: "Sequence[Tape]", slos: "Sequence[Slo]" = ()
     Args:
         dialect: One of DIALECTS.
         tapes: At least one.
-        slos: Those of each request make the goodput, where the tool has one.
+        slos: Objectives; the per-request ones give the goodput, if the tool reports one.
 
     Raises:
         UserError: No such dialect, or a file of a tape is damaged.

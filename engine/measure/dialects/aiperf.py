@@ -1,19 +1,20 @@
 """NVIDIA's AIPerf, version 0.13.0 (aiperf/metrics/types, one file per metric).
 
-A response is a chunk with content of any kind, thought and tool calls too (`content_responses`). Per request:
+A response is a chunk with content of any kind, reasoning and tool calls included (`content_responses`). Per request:
 
     time to first token          first content response - request                      ttft_metric
     time to second token         second - first content response                       ttst_metric
-    time to first output token   first content response that is no thought - request   time_to_first_output_token_metric
+    time to first output token   first content response without reasoning - request   time_to_first_output_token_metric
     request latency              last content response - request                       request_latency_metric
     decode duration              request latency - time to first token                 decode_duration_metric
     inter token latency          decode duration / (OSL - 1), OSL of at least 2        inter_token_latency_metric
     throughput per user          1 / inter token latency                               output_token_throughput_metrics
     end-to-end throughput        OSL / request latency                                 e2e_output_throughput_metric
 
-OSL counts thought too. Of the run: duration = last response - first request, of the requests that ended well; the
-throughputs are sums over it. Error rate = failed / (well + failed). numpy's linear percentiles, std of the population
-(metric_dicts.py); columns and rows as exporters/console_metrics_exporter.py prints them, those of the plain table.
+OSL includes reasoning tokens. For the run: duration = last response - first request, over successful requests; a
+throughput is a sum divided by the duration. Error rate = failed / (successful + failed). Percentiles are numpy's linear
+ones, std is of the population (metric_dicts.py). Columns and rows are those of the plain table in
+exporters/console_metrics_exporter.py.
 """
 
 from collections.abc import Sequence
@@ -104,8 +105,8 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
         head="Metric",
         sections=(Section(f"NVIDIA AIPerf | {_title(run.endpoint)}", COLUMNS, tuple(rows)),),
         notes=(
-            *left_out(run, "they are in the error rate alone"),
-            counted(run, "AIPerf tokenizes the texts itself, unless told --use-server-token-count"),
+            *left_out(run, "they count in the error rate only"),
+            counted(run, "AIPerf tokenizes the texts itself unless --use-server-token-count is given"),
         ),
     )
 
@@ -117,7 +118,7 @@ def _title(endpoint: str) -> str:
 
 
 def _label(header: str, unit: str) -> str:
-    """A long name has its unit in a second line."""
+    """Return a row's heading; the unit of a long name goes on a second line."""
     return f"{header}{chr(10) if len(header) > 30 else ' '}({unit})"
 
 

@@ -25,11 +25,11 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Chunks:
-    """Events of some kinds, request by request, in the order of their arrival.
+    """Events of the selected kinds, grouped by request, in order of arrival.
 
     Attributes:
-        starts: One more than there are requests; request r's chunks are those from starts[r] to starts[r + 1].
-        at_ns: When each came.
+        starts: Offsets, one more than there are requests; request r has the chunks starts[r] to starts[r + 1].
+        at_ns: Arrival time of each chunk, in ns.
     """
 
     starts: NDArray[np.int64]
@@ -49,7 +49,7 @@ class Chunks:
         return stamps
 
     def gaps_ns(self, of: Mask) -> Floats:
-        """The times between neighbouring chunks of the requests that are wanted, in one row."""
+        """Return the gaps between neighbouring chunks of the selected requests, in one array."""
         within = np.ones(max(len(self.at_ns) - 1, 0), np.bool_)
         borders = self.starts[1:-1] - 1
         within[borders[(borders >= 0) & (borders < len(within))]] = False
@@ -67,18 +67,18 @@ class Run:
     """Requests of the main phase, by tape and request_id; times in ns since the earliest epoch, NaN without one.
 
     Attributes:
-        tapes: Where they come from.
-        part: For each request, which of the tapes it is of.
-        request_id: Its number there.
-        ok: Whether it ended well.
-        sent: When it left; on a server's own tape, when it had arrived.
-        end: The last that was heard of it.
-        isl, osl: Input and output tokens; NaN where nobody counted them.
-        reasoning: How many of the output tokens were hidden thought, as far as the server told; else 0.
-        endpoint: The API that most of them went to.
-        generates: Whether that API makes tokens: embeddings and rankings do not, nor what answered without any.
-        session: For each request the place of its session among `sessions`; -1 where it has none.
-        sources: Requests that ended well, by whose count of output tokens it is: server, tokenizer, events.
+        tapes: The tapes that the requests were read from.
+        part: Index of each request's tape.
+        request_id: Each request's id on its tape.
+        ok: Whether the request succeeded.
+        sent: Send time; on a server's own tape, the arrival time.
+        end: Time of the last event or of the end.
+        isl, osl: Input and output tokens; NaN where the count is unknown.
+        reasoning: Reasoning tokens in the output as reported by the server; 0 without a report.
+        endpoint: The API of most requests.
+        generates: Whether responses have output tokens; those of embeddings and rankings do not.
+        session: Index of each request's session in `sessions`; -1 without a session.
+        sources: Number of successful requests by the source of their output token count: server, tokenizer, events.
     """
 
     tapes: tuple[Tape, ...]
@@ -100,18 +100,18 @@ class Run:
 
     @property
     def failed(self) -> int:
-        """Requests that did not end well, those that were cancelled among them."""
+        """Number of requests that did not succeed, cancelled ones included."""
         return int((~self.ok).sum())
 
     @cached_property
     def streaming(self) -> bool:
-        """Return whether responses were streamed; without a word in the manifests, whether some had several chunks."""
+        """Return whether responses were streamed. If no manifest says it, some response must have several chunks."""
         said = [tape.manifest.get("streaming") for tape in self.tapes]
         known = [value for value in said if isinstance(value, bool)]
         return any(known) if known else bool((self.chunks(("token", "reasoning", "tool_call")).count > 1).any())
 
     def chunks(self, kinds: Collection[str] | None = None) -> Chunks:
-        """The events of these kinds (all without it), read from the tapes: 50 bytes each while they are sorted."""
+        """Read the events of these kinds (None: all kinds) from the tapes. Sorting takes 50 bytes for each event."""
         places: list[NDArray[np.int64]] = []
         stamps: list[NDArray[np.int64]] = []
         for number, tape in enumerate(self.tapes):
@@ -132,7 +132,7 @@ class Run:
 
 
 def run_of(tapes: Sequence[Tape]) -> Run:
-    """The main phases of tapes as one run, on the clock of their epochs.
+    """Return the main phases of tapes as one run, on the common clock of their epochs.
 
     Args:
         tapes: At least one.
@@ -175,7 +175,7 @@ def run_of(tapes: Sequence[Tape]) -> Run:
 
 
 def _offset(tapes: Sequence[Tape], tape: Tape) -> int:
-    """Return how much later than the earliest epoch a tape's epoch is, in ns."""
+    """Return the difference between a tape's epoch and the earliest epoch, in ns."""
     epochs = [int(one.manifest["epoch_unix_ns"]) for one in tapes]
     return int(tape.manifest["epoch_unix_ns"]) - min(epochs)
 

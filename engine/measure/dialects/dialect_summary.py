@@ -1,4 +1,4 @@
-"""A tape in another tool's words: rows with the tool's names, units and statistics."""
+"""Summaries in another tool's form: rows with that tool's names, units and statistics."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class Row:
     """One metric.
 
     Attributes:
-        key: Its name in the tool's own files.
-        label: Its name on the tool's screen, with the unit where the tool prints one.
-        unit: As the tool's files say it.
-        values: Statistic to value; a metric of a single number has it under "value". None: the tool would have none.
-        shown: Whether the tool prints it, or only writes it into its files.
+        key: Name in the tool's files.
+        label: Name in the tool's printed output, with the unit if the tool prints one.
+        unit: Unit as written in the tool's files.
+        values: Value of each statistic; a metric with a single number has the key "value". None: no value in the tool.
+        shown: Whether the tool prints the metric. False: it is only in the tool's files.
     """
 
     key: str
@@ -42,12 +42,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows under one title.
+    """A titled group of rows.
 
     Attributes:
-        title: As printed; may be empty.
-        columns: The statistics that the tool prints, in its order.
-        rows: In the tool's order.
+        title: The printed title; may be empty.
+        columns: Printed statistics, in the tool's order.
+        rows: Metrics, in the tool's order.
     """
 
     title: str
@@ -60,13 +60,13 @@ class DialectSummary:
     """A summary as another tool would have computed and printed it.
 
     Attributes:
-        dialect: As users write it.
-        tool: The tool, with the version whose definitions these are.
-        tapes: The tapes that were looked at as one run.
-        layout: How the tool prints: a table, a block of lines, columns side by side, plain lines.
-        head: The word over the first column of a table.
-        sections: In the tool's order.
-        notes: What differs from a run of the tool, since a tape cannot tell.
+        dialect: Name of the dialect on the command line.
+        tool: Tool and the version whose definitions are used.
+        tapes: Paths of the tapes that form the run.
+        layout: Printed form: a table, a block of lines, columns side by side, or plain lines.
+        head: Heading of a table's first column.
+        sections: Groups of rows, in the tool's order.
+        notes: Differences from a run of the tool itself.
     """
 
     dialect: str
@@ -79,19 +79,19 @@ class DialectSummary:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """All rows of all sections."""
+        """Return the rows of all sections."""
         return tuple(row for section in self.sections for row in section.rows)
 
     def row(self, key: str) -> Row:
-        """The row of that key."""
+        """Return the row with this key."""
         return next(row for row in self.rows if row.key == key)
 
     def value(self, key: str, statistic: str = "value") -> Value:
-        """One number."""
+        """Return one statistic of the row with this key."""
         return self.row(key).values[statistic]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dicts for JSON; a metric of a single number stands there as that number."""
+        """Return plain dicts for JSON; a metric with a single number becomes that number."""
         return {
             "dialect_version": DIALECT_VERSION,
             "dialect": self.dialect,
@@ -109,15 +109,15 @@ def _plain(row: Row) -> Any:
 
 
 def spread(values: Floats, statistics: Iterable[str], scale: float = 1.0) -> dict[str, Value]:
-    """Statistics by numpy: avg (or mean), min, max, std of the whole population, and percentiles as "p99".
+    """Return statistics as numpy computes them: avg (or mean), min, max, std of the population, percentiles ("p99").
 
     Args:
-        values: Any order; those that are NaN are left out.
-        statistics: Names; a percentile is interpolated linearly, as numpy does by default.
+        values: Samples in any order; NaN is ignored.
+        statistics: Names of statistics; a percentile is interpolated linearly, numpy's default.
         scale: Factor from the values' unit to that of the statistics.
 
     Returns:
-        One value per name; all None without samples.
+        One value per name; None for each without samples.
     """
     known = values[~np.isnan(values)] * scale
     names = list(statistics)
@@ -129,49 +129,49 @@ def spread(values: Floats, statistics: Iterable[str], scale: float = 1.0) -> dic
 
 
 def single(key: str, label: str, unit: str, value: Value, *, shown: bool = True) -> Row:
-    """A metric of one number."""
+    """Return a row with a single number."""
     return Row(key, label, unit, {"value": value}, shown)
 
 
 def per_second(amount: float, seconds: float) -> float | None:
-    """A rate; None over no time."""
+    """Return an amount per second; None if the duration is 0."""
     return float(amount) / seconds if seconds > 0 else None
 
 
 def tape_names(run: Run) -> tuple[str, ...]:
-    """The paths of a run's tapes."""
+    """Return the paths of a run's tapes."""
     return tuple(str(tape.path) for tape in run.tapes)
 
 
 def left_out(run: Run, manner: str) -> list[str]:
-    """The footnote about requests that did not end well, if there are any.
+    """Return a note on the requests that did not succeed, if there are any.
 
     Args:
-        manner: What the tool does with them, as the end of a sentence.
+        manner: What the tool does with such requests, as the end of a sentence.
     """
     if not run.failed:
         return []
-    return [f"{run.failed:,} of {len(run.ok):,} requests did not end well: {manner}"]
+    return [f"{run.failed:,} of {len(run.ok):,} requests did not succeed: {manner}"]
 
 
 def counted(run: Run, own: str) -> str:
-    """The footnote about who counted the tokens.
+    """Return a note on the source of the token counts.
 
     Args:
-        own: How the tool itself counts, as the end of a sentence.
+        own: How the tool itself counts tokens, as the end of a sentence.
     """
     sources = ", ".join(f"{name} {count:,}" for name, count in run.sources.items())
-    return f"Token counts are the tape's (output counted by: {sources or 'nobody'}); {own}"
+    return f"Token counts are those of the tape (source of output counts: {sources or 'none'}); {own}"
 
 
 def divided(over: Floats, under: Floats, where: Mask) -> Floats:
-    """over / under where it is wanted, NaN elsewhere."""
+    """Return over / under where the mask is set, NaN elsewhere."""
     result: Floats = np.divide(over, under, out=np.full(len(over), np.nan), where=where)
     return result
 
 
 def span_s(begin: Floats, end: Floats) -> float:
-    """From the earliest beginning to the latest end, of ns; 0 where there is none."""
+    """Return the time from the earliest beginning to the latest end, in ns; 0 without any."""
     if np.isnan(begin).all() or np.isnan(end).all():
         return 0.0
     return float(np.nanmax(end) - np.nanmin(begin)) / 1e9

@@ -9,9 +9,9 @@ profile_data_parser/llm_profile_data_parser.py:
     inter token latency        round((latency - TTFT) / (OSL - 1)) in ns, where there are two responses and two tokens
     throughput per user        1 / inter token latency
 
-and of the run: duration = last response - first request; output token throughput = sum of OSL / duration; request
-throughput = requests / duration. APIs that make no tokens have latency and throughput alone (profile_data_parser.py).
-Several runs: the throughputs are added (merged_profile_parser.py, of ``process-export-files``). Percentiles are
+and for the run: duration = last response - first request; output token throughput = sum of OSL / duration; request
+throughput = requests / duration. APIs without output tokens have only latency and throughput (profile_data_parser.py).
+The throughputs of several runs are added (merged_profile_parser.py, of ``process-export-files``). Percentiles are
 numpy's linear ones, std is of the population (metrics/statistics.py). Rows, their order and units are those of
 metrics/llm_metrics.py, titles and columns those of export_data/console_exporter.py.
 """
@@ -48,7 +48,7 @@ _MS: Final = 1e-6
 
 @dataclass(frozen=True)
 class _Answers:
-    """Requests that count, in columns; times in ns, NaN where there is none."""
+    """Columns of the counted requests; times in ns, NaN if missing."""
 
     counts: Mask
     sent: Floats
@@ -72,7 +72,7 @@ class _Answers:
 
 
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
-    """The rows of GenAI-Perf's table and files; streaming rows are shown only of a streamed run."""
+    """Return the rows of GenAI-Perf's table and files; streaming rows are shown only for a streamed run."""
     answers = _answers(run)
     rates = _added([_rates(answers.of(np.flatnonzero(run.part == number))) for number in range(len(run.tapes))])
     rows = _rows(run, answers, rates)
@@ -89,14 +89,14 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
         head="Statistic",
         sections=(Section(f"NVIDIA GenAI-Perf | {title(run.endpoint)}", COLUMNS, tuple(rows)),),
         notes=(
-            *left_out(run, "they are left out; Perf Analyzer stops at the first"),
+            *left_out(run, "they are ignored; Perf Analyzer stops at the first one"),
             *(lengths if run.generates else ()),
         ),
     )
 
 
 def session_rows(run: Run) -> Iterator[tuple[str, list[Row]]]:
-    """The same rows of each session, in the order of their first requests; about a millisecond a session."""
+    """Return the rows of each session, in order of first request. Takes about 1 ms for each session."""
     answers = _answers(run)
     order = np.argsort(run.session, kind="stable")
     order = order[run.session[order] >= 0]
@@ -112,7 +112,7 @@ def _answers(run: Run) -> _Answers:
     chunks = run.chunks(("token",))
     answered = chunks.count > 0
     counts = run.ok & (answered | (not run.generates))
-    # The one response of an API that makes no tokens is its end.
+    # The only response of an API without output tokens is its end.
     sent = np.where(counts, run.sent, np.nan)
     first, last = (np.where(answered, chunks.nth(n), run.end) + 0 * sent for n in (0, -1))
     isl, osl = (np.where(counts, lengths, np.nan) for lengths in (run.isl, run.osl - run.reasoning))
@@ -121,7 +121,7 @@ def _answers(run: Run) -> _Answers:
 
 
 def _rows(run: Run, of: _Answers, rates: tuple[Value, Value]) -> list[Row]:
-    """The rows of some requests, whose rates of tokens and of requests are known."""
+    """Return the rows of the given requests, whose token and request rates are given."""
     latency = _row("request_latency", "Request Latency (ms)", "ms", of.latency, _MS)
     throughput = _one("request_throughput", "Request Throughput (per sec)", "requests/sec", rates[1])
     number = _one("request_count", "Request Count (count)", "count", float(of.counts.sum()))
@@ -144,7 +144,7 @@ def _rows(run: Run, of: _Answers, rates: tuple[Value, Value]) -> list[Row]:
 
 
 def _rates(of: _Answers) -> tuple[Value, Value]:
-    """Output tokens and requests per second, over the time from the first request to the last response."""
+    """Return output tokens and requests per second, from the first request to the last response."""
     seconds = span_s(of.sent, of.last)
     return per_second(float(np.nansum(of.osl)), seconds), per_second(float(of.counts.sum()), seconds)
 

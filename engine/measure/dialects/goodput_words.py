@@ -53,11 +53,11 @@ def parse_goodput(text: str) -> Slo:
 
 
 def good_requests(values_ns: Mapping[str, Floats], slos: Sequence[Slo]) -> NDArray[np.bool_]:
-    """Return a mask of the requests that meet every per-request objective; a latency that does not apply (NaN) passes.
+    """Return a mask of the requests that meet every per-request objective; NaN (latency not applicable) passes.
 
     Args:
         values_ns: ttft, tpot and e2e of each request, in ns.
-        slos: The objectives. Those of the whole run are ignored.
+        slos: Objectives. Objectives for the whole run are ignored.
     """
     good = np.ones(len(values_ns["e2e"]), np.bool_)
     for slo in slos:

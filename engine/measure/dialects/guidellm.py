@@ -3,14 +3,14 @@
 Per request:
 
     request latency   end of the stream - request
-    TTFT, TTFOT       first token, and first one that is no thought, - request; 0 for a reply that is not streamed
-    ITL               (last - first token) / (output tokens - 1), weighed with output tokens - 1: what others call TPOT
-    TPOT              (last token - request) / output tokens, TTFT included, weighed with the output tokens
+    TTFT, TTFOT       first token - request, first token without reasoning - request; 0 for a response not streamed
+    ITL               (last - first token) / (output tokens - 1), weight output tokens - 1; other tools call it TPOT
+    TPOT              (last token - request) / output tokens, includes TTFT, weight output tokens
 
-A percentile is the least value below or at which so large a share of the weight lies, without interpolation
-(schemas/statistics.py). Rates are over all requests, failed ones too: of requests over the time from the first request
-to the last end; of tokens over the time from the first token to the last. GuideLLM merges times within 0.1 ms before it
-divides; that is left out here. Tables, columns and digits as benchmark/outputs/console.py prints them.
+A percentile is the smallest value at or below which the percentile's share of the total weight lies, without
+interpolation (schemas/statistics.py). Rates include failed requests: requests per second from the first request to the
+last end, tokens per second from the first token to the last. GuideLLM merges times within 0.1 ms before it divides; we
+do not. Tables, columns and digits are those of benchmark/outputs/console.py.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ _MS: Final = 1e-6
 
 
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
-    """GuideLLM's tables of completed requests, and of the server's throughput. It knows no goodput."""
+    """Return GuideLLM's tables of completed requests and of server throughput. GuideLLM reports no goodput."""
     del slos
     chunks, every, visible = run.chunks(TOKEN_KINDS), run.chunks(), run.chunks(("token", "tool_call"))
     ok, streamed = run.ok, run.streaming
@@ -106,14 +106,14 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
             Section("Server Throughput Statistics (All Requests)", ("Mdn", "Mean"), tuple(rates)),
         ),
         notes=(
-            *left_out(run, "they are in the throughputs alone"),
-            counted(run, "GuideLLM takes the server's usage, else one token per chunk"),
+            *left_out(run, "they count in the throughputs only"),
+            counted(run, "GuideLLM uses the server's usage, or one token per chunk without it"),
         ),
     )
 
 
 def weighted(values: Floats, weights: Floats, share: float) -> float | None:
-    """The least value below or at which this share of the weight lies; without any weight, all weigh the same."""
+    """Return the smallest value at or below which this share of the weight lies; zero total weight: equal weights."""
     if not len(values):
         return None
     weights = weights if weights.sum() > 1e-6 else np.ones(len(values))
@@ -126,14 +126,14 @@ def weighted(values: Floats, weights: Floats, share: float) -> float | None:
 
 
 def _row(key: str, label: str, unit: str, values: Floats, scale: float = 1, weights: Floats | None = None) -> Row:
-    """Median and p95; a request that has no value counts as 0, as GuideLLM has it."""
+    """Return median and p95; a request without a value counts as 0, as in GuideLLM."""
     values = np.nan_to_num(values) * scale
     weights = np.ones(len(values)) if weights is None else weights
     return Row(key, label, unit, {"Mdn": weighted(values, weights, 0.5), "p95": weighted(values, weights, 0.95)})
 
 
 def _tokens_per_step(osl: Floats, steps: np.typing.NDArray[np.int64]) -> Row:
-    """Tokens per chunk: the first is taken for one token, the rest is spread over the others evenly."""
+    """Return the tokens per chunk: one for the first chunk, the rest spread evenly over the others."""
     several = (steps > 1) & (osl > 1)
     others = (steps - 1).astype(np.float64)
     rest = divided(osl - 1, others, several)[several]
@@ -148,7 +148,7 @@ def _rate(key: str, group: str, unit: str, amount: float, seconds: float) -> Row
 
 
 def _concurrency(run: Run) -> Row:
-    """Return how many requests were under way, weighed by time, from the first request to the last end."""
+    """Return the time-weighted number of requests in flight, from the first request to the last end."""
     sent, end = run.sent[~np.isnan(run.sent)], run.end[~np.isnan(run.sent)]
     times = np.concatenate((sent, np.where(np.isnan(end), sent, end)))
     order = np.argsort(times, kind="stable")

@@ -1,6 +1,6 @@
 """MLPerf LoadGen, version 6.0.17, scenario Server with token latencies (mlcommons/inference, loadgen/results.cc).
 
-Every latency counts from the time when the query was scheduled. Per sample:
+Every latency starts at the query's scheduled time. Per sample:
 
     latency                 completion - scheduled
     first token latency     first token - scheduled
@@ -27,7 +27,7 @@ PERCENTILES: Final = (0.5, 0.9, 0.95, 0.97, 0.99, 0.999)
 
 
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
-    """The lines of LoadGen's summary. It knows no goodput."""
+    """Return the lines of LoadGen's summary. LoadGen reports no goodput."""
     del slos
     chunks = run.chunks(TOKEN_KINDS)
     answered = chunks.count > 0
@@ -67,14 +67,14 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
             Section("Additional Stats", ("value",), tuple(additional)),
         ),
         notes=(
-            *left_out(run, "they are left out; LoadGen waits for every sample, and its run would be INVALID"),
+            *left_out(run, "they are ignored; LoadGen waits for every sample, and its run would be INVALID"),
             *(
-                ["Completed rates end with the query that was issued last, as LoadGen's do; others ended later"]
+                ["As in LoadGen, completed rates end with the query that was issued last; others ended later"]
                 if len(done) and done.max() > done[place]
                 else ()
             ),
             *([f"{alone:,} requests of a single token have no time per output token"] if alone else ()),
-            *([counted(run, "LoadGen takes what the system under test reports")] if run.generates else ()),
+            *([counted(run, "LoadGen uses the counts that the system under test reports")] if run.generates else ()),
         ),
     )
 

@@ -1,16 +1,16 @@
-"""SGLang's ``bench_serving`` (python/sglang/bench_serving.py of version 0.5, a descendant of vLLM's).
+"""SGLang's ``bench_serving`` (python/sglang/bench_serving.py of version 0.5, derived from vLLM's).
 
 A chunk is an event with text. Per request, from `async_request_openai_chat_completions` and `calculate_metrics`:
 
     TTFT           first chunk - request
     ITL            one sample per pair of neighbouring chunks (with speculative decoding SGLang divides each by the
                    tokens that it counts in the chunk's text, which a tape does not hold)
-    E2E latency    last event of any kind, [DONE] too - request
-    TPOT           (E2E latency - TTFT) / (output tokens - 1), of requests with two tokens or more
+    E2E latency    last event of any kind, [DONE] included - request
+    TPOT           (E2E latency - TTFT) / (output tokens - 1), for requests with at least two tokens
 
-Of the run: duration = from the start of the benchmark to the end of its last request; concurrency = sum of E2E
-latencies / duration; both peaks are those of whole seconds, counted from the first request. numpy's percentiles. Failed
-requests are not mentioned.
+For the run: duration = end of the last request - start of the benchmark; concurrency = sum of E2E latencies / duration;
+both peaks are over whole seconds, counted from the first request. Percentiles are numpy's. Failed requests do not
+appear.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _NS: Final = 1e9
 
 
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
-    """The lines of SGLang's block; keys are those of its result file. It knows no goodput."""
+    """Return the lines of SGLang's block; keys are those of its result file. SGLang reports no goodput."""
     del slos
     chunks, every = run.chunks(("token",)), run.chunks()
     ok = run.ok
@@ -88,14 +88,14 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
             ),
         ),
         notes=(
-            *left_out(run, "they are left out, of all but the duration"),
-            counted(run, "SGLang counts output anew with its tokenizer too, in lines that are not here"),
+            *left_out(run, "they count in the duration only"),
+            counted(run, "SGLang also counts output with its own tokenizer, in lines that are not shown here"),
         ),
     )
 
 
 def _most_in_a_second(begin: Floats, end: Floats, of: Mask) -> int:
-    """The most requests that touched one second, the seconds being counted from the first request."""
+    """Return the largest number of requests in flight during any whole second, counted from the first request."""
     if not of.any():
         return 0
     zero = np.nanmin(begin[of])

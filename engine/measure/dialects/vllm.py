@@ -1,17 +1,17 @@
 """vLLM's ``vllm bench serve`` (vllm/benchmarks/serve.py at 009e6d4, lib/endpoint_request_func.py at 02cfb53).
 
-A chunk is any event with choices: the role and the finish reason too. Per request, from
+A chunk is any event with choices, including those of the role and the finish reason. Per request, from
 `async_request_openai_chat_completions` and `calculate_metrics`:
 
     TTFT   first chunk - request
-    ITL    one sample per pair of neighbouring chunks, whatever they hold
+    ITL    one sample per pair of neighbouring chunks, with any content
     E2EL   last chunk - request
-    TPOT   (E2EL - TTFT) / (output tokens - 1), of requests with two tokens or more
+    TPOT   (E2EL - TTFT) / (output tokens - 1), for requests with at least two tokens
 
-Token counts are the server's usage. Requests that failed are counted and left out. Of the run: duration = from the
-start of the benchmark to the end of its last request; throughputs = sums over it; the peak of output is the fullest
-second, counted from the first request, each chunk as one token; the peak of concurrency is exact. Percentiles are
-numpy's, the median and p99 are printed. Embeddings have E2EL alone (`calculate_metrics_for_embeddings`).
+Token counts are the server's usage. Failed requests are counted but are in no statistic. For the run: duration = end of
+the last request - start of the benchmark; a throughput is a sum / duration; peak output is the whole second, counted
+from the first request, with the most chunks, each counted as one token; peak concurrency is exact. Percentiles are
+numpy's; the median and p99 are printed. Embeddings have only E2EL (`calculate_metrics_for_embeddings`).
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ _NS: Final = 1e9
 
 
 def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
-    """The lines of vLLM's block; keys are those of its result file."""
+    """Return the lines of vLLM's block; keys are those of its result file."""
     chunks = run.chunks(KINDS if run.endpoint in OPENAI else TOKEN_KINDS)
     ok = run.ok & ((chunks.count > 0) | (not run.generates))
     first, last = (np.where(ok, chunks.nth(n) if run.generates else run.end, np.nan) for n in (0, -1))
@@ -73,7 +73,7 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
         sections = [*_latencies("e2el", "E2EL", "End-to-end Latency", latency)]
     else:
         if slos:
-            # vLLM takes the TPOT of a single token as 0.
+            # For vLLM the TPOT of a single token is 0.
             good = ok & good_requests({"ttft": ttft, "tpot": tpot, "e2e": latency}, slos)
             rate = per_second(int(good.sum()), seconds)
             rows.append(single("request_goodput", "Request goodput (req/s):", "req/s", rate))
@@ -101,21 +101,21 @@ def summarize(run: Run, slos: Sequence[Slo] = ()) -> DialectSummary:
         head="",
         sections=(Section(TITLE, ("value",), tuple(rows)), *sections),
         notes=(
-            *left_out(run, "they are left out of all but their number and the duration"),
-            counted(run, "vLLM takes the server's usage, else its own tokenizer"),
+            *left_out(run, "they count in their own number and in the duration only"),
+            counted(run, "vLLM uses the server's usage, or its own tokenizer without it"),
         ),
     )
 
 
 def fullest_second(stamps_ns: np.typing.NDArray[np.int64], sent_ns: Floats) -> float:
-    """The most chunks that came within one second, the seconds being counted from the first request."""
+    """Return the most chunks in any whole second, counted from the first request."""
     if not len(stamps_ns):
         return 0.0
     return float(np.bincount(((stamps_ns - np.nanmin(sent_ns)) / _NS).astype(np.int64)).max())
 
 
 def most_at_once(begin: Floats, end: Floats, of: Mask) -> int:
-    """The most requests that were under way at one time; one that ends as another begins is over by then."""
+    """Return the peak number of requests in flight; a request that ends when another begins is not counted with it."""
     times = np.concatenate((begin[of], end[of]))
     changes = np.repeat([1, -1], int(of.sum()))
     order = np.lexsort((changes, times))
@@ -123,7 +123,7 @@ def most_at_once(begin: Floats, end: Floats, of: Mask) -> int:
 
 
 def _latencies(key: str, name: str, title: str, values: Floats, *, shown: bool = True) -> list[Section]:
-    """Mean, median and p99, which are printed, and the deviation, which is only written."""
+    """Return mean, median and p99, which vLLM prints, and std, which is only in its file."""
     found: dict[str, Value] = spread(values, ("mean", "median", "std", "p99"), _MS)
     rows = [
         Row(

@@ -1,1 +1,1 @@
-"""How closely a replay followed its trace."""
+"""Fidelity: how closely a replay followed its trace."""

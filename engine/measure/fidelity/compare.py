@@ -1,18 +1,18 @@
-"""Comparing the plan of a replay with what was sent and counted.
+"""Comparison of a replay's plan with what was sent and received.
 
 Pure functions of arrays. Definitions:
 
 - gaps: differences of neighbouring times in ascending order;
 - KS distance: the largest difference of the two empirical distribution functions of the gaps (Kolmogorov, 1933);
-  also with gaps that differ by up to 0.1 ms taken as equal, because a plan may send several requests at one instant
-  and nothing can;
+  a second value treats gaps that differ by up to 0.1 ms as equal, because a plan may have several requests at one
+  instant, which no client can send at once;
 - Wasserstein distance: the area between the two distribution functions, in the gaps' unit; for samples of one size
   the mean difference of the gaps by rank;
 - rate error: root mean square of the differences of requests per bin, over all bins from the plan's zero to the last
   planned or sent request, as a rate and as a share of the planned mean;
 - CV: standard deviation over mean of the gaps; Fano factor: variance over mean of the requests per 1 s bin. A
   Poisson process has 1 and 1. Both with n in the denominator of the variance;
-- order violations: requests sent before one that stands earlier in the plan.
+- order violations: requests sent before a request that precedes them in the plan.
 """
 
 from collections.abc import Sequence
@@ -34,20 +34,20 @@ LATENESS: Final = {"min": 0.0, "p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.9
 
 @dataclass(frozen=True)
 class Process:
-    """Arrivals as a process; None where there are too few, or all fall together."""
+    """Statistics of arrivals; a value is None if there are too few arrivals or all have one time."""
 
     requests: int
     span_s: float
     rate_rps: float | None
     peak_per_s: int
-    """The most in one bin of 1 s."""
+    """Largest number of requests in a bin of 1 s."""
     cv: float | None
     fano: float | None
 
 
 @dataclass(frozen=True)
 class GapDistance:
-    """Distances between the planned gaps and the others."""
+    """Distances between the planned gaps and the actual gaps."""
 
     ks: float
     ks_beyond_100us: float
@@ -56,7 +56,7 @@ class GapDistance:
 
 @dataclass(frozen=True)
 class RateError:
-    """RMSE of the requests per bin."""
+    """Root mean square error of the requests per bin."""
 
     bin_s: int
     rmse_rps: float
@@ -66,16 +66,16 @@ class RateError:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Planned lengths against others, in tokens."""
+    """Planned and actual lengths, in tokens."""
 
     requests: int
-    """Whose lengths are known on both sides; for two traces, of the first one."""
+    """Number of requests with a known length on both sides; of two traces, the first one's number."""
     planned_mean: float
     got_mean: float
     error: float | None
-    """(got - planned) / planned, of the sums."""
+    """(got - planned) / planned, computed from the sums."""
     absolute_error: float | None
-    """Sum of |got - planned| / sum of planned, request by request; None for two traces of their own."""
+    """Sum of |got - planned| over requests / sum of planned; None where requests are not paired."""
     equal_share: float | None
     """Share of requests that have exactly the planned length."""
     ks: float
@@ -83,40 +83,40 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Reuse:
-    """Tokens of prompts that a cache had or could have had."""
+    """Prompt tokens, and how many of them a cache held or could have held."""
 
     tokens: int
     cached_tokens: int
 
     @property
     def share(self) -> float:
-        """Cached tokens of all tokens; 0 of none."""
+        """Cached tokens / all tokens; 0 without tokens."""
         return self.cached_tokens / self.tokens if self.tokens else 0.0
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """A plan against what became of it; or one trace against another, which has no lateness and no order."""
+    """A plan compared with its run; or two traces, which have no lateness and no order violations."""
 
     planned: Process | None
-    """None of a closed loop: its requests leave as slots come free, at no planned times."""
+    """None for a closed loop, whose requests have no planned times."""
     got: Process
     lateness_ms: dict[str, float] | None
     """Sent - scheduled: min, p50, p90, p99, p99.9, max."""
     order_violations: int | None
     gaps: GapDistance | None
-    """None with fewer than two requests on a side, or without planned times."""
+    """None with fewer than two requests on either side, or without planned times."""
     rates: tuple[RateError, ...]
-    """Empty where nothing was planned, or at no times."""
+    """Empty without planned requests or planned times."""
     isl: Lengths | None
     osl: Lengths | None
     planned_reuse: Reuse | None
-    """With an infinite cache; None when the trace has no block ids."""
+    """Reuse under an infinite cache; None if the trace has no block ids."""
     got_reuse: Reuse | None
     """Tokens that the server reported as cached; None if it reported none."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain, for JSON."""
+        """Return plain dicts, lists and numbers for JSON."""
         plain = asdict(self)
         plain["rates"] = list(plain["rates"])
         for name in ("planned_reuse", "got_reuse"):
@@ -127,7 +127,7 @@ class Fidelity:
 
 
 def process(at_ns: Int64s) -> Process:
-    """Statistics of ascending times since the plan's zero."""
+    """Return statistics of ascending arrival times since the plan's zero."""
     if not len(at_ns):
         return Process(0, 0.0, None, 0, None, None)
     span = int(at_ns[-1] - at_ns[0])
@@ -148,7 +148,7 @@ def process(at_ns: Int64s) -> Process:
 
 
 def gap_distance(planned_ns: Int64s, got_ns: Int64s) -> GapDistance | None:
-    """Distances of the gaps of two series of ascending times; None with fewer than two times on a side."""
+    """Return the distances between the gaps of two ascending series; None if either has fewer than two times."""
     if len(planned_ns) < 2 or len(got_ns) < 2:
         return None
     planned, got = np.diff(planned_ns), np.diff(got_ns)
@@ -158,7 +158,7 @@ def gap_distance(planned_ns: Int64s, got_ns: Int64s) -> GapDistance | None:
 
 
 def wasserstein(a: Int64s, b: Int64s) -> float:
-    """The 1-Wasserstein distance of two samples of at least one number each, in their unit."""
+    """Return the 1-Wasserstein distance of two samples, in their unit; each has at least one number."""
     a, b = np.sort(a), np.sort(b)
     if len(a) == len(b):
         return float(np.abs(a - b).mean())
@@ -168,7 +168,7 @@ def wasserstein(a: Int64s, b: Int64s) -> float:
 
 
 def rate_error(planned_ns: Int64s, got_ns: Int64s, bin_s: int) -> RateError | None:
-    """RMSE of the requests per bin; both series of times are since the same zero. None when nothing was planned."""
+    """Return the RMSE of the requests per bin; both series have the same zero. None without planned requests."""
     if not len(planned_ns):
         return None
     width = bin_s * BIN_NS
@@ -176,19 +176,19 @@ def rate_error(planned_ns: Int64s, got_ns: Int64s, bin_s: int) -> RateError | No
     number = max(last // width, 0) + 1
     bins = np.concatenate([planned_ns, got_ns]) // width
     signs = np.repeat([1, -1], [len(planned_ns), len(got_ns)])
-    _, places = np.unique(bins, return_inverse=True)  # bins without a request differ by nothing
+    _, places = np.unique(bins, return_inverse=True)  # empty bins add nothing to the sum
     difference = np.bincount(places, weights=signs)
     rmse = float(np.sqrt((difference**2).sum() / number))
     return RateError(bin_s, rmse / bin_s, rmse / (len(planned_ns) / number))
 
 
 def lengths(planned: NDArray[Any], got: NDArray[Any], *, paired: bool) -> Lengths | None:
-    """Two columns of lengths.
+    """Compare two columns of lengths.
 
     Args:
-        planned: One per request.
-        got: Likewise; the same requests when they are paired.
-        paired: Whether row belongs to row.
+        planned: Planned length of each request.
+        got: Actual length of each request; the same requests if paired.
+        paired: Whether both columns have the same requests in the same order.
     """
     if not len(planned) or not len(got):
         return None
@@ -206,10 +206,10 @@ def lengths(planned: NDArray[Any], got: NDArray[Any], *, paired: bool) -> Length
 
 
 def order_violations(sent_ns: Int64s) -> int:
-    """Return how many requests were sent before one that stands earlier in the plan.
+    """Return how many requests were sent before a request that precedes them in the plan.
 
     Args:
-        sent_ns: Of what was sent, in the plan's order.
+        sent_ns: Send times of the sent requests, in the plan's order.
     """
     return int((sent_ns[1:] < np.maximum.accumulate(sent_ns)[:-1]).sum()) if len(sent_ns) else 0
 
@@ -227,10 +227,10 @@ def replay_fidelity(
     """Compare a run with its plan, request by request in the plan's order.
 
     Args:
-        planned_ns: When each was due, since the plan's zero.
-        sent_ns: When each was sent, since the same zero; anything where it was not.
-        sent: Whether it was.
-        isl, osl, planned_reuse, got_reuse: What is known of lengths and reuse.
+        planned_ns: Due time of each request, since the plan's zero.
+        sent_ns: Send time of each request, since the same zero; any value if it was not sent.
+        sent: Whether each request was sent.
+        isl, osl, planned_reuse, got_reuse: Lengths and reuse; None if unknown.
     """
     left = sent_ns[sent]
     late = (left - planned_ns[sent]) / 1e6
@@ -258,7 +258,7 @@ def compare(
     planned_reuse: Reuse | None = None,
     got_reuse: Reuse | None = None,
 ) -> Fidelity:
-    """Two processes whose requests are not each other's: no lateness, no order. Times ascend, since one zero."""
+    """Compare two series of unrelated requests: no lateness, no order. Times ascend and have the same zero."""
     errors: Sequence[RateError | None] = [rate_error(planned_ns, got_ns, bin_s) for bin_s in RATE_BINS_S]
     return Fidelity(
         planned=process(planned_ns),

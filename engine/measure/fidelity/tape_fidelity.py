@@ -1,4 +1,4 @@
-"""The fidelity of a tape: its schedule, or the plan made again from its trace, against what it recorded."""
+"""Fidelity of a tape: its recorded requests against its schedule, or against the plan computed anew from its trace."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -19,19 +19,20 @@ FIDELITY_COLUMNS: Final = (
 def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
     """Compare the requests of a tape's main phase with the tape's own schedule.
 
-    A turn that follows another was due when that had ended, so order is that of due times, equal ones as planned. In a
-    closed loop a request is due when a slot comes free: to compare what was sent with that would only repeat its
-    lateness, so arrivals are left out, and order is that of each worker's rows.
+    A turn is due when the turn before it has ended, so the order is that of due times; equal due times keep the plan's
+    order. In a closed loop a request is due when a slot becomes free. Comparing send times with such due times would
+    only repeat the lateness, so arrivals are not compared, and the order is that of each worker's rows.
 
     Args:
         main: FIDELITY_COLUMNS of the requests, by request_id.
-        manifest: Lends the plan's zero (`start_ns`) and the planned reuse (`plan.planned_reuse_tokens`).
+        manifest: The tape's manifest; gives the plan's zero (`start_ns`) and the planned reuse
+            (`plan.planned_reuse_tokens`).
     """
     order = np.argsort(main["scheduled_ns"].to_numpy(), kind="stable")
     found = _against(main, since_zero(main, manifest, "scheduled_ns"), order, manifest, _told_reuse(manifest))
     if not (manifest.get("load") or {}).get("concurrency"):
         return found
-    # A request of a closed loop is due when its slot came free, which its worker may learn after that of the next.
+    # A worker may learn that a slot is free after it learns of a slot that became free later.
     sent = main.filter(pc.is_valid(main["sent_ns"]))
     left, workers = sent["sent_ns"].to_numpy(), sent["worker"].to_numpy()
     disorder = sum(order_violations(left[workers == one]) for one in np.unique(workers))
@@ -41,13 +42,13 @@ def tape_fidelity(main: pa.Table, manifest: dict[str, Any]) -> Fidelity:
 def replanned_fidelity(
     main: pa.Table, manifest: dict[str, Any], due_ns: NDArray[np.int64], planned_reuse: Reuse | None
 ) -> Fidelity:
-    """Likewise, against the plan made again from the trace: row i of the plan is request i of the tape.
+    """Compare a tape's requests with the plan computed anew from the trace: row i of the plan is request i of the tape.
 
     Args:
-        main: As for `tape_fidelity`; requests that a killed run lost may be missing, and count as never sent.
-        manifest: Lends the plan's zero.
-        due_ns: When each request of the plan was due, since its zero.
-        planned_reuse: Of the plan.
+        main: As for `tape_fidelity`. Requests that a killed run lost may be missing and count as not sent.
+        manifest: The tape's manifest; gives the plan's zero.
+        due_ns: Due time of each request of the plan, since the plan's zero.
+        planned_reuse: Prefix reuse of the plan.
     """
     missing = np.setdiff1d(np.arange(len(due_ns)), main["request_id"].to_numpy())
     lost = pa.table({"request_id": pa.array(missing, pa.int64()), "outcome": pa.array(["cancelled"] * len(missing))})
@@ -75,7 +76,7 @@ def _against(
 
 
 def since_zero(main: pa.Table, manifest: dict[str, Any], name: str) -> NDArray[np.int64]:
-    """A column of times since the plan's zero, or since the first due time on a tape that does not know it."""
+    """Return a column of times since the plan's zero, or since the first due time if the tape has no zero."""
     zero = manifest.get("start_ns")
     if not isinstance(zero, int):
         zero = pc.min(main["scheduled_ns"]).as_py() or 0

@@ -1,4 +1,4 @@
-"""One side of a comparison whose requests are not each other's: a trace, or what a tape recorded."""
+"""Comparison of unrelated requests: two traces, or a trace and a tape."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ class TrafficSample:
     """Arrivals and lengths.
 
     Attributes:
-        at_ns: Since the side's zero, ascending.
-        input_tokens, output_tokens: Of the requests whose lengths are known.
-        reuse: What a cache had, or an infinite one would have had; None when it is not known.
+        at_ns: Arrival times since the first, in ns, ascending.
+        input_tokens, output_tokens: Lengths of the requests whose lengths are known.
+        reuse: Tokens that a cache held, or that an infinite cache would have held; None if unknown.
     """
 
     at_ns: NDArray[np.int64]
@@ -28,7 +28,7 @@ class TrafficSample:
 
 
 def sample_of_tape(tape: Tape) -> TrafficSample:
-    """Return what was sent in a tape's main phase; for a server's own tape, what arrived."""
+    """Return the arrivals and lengths of a tape's main phase: send times, or for a server's own tape arrival times."""
     names = dict.fromkeys((*FIDELITY_COLUMNS, "received_ns", "input_tokens", "output_tokens"))
     requests = tape.read("requests", list(names)).sort_by("request_id")
     main = requests.filter(pc.equal(requests["phase"], "main"))
@@ -44,7 +44,7 @@ def sample_of_tape(tape: Tape) -> TrafficSample:
 
 
 def compare_samples(a: TrafficSample, b: TrafficSample) -> Fidelity:
-    """B against A."""
+    """Compare B with A."""
     return compare(
         a.at_ns,
         b.at_ns,

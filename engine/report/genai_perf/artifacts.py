@@ -75,7 +75,7 @@ def write_genai_perf(
     """Writes GenAI-Perf's files of a tape; request by request, in memory that does not grow with what was said.
 
     Args:
-        tapes: One, or several that are one run on several machines; requests that ended well are exported, see
+        tapes: One, or several that are one run on several machines; requests that succeeded are exported, see
             `write_requests`.
         directory: Is made; files of these names are replaced.
         input_config: What ran, as GenAI-Perf's configuration, for the JSON file; `config_of` makes one. The load in its

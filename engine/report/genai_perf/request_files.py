@@ -47,7 +47,7 @@ def write_requests(
     stimulus: tuple[str, float] | None,
     payloads: Iterable[Payload] | None,
 ) -> bool:
-    """Writes both files. Requests of the main phase that ended well are exported: Perf Analyzer stops at others.
+    """Writes both files. Requests of the main phase that succeeded are exported: Perf Analyzer stops at others.
 
     The responses of a request are its chunks with visible text. A tape keeps what was said as one text (--keep-bodies);
     it is divided evenly among them. Without it there are stamps but no outputs, and a payload says only what the

@@ -4,7 +4,7 @@ from typing import Final
 
 CAPTIONS: Final = {
     "input_output_lengths": "Each cell is a range of input and output tokens; its colour is the number of requests that"
-    " ended well there.",
+    " succeeded there.",
     "request_latency": "From the due time and from the send to the last token. Each dot is a request, its height means"
     " nothing; a percentile that falls among failed requests reaches to the cross.",
     "time_to_first_token": "From the due time and from the send to the first token. Each dot is a request, its height"
@@ -23,7 +23,7 @@ CAPTIONS: Final = {
     " the circle (p50) left of the dotted one.",
     "itl_by_position": "Bands of the gaps between tokens over the output position, and how many samples each position"
     " has.",
-    "goodput": "Requests per second that ended well and within a limit: read it from the limit up, or from the goodput"
+    "goodput": "Requests per second that succeeded and within a limit: read it from the limit up, or from the goodput"
     " that is needed to the right.",
 }
 """By the names of PLOTS."""

@@ -45,7 +45,7 @@ def test_none_that_ends_well_is_invalid_whatever_is_allowed(simulator: Any, smal
     words = ("replay", small_trace(5), "--url", simulator(fault="status").url, "--model", "m", "--quiet")
     result = run_cli(*words, "--out", "a.tape", "--max-failures", "100")
     assert result.returncode == 3
-    assert "none of 5 requests ended well" in result.stdout
+    assert "none of 5 requests succeeded" in result.stdout
 
 
 def test_the_tape_has_a_name_of_its_own_by_default(

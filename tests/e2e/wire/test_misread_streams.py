@@ -167,7 +167,7 @@ def test_answers_without_output_that_is_understood_are_said(answered: Run, kind:
     assert first(tape)["outcome"] == "ok"
     (reason,) = [reason for reason in summarize(tape).verdict.reasons if reason.code == "not_understood"]
     assert reason.level == "DEGRADED"
-    assert "3 of 3 requests ended well without any output that was understood" in reason.text
+    assert "3 of 3 requests succeeded without any output that was recognized" in reason.text
     assert '"words"' in reason.text
     assert "--endpoint" in reason.advice
 

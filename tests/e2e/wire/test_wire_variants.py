@@ -1,4 +1,4 @@
-"""Every dialect of the wire that servers speak: all requests end well, and every token is counted."""
+"""Every dialect of the wire that servers speak: all requests succeed, and every token is counted."""
 
 from typing import Any
 

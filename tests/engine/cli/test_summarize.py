@@ -24,7 +24,7 @@ MS = 1_000_000
 
 
 def rows(count: int, ok: int) -> list[dict[str, Any]]:
-    """Write a tape of requests with one token each, of which the first `ok` succeeded."""
+    """Requests of one token each, the first `ok` of which succeeded."""
     good = {"output_events": 1, "server_output_tokens": 1}
     return [
         {"request_id": r, "scheduled_ns": r * MS, "sent_ns": r * MS}

@@ -118,4 +118,4 @@ def test_a_run_without_errors_sends_nobody_to_read_them() -> None:
     assert reason.text == "none of 300 requests ended: all were cancelled"
     assert "errors" not in reason.advice
     (reason,) = judge(replace(GOOD, requests=1, ok=1)).reasons
-    assert reason.text == "only 1 request ended well, p90 needs 36"
+    assert reason.text == "only 1 request succeeded; p90 needs 36"

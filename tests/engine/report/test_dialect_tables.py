@@ -74,7 +74,7 @@ def test_vllms_block(make_tape: MakeTape) -> None:
     assert "-----Time per Output Token (excl. 1st token)------" in lines
     assert "Mean TPOT (ms):                          10.00     " in lines
     assert not any("E2EL" in line or line.startswith("Std") for line in lines)
-    assert "4 of 40 requests did not end well: they are left out" in "\n".join(lines)
+    assert "4 of 40 requests did not succeed: they count in their own number" in "\n".join(lines)
 
 
 def test_guidellms_columns_go_on_below_where_the_width_ends(make_tape: MakeTape) -> None:

@@ -93,7 +93,7 @@ def test_a_table_fits_its_width_and_ends_with_the_verdict(summary: Summary, widt
     assert "100 requests, 97 ok, 3 failed" in lines[1]
     reasons = " ".join(line.strip() for line in lines[lines.index("DEGRADED") + 1 :])
     assert reasons.startswith("- 3 of 100 requests failed (3.0%): ")
-    assert reasons.endswith("send more of them to see the tail")
+    assert reasons.endswith("send more requests for a p99")
     assert any("51.00" in line for line in lines if line.startswith("TTFT") and "schedule" in line)
     assert any("50.00" in line for line in lines if line.startswith("TTFT") and "send" in line)
     assert "SLO ttft:p90:40ms from send: MISSED (50.00 ms)" in lines
@@ -111,7 +111,7 @@ def test_a_table_of_nothing_still_says_so(make_tape: MakeTape) -> None:
     text = io.StringIO()
     print_summary(summarize(make_tape([])), text, 80)
     assert "0 requests, 0 ok" in text.getvalue()
-    assert text.getvalue().rstrip().endswith("give a trace with requests in its window")
+    assert text.getvalue().rstrip().endswith("choose a trace and a time window that contain requests")
 
 
 def test_summary_files_lie_in_the_tape(make_tape: MakeTape) -> None:

@@ -24,7 +24,7 @@ _WORDS: Final = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end"}
 
 
 def within(run: Run, metric: str) -> tuple[Floats, Floats] | None:
-    """Limits in ms, ascending, and the requests per second that end well and within them; latencies from schedule.
+    """Limits in ms, ascending, and the requests per second that succeed and within them; latencies from schedule.
 
     Over the time from the first send to the end of the drain, as the summary's goodput. None where no request has it.
     """
@@ -38,7 +38,7 @@ def within(run: Run, metric: str) -> tuple[Floats, Floats] | None:
 
 
 def over_time(run: Run, slos: Sequence[Slo]) -> tuple[Floats, Floats, Floats]:
-    """Requests per second by their end, in bins of run.edges_s: that met all objectives from schedule, that ended well
+    """Requests per second by their end, in bins of run.edges_s: that met all objectives from schedule, that succeeded
     but missed one, that failed. Those of the warm-up too."""
     every = run.every
     good = met(every, slos, "schedule")
@@ -52,7 +52,7 @@ def over_time(run: Run, slos: Sequence[Slo]) -> tuple[Floats, Floats, Floats]:
 
 def missing(run: Run) -> str | None:
     """Why there is nothing to draw."""
-    return None if any(within(run, metric) for metric in _WORDS) else "no request ended well"
+    return None if any(within(run, metric) for metric in _WORDS) else "no request succeeded"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
@@ -71,7 +71,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     said = []
     for run in runs:
         ok = int(run.times.ok.sum())
-        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{ok:,} of {counted(len(run.main), 'request')} ended well"
+        text = (f"{run.name}: " if len(runs) > 1 else "") + f"{ok:,} of {counted(len(run.main), 'request')} succeeded"
         rates = [rate for rate in run.summary.rates if rate.metric == "goodput" and rate.basis == "schedule"]
         if rates and rates[0].value is not None:
             text += f"; {rates[0].value:,.4g}/s met {' and '.join(slo.text for slo in slos)}"
@@ -121,7 +121,7 @@ def _draw_time(axes: Axes, run: Run, slos: Sequence[Slo], named: bool) -> None:
     edges = run.edges_s
     axes.stairs(met_all, edges, fill=True, color=GREEN, label="met " + " and ".join(slo.text for slo in slos))
     axes.stairs(
-        met_all + missed, edges, baseline=met_all, fill=True, color=PURPLE, alpha=0.6, label="ended well, too slow"
+        met_all + missed, edges, baseline=met_all, fill=True, color=PURPLE, alpha=0.6, label="succeeded, too slow"
     )
     if failed.any():
         top = met_all + missed

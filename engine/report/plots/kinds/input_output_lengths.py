@@ -1,4 +1,4 @@
-"""Input against output sequence length: a heat map of the requests that ended well."""
+"""Input against output sequence length: a heat map of the requests that succeeded."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +21,7 @@ MOST_CELLS: Final = 40
 
 
 def lengths(run: Run) -> tuple[Floats, Floats]:
-    """Input and output tokens of the requests that ended well and have both."""
+    """Input and output tokens of the successful requests that have both."""
     main = run.main
     both = pc.and_(pc.is_valid(main["input_tokens"]), pc.greater(pc.fill_null(main["output_tokens"], 0), 0))
     chosen = main.filter(pc.and_(both, pc.equal(main["outcome"], "ok")))
@@ -43,7 +43,7 @@ def cell_edges(lengths: Floats, requests: int) -> Floats:
 
 def missing(run: Run) -> str | None:
     """Why there is nothing to draw."""
-    return None if len(lengths(run)[0]) else "no request that ended well has input and output tokens"
+    return None if len(lengths(run)[0]) else "no successful request has input and output tokens"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
@@ -67,7 +67,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         set_scale(axes, "y", *_span(whole[1]), logs[1], whole=True)
         axes.set_ylabel("output tokens" + (", log scale" if logs[1] else ""))
         legend_above(axes)
-        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{counted(len(inputs), 'request')} that ended well")
+        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{counted(len(inputs), 'request')} that succeeded")
         last = axes
     last.set_xlabel("input tokens" + (", log scale" if logs[0] else ""))
     return "; ".join(said) + "."

@@ -64,7 +64,7 @@ def missing(run: Run) -> str | None:
     """Why there is nothing to draw."""
     if of_requests(run, "e2e", "send") or of_requests(run, "ttft", "send"):
         return None
-    return "no request got a token or ended well"
+    return "no request got a token or succeeded"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:

@@ -14,7 +14,7 @@ TITLE: Final = "Request latency, ms"
 
 def missing(run: Run) -> str | None:
     """Why there is nothing to draw."""
-    return None if np.isfinite(run.times.e2e("send")).any() else "no request ended well"
+    return None if np.isfinite(run.times.e2e("send")).any() else "no request succeeded"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:

@@ -20,7 +20,7 @@ TITLE: Final = "Throughput (per second) and requests in flight over time"
 
 
 def rates(run: Run) -> dict[str, Floats]:
-    """Requests per second in each bin of run.edges_s: scheduled, sent, done (ended well), failed; and tokens."""
+    """Requests per second in each bin of run.edges_s: scheduled, sent, done (succeeded), failed; and tokens."""
     every, edges = run.every, run.edges_s
 
     def seconds(times: Floats) -> Floats:
@@ -73,7 +73,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         colour = OF_RUNS[place] if len(runs) > 1 else GREEN
         edges = run.edges_s
         if len(runs) > 1:
-            made[0].stairs(rate["done"], edges, baseline=None, color=colour, lw=2, label=f"{run.name}: ended well")
+            made[0].stairs(rate["done"], edges, baseline=None, color=colour, lw=2, label=f"{run.name}: succeeded")
             if rate["failed"].any():
                 label = "failed" if len(runs) == 1 else f"{run.name}: failed"
                 made[0].stairs(rate["failed"], edges, baseline=None, color=colour, lw=1.6, ls=":", label=label)
@@ -113,7 +113,7 @@ def _draw_rates(axes: Axes, run: Run, rate: dict[str, Floats]) -> None:
     edges = run.edges_s
     axes.stairs(rate["scheduled"], edges, baseline=None, color=ORANGE, lw=3.5, alpha=0.55, label="scheduled")
     axes.stairs(rate["sent"], edges, baseline=None, color=BLUE, lw=1.4, label="sent")
-    axes.stairs(rate["done"], edges, baseline=None, color=GREEN, lw=1.8, label="ended well")
+    axes.stairs(rate["done"], edges, baseline=None, color=GREEN, lw=1.8, label="succeeded")
     if rate["failed"].any():
         axes.stairs(rate["failed"], edges, fill=True, color=RED, zorder=1, label="failed")
 

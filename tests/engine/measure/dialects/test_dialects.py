@@ -92,8 +92,8 @@ def test_genai_perf(tape: Tape) -> None:
     assert values(summary, "request_throughput", "avg") == near(3 / 1.29)
     assert values(summary, "request_goodput", "avg") == near(1 / 1.29)  # R1 alone
     assert values(summary, "request_count", "avg") == near(3)
-    assert summary.notes[0].startswith("1 of 4 requests did not end well")
-    assert "output counted by: server 3)" in summary.notes[1]
+    assert summary.notes[0].startswith("1 of 4 requests did not succeed")
+    assert "source of output counts: server 3)" in summary.notes[1]
 
 
 def test_genai_perf_adds_the_throughputs_of_several_runs(tape: Tape) -> None:
@@ -321,7 +321,7 @@ def test_a_malformed_goodput_is_refused_with_what_to_write(text: str, right: str
         parse_goodput(text)
 
 
-def test_whole_answers_are_told(make_tape: Callable[..., Any]) -> None:
+def test_a_note_says_that_responses_were_not_streamed(make_tape: Callable[..., Any]) -> None:
     row = {"request_id": 0, "sent_ns": 0, "first_token_ns": 9, "last_token_ns": 9, "end_ns": 9, "output_tokens": 3}
     tape = make_tape(requests=[row], manifest={"streaming": False})
-    assert summary_in("vllm", [tape]).notes[-1].startswith("The answers came as a whole")
+    assert summary_in("vllm", [tape]).notes[-1].startswith("The responses were not streamed")

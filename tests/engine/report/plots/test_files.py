@@ -141,7 +141,7 @@ def test_several_tapes_share_each_plot(make_tape: MakeTape, tmp_path: Path) -> N
     files = draw_plots(tapes, tmp_path, formats=["svg"], slos=[parse_slo("ttft:40ms")], on_note=notes.append)
     assert names(files) == list(PLOTS)
     check(files, tmp_path)
-    assert "request_latency: c is left out: no request ended well" in notes
+    assert "request_latency: c is left out: no request succeeded" in notes
     assert "itl_by_position: b is left out: no request got two tokens one after the other" in notes
 
 
