@@ -222,7 +222,7 @@ def _pace(given: Mapping[str, Any]) -> Pace:
     if not 0 <= given["cancel_share"] <= 1:
         raise UserError(f"cancel_share is {given['cancel_share']}; it must be from 0 to 1")
     if bool(given["cancel_share"]) != (given["cancel_after"] is not None):
-        raise UserError("cancel_share and cancel_after need each other; give both or neither")
+        raise UserError("cancel_share and cancel_after must be given together")
     count = given["request_count"]
     duration_ns = optional_nanoseconds("duration", given["duration"], above_0=True)
     if count is None and duration_ns is None:

@@ -128,7 +128,7 @@ def _outcomes(e: Evidence) -> list[Reason]:
         if e.recovered:
             text, advice = "the run was killed before any request ended", "let the run end"
         else:
-            text, advice = "the run has no requests", "choose a trace and a time window that contain requests"
+            text, advice = "the run has no requests", "choose a trace and a window with requests"
         return [Reason(INVALID, "no_requests", text, advice)]
     found = []
     if not e.ok and not e.failed:

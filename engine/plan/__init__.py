@@ -1,4 +1,4 @@
-"""What will be sent and when. Pure: no clock is read here."""
+"""Plans: which requests are sent, and when. Pure functions; no clock is read."""
 
 from .arrival_process import PROCESSES, Process, Segment, arrivals, constant_rate, ramp
 from .load_control import Load

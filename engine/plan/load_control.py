@@ -16,14 +16,14 @@ class Load:
     """Limits of a run in addition to its due times; the default has none.
 
     Attributes:
-        slot_opens_ns: When each slot of a closed loop opens, in ns after the start, ascending. A request
-            leaves when a slot is free, in order, and its scheduled time is the moment the slot came free. Empty: an
+        slot_opens_ns: When each slot of a closed loop opens, in ns after the start, ascending. Requests are sent
+            in order when a slot is free; the scheduled time is the moment at which the slot became free. Empty: an
             open loop.
-        max_in_flight: Limit of requests in flight; a request that is due waits for room. 0: no limit.
-        max_prefilling: Limit of requests in flight without a token yet. 0: no limit.
-        end_ns: Sending ends then by the clock, and open streams have a grace time; 0: with the last request.
+        max_in_flight: Limit of requests in flight; above it due requests wait. 0: no limit.
+        max_prefilling: Limit of requests in flight before their first token. 0: no limit.
+        end_ns: Time at which sending ends; open streams then have a grace time. 0: sending ends with the last request.
         warmup_rows: Number of requests of the warm-up, which come first.
-        warmup_ns: So are those that are scheduled before this.
+        warmup_ns: Requests scheduled before this time belong to the warm-up too.
     """
 
     slot_opens_ns: NDArray[np.int64] = field(default_factory=_none)
@@ -35,33 +35,33 @@ class Load:
 
     @property
     def closed(self) -> bool:
-        """Does a request wait for the end of another, rather than for its time?"""
+        """Whether requests wait for a free slot instead of a due time."""
         return len(self.slot_opens_ns) > 0
 
     @property
     def stop_ns(self) -> int:
-        """Of a closed loop that ends by the clock: nothing leaves later than this after the start, and what is left
-        then was never part of the run. 0: all rows are sent."""
+        """End of a closed loop that ends by the clock, in ns after the start: later rows are not part of the run.
+        0: all rows are sent."""
         return self.end_ns if self.closed else 0
 
     @property
     def caps(self) -> tuple[int, ...]:
-        """All limits that workers have to share."""
+        """The limits that workers share."""
         return tuple(cap for cap in (len(self.slot_opens_ns), self.max_in_flight, self.max_prefilling) if cap)
 
     def digest_words(self) -> str:
-        """Return what a plan's digest has of it."""
+        """Return the part of a plan's digest that covers these limits."""
         return repr((self.slot_opens_ns.tolist(), self.max_in_flight, self.max_prefilling, self.stop_ns,
                      self.warmup_rows, self.warmup_ns))  # fmt: skip
 
 
 def slot_openings(slots: int, ramp_ns: int = 0, steps: int = 0) -> NDArray[np.int64]:
-    """Return when each slot of a closed loop opens: all at once, or one after another over a ramp.
+    """Return when each slot of a closed loop opens: all at once, or over a ramp.
 
     Args:
-        slots: How many.
-        ramp_ns: From the first to the moment when the next after the last would open.
-        steps: Number of equal groups in which they open; 0: one by one.
+        slots: Number of slots.
+        ramp_ns: Length of the ramp: the time from the first opening to when a slot after the last would open.
+        steps: Number of equal groups of slots; 0: slots open one by one.
     """
     place = np.arange(slots, dtype=np.int64)
     if steps:
@@ -70,7 +70,7 @@ def slot_openings(slots: int, ramp_ns: int = 0, steps: int = 0) -> NDArray[np.in
 
 
 def share(total: int, part: int, parts: int) -> int:
-    """Return what one of several workers gets of a limit: the parts add up to the whole, and differ by one at most."""
+    """Return a worker's part of a limit; the parts add up to the limit and differ by at most one."""
     return total // parts + (part < total % parts)
 
 
@@ -78,11 +78,11 @@ def choose(n: int, kinds: int, strategy: str, weights: Sequence[float], rng: np.
     """Return which of several models or servers each request goes to.
 
     Args:
-        n: Requests.
-        kinds: Of how many to choose.
-        strategy: "round_robin", "random" (all alike) or "weight".
-        weights: One for each, for "weight".
-        rng: Draws for the latter two.
+        n: Number of requests.
+        kinds: Number of models or servers.
+        strategy: "round_robin", "random" (uniform) or "weight".
+        weights: Weight of each model or server, for "weight".
+        rng: Generator for "random" and "weight".
 
     Returns:
         Indices below `kinds`.

@@ -1,4 +1,4 @@
-"""The plan: what will be sent and when, decided before the start."""
+"""The plan: requests and their due times, computed before the start."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -20,15 +20,15 @@ Think = Literal["recorded", "none"] | int
 
 @dataclass(frozen=True)
 class Plan:
-    """Requests in the order of their sending. Row i of the plan is request i of the tape.
+    """Requests in send order. Row i of the plan is request i of the tape.
 
     Attributes:
         trace: The recorded requests, already cut and scaled.
-        due_ns: When each leaves, in ns after the run's start; int64, ascending.
+        due_ns: Due time of each request, in ns after the run's start; int64, ascending.
         input_tokens: Planned length of each prompt.
-        output_tokens: Tokens to ask for, at least 1.
-        digest: SHA-256 in hex of all of this and of the options and seed that bodies are made from.
-        notes: What a user should know, one sentence each.
+        output_tokens: Requested output tokens, at least 1.
+        digest: SHA-256 in hex of the plan, and of the options and the seed that determine bodies.
+        notes: Notes for the user, one sentence each.
     """
 
     trace: Trace
@@ -38,43 +38,43 @@ class Plan:
     digest: str
     notes: tuple[str, ...] = ()
     parent: NDArray[np.int64] | None = None
-    """The row that each one follows, -1 for none; None: all leave at their own times."""
+    """The row that each row follows, or -1; None: all rows have their own times."""
     think_ns: NDArray[np.int64] | None = None
-    """From the end of that row, or the last of all that it waits for, to this one's due time."""
+    """Time from the end of that row, or of the last row that this one waits for, to this row's due time."""
     also: Edges | None = None
-    """Further rows, above them, that rows with a parent wait for; in the order of those that are waited for."""
+    """Further earlier rows that rows with a parent wait for, sorted by the rows that are waited for."""
     floors: bool = False
-    """What follows does not leave before its recorded time either."""
+    """Whether a follower is also not sent before its recorded time."""
     source: NDArray[np.int64] | None = None
-    """The trace's row of each row, where one is sent several times; None: row i of the trace is row i of the plan."""
+    """The trace's row of each row, if rows are sent several times; None: row i of the trace is row i of the plan."""
     load: Load = field(default_factory=Load)
-    """What bounds the run besides due times."""
+    """Limits of the run in addition to due times."""
     server: NDArray[np.int16] | None = None
-    """Which of the run's servers each row goes to; None: there is one."""
+    """Index of each row's server; None: there is one server."""
     model: NDArray[np.int16] | None = None
-    """Which of the run's models each row asks for, likewise."""
+    """Index of each row's model; None: there is one model."""
     cancel_after_ns: NDArray[np.int64] | None = None
-    """Each row is given up so long after it was sent, -1: never; None: none is."""
+    """Time after its send at which each row is cancelled, -1: never; None: no row is cancelled."""
 
     def __len__(self) -> int:
         return len(self.due_ns)
 
     def trace_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the trace for rows of the plan."""
+        """Return the rows of the trace for rows of the plan."""
         return rows if self.source is None else self.source[rows]
 
     def phases(self, rows: NDArray[np.int64], scheduled_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return whether each row is of the main phase, or of the warm-up.
+        """Return for each row whether it belongs to the main phase or to the warm-up.
 
         Args:
-            rows: Of the plan.
-            scheduled_ns: When they were due, since the start.
+            rows: Rows of the plan.
+            scheduled_ns: Their due times since the start.
         """
         return (rows >= self.load.warmup_rows) & (scheduled_ns >= self.load.warmup_ns)
 
     @property
     def span_ns(self) -> int:
-        """From the start to the last due time."""
+        """Time from the start to the last due time, in ns."""
         return int(self.due_ns[-1]) if len(self) else 0
 
 
@@ -89,21 +89,21 @@ def make_plan(
     think: Think = "recorded",
     recipe: str = "",
 ) -> Plan:
-    """Cut and scale a trace and lay down when each request leaves. Pure: no clock is read.
+    """Cut and scale a trace and compute each request's due time. Pure: no clock is read.
 
     Args:
-        trace: As read.
-        start_ns: Leave out what arrived before, and begin there.
-        end_ns: Leave out what arrived at or after.
-        limit_rows: Number of rows to keep of those that are left.
-        speed_factor: Divide all times by this.
-        sessions: "open": every request leaves at its recorded time. "closed": a later turn leaves a think time
-            after the end of the turn before it. "hybrid": at the later of both.
+        trace: A trace as read from a file.
+        start_ns: Start of the window, which becomes time 0; earlier requests are dropped.
+        end_ns: End of the window; requests at this time or later are dropped.
+        limit_rows: Largest number of rows to keep, from the start of the window.
+        speed_factor: Divisor of all times.
+        sessions: "open": every request is sent at its recorded time. "closed": a later turn is sent a think time
+            after the end of the turn before it. "hybrid": at the later of these two times.
         think: "recorded", "none", or a think time in ns for all turns.
-        recipe: Everything that bodies depend on besides the trace (endpoint, seed, …); part of the digest.
+        recipe: Everything besides the trace that determines bodies (endpoint, seed, …); part of the digest.
 
     Raises:
-        TraceError: The speed is not above 0, or nothing is left to send.
+        TraceError: The speed is not above 0, or no request is left.
     """
     cut = trace
     if start_ns is not None or end_ns is not None:
@@ -118,8 +118,8 @@ def make_plan(
     output_tokens = np.maximum(recorded, 1)
     silent = int((recorded < 1).sum())
     bodies = cut.table["body"].null_count < len(cut)
-    unless = " unless their recorded bodies say otherwise" if bodies else ""
-    notes = (f"{silent:,} rows recorded 0 output tokens; they ask for 1{unless}",) if silent else ()
+    unless = " unless their recorded bodies set another limit" if bodies else ""
+    notes = (f"{silent:,} rows have 0 recorded output tokens; 1 is requested{unless}",) if silent else ()
     parent, think_ns, session_notes = _links(cut, sessions, think)
     also, join_notes = (None, ()) if parent is None else _joins(cut, parent)
     digest = hashlib.sha256(f"{trace.digest}\0{cut.transforms}\0{recipe}\0".encode())
@@ -143,7 +143,7 @@ def make_plan(
 def _links(
     trace: Trace, sessions: Sessions, think: Think
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None, tuple[str, ...]]:
-    """Return what each row follows, after which think time, and what there is to say about it."""
+    """Return each row's parent and think time, and notes for the user."""
     if sessions == "open":
         return None, None, ()
     parent = old_parents(trace.table["parent"])
@@ -151,17 +151,15 @@ def _links(
     parent = np.where(early, -1, parent)
     follows = parent >= 0
     if not follows.any():
-        raise UserError(
-            f"{trace.source}: no request follows another one, so there are no sessions to keep; use --sessions open"
-        )
+        raise UserError(f"{trace.source}: no request follows another, so there are no sessions; use --sessions open")
     notes = []
     if early.any():
-        notes.append(f"{int(early.sum()):,} rows arrive before the row they follow; they leave at their own times")
+        notes.append(f"{int(early.sum()):,} rows arrive before the row they follow; they are sent at their own times")
     if think == "recorded":
         recorded = trace.table["think_ns"]
         missing = follows & recorded.is_null().to_numpy()
         if missing.any():
-            notes.append(f"{int(missing.sum()):,} turns have no recorded think time; they leave at once")
+            notes.append(f"{int(missing.sum()):,} turns have no recorded think time; they are sent at once")
         think_ns = recorded.fill_null(0).to_numpy().astype(np.int64)
     else:
         think_ns = np.full(len(parent), 0 if think == "none" else think, np.int64)
@@ -169,18 +167,18 @@ def _links(
 
 
 def _joins(trace: Trace, parent: NDArray[np.int64]) -> tuple[Edges | None, tuple[str, ...]]:
-    """Return what rows wait for besides their parents, and what there is to say about it."""
+    """Return the rows that rows wait for besides their parents, and notes for the user."""
     edges = join_edges(trace.table["also_after"])
     edges = edges.only(parent[edges.rows] >= 0)
     above = edges.after < edges.rows
     early = len(np.unique(edges.rows[~above]))
     edges = edges.only(above)
-    notes = (f"{early:,} rows arrive before one that they wait for; they do not wait for that one",) if early else ()
+    notes = (f"{early:,} rows arrive before a row that they wait for; they do not wait for it",) if early else ()
     order = np.argsort(edges.after, kind="stable")
     return (Edges(edges.rows[order], edges.after[order]) if edges else None), notes
 
 
 def peak_rows(plan: Plan, within_ns: int = 10**9) -> int:
-    """The most requests that are due within any stretch of ``within_ns``."""
+    """Return the largest number of requests that are due within any period of ``within_ns``."""
     ends = np.searchsorted(plan.due_ns, plan.due_ns + within_ns, side="left")
     return int((ends - np.arange(len(plan))).max()) if len(plan) else 0

@@ -1,4 +1,4 @@
-"""The plan of a profile: a set of prepared requests, sent again and again at a rate or by a number of slots."""
+"""The plan of a profile: a set of prepared requests, sent repeatedly at a rate or by concurrent slots."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,26 +19,26 @@ from .plan import Plan
 Order = Literal["sequential", "shuffle", "random"]
 
 CLOSED_LOOP_ROWS = 5_000_000
-"""The most rows of a closed loop that ends by the clock: some hundred megabytes."""
+"""Largest number of rows of a closed loop that ends by the clock; they take some hundred megabytes."""
 
 CLOSED_LOOP_RATE = 20_000
-"""Requests per second that a closed loop is taken not to exceed."""
+"""Assumed upper limit of a closed loop's requests per second."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """When requests leave. Either `segments` (an open loop) or `concurrency` (a closed one) is given.
+    """Timing of requests: either `segments` (an open loop) or `concurrency` (a closed loop).
 
     Attributes:
         segments: The rate over time.
-        process, burstiness: Of the arrivals; see `arrivals`.
-        concurrency: Slots of a closed loop.
-        ramp_ns, ramp_steps: Over which the slots open; see `slot_openings`.
+        process, burstiness: Arrival process; see `arrivals`.
+        concurrency: Number of slots of a closed loop.
+        ramp_ns, ramp_steps: Ramp of the slots; see `slot_openings`.
         count: Number of requests after the warm-up.
-        duration_ns: As long as this, the warm-up not counted; None: `count` decides.
-        warmup_count, warmup_ns: The warm-up before.
+        duration_ns: Duration without the warm-up; None: `count` decides.
+        warmup_count, warmup_ns: Requests or duration of the warm-up.
         max_in_flight, max_prefilling: See Load.
-        cancel_share, cancel_after_ns: Share of requests that are cancelled, and how long after they were sent.
+        cancel_share, cancel_after_ns: Share of requests that are cancelled, and the time from send to cancellation.
     """
 
     segments: Sequence[Segment] | None = None
@@ -59,10 +59,10 @@ class Pace:
 
 @dataclass(frozen=True)
 class Choice:
-    """How rows are spread over several models, or over several servers.
+    """Distribution of rows over several models or servers.
 
     Attributes:
-        kinds: How many there are.
+        kinds: Number of models or servers.
         strategy, weights: See `choose`.
     """
 
@@ -84,24 +84,26 @@ def profile_plan(
     source: str = "synthetic",
     recipe: str = "",
 ) -> Plan:
-    """Lay down which prepared request leaves when, and where to. Pure: no clock is read.
+    """Compute which prepared request is sent when, and to which server. Pure: no clock is read.
 
     Args:
         input_tokens: Length of each prepared request's prompt.
-        output_tokens: How many tokens each asks for, at least 1.
-        pace: When they leave.
-        seed: Of all that is drawn here.
-        order: Of the prepared requests: "sequential": round and round; "shuffle": every round in another order;
-            "random": each drawn anew.
-        models, servers: To choose from; None: there is one.
-        workers: They bound how many requests a closed loop that ends by the clock can send.
-        source: What the requests are of, for the manifest.
-        recipe: Everything else that bodies depend on; part of the digest.
+        output_tokens: Requested output tokens of each prepared request, at least 1.
+        pace: Timing of the requests.
+        seed: Seed of all random choices in the plan.
+        order: Order of the prepared requests. "sequential": cyclic; "shuffle": each cycle in another order;
+            "random": each drawn independently.
+        models, servers: Models and servers to choose from; None: there is one.
+        workers: Number of workers, which limits the requests of a closed loop that ends by the clock.
+        source: Source of the requests, for the manifest.
+        recipe: Everything else that determines bodies; part of the digest.
 
     Raises:
-        UserError: Nothing would be sent, or too much.
+        UserError: There would be no request, or too many.
     """
-    draws = [np.random.default_rng([seed, part]) for part in range(5)]  # one for each purpose: they do not interfere
+    draws = [
+        np.random.default_rng([seed, part]) for part in range(5)
+    ]  # one generator per purpose, so that one choice does not change another
     load = Load(
         slot_opens_ns=slot_openings(pace.concurrency, pace.ramp_ns, pace.ramp_steps),
         max_in_flight=pace.max_in_flight,
@@ -138,7 +140,7 @@ def profile_plan(
 
 
 def prepared_trace(input_tokens: NDArray[np.int32], output_tokens: NDArray[np.int32], source: str) -> Trace:
-    """ProfileContents requests as a trace whose rows have no times of their own."""
+    """Return prepared requests as a trace whose rows have no times."""
     n = len(input_tokens)
     known = {
         "arrival_ns": np.zeros(n, np.int64),

@@ -1,4 +1,4 @@
-"""Sharing a plan among workers, so that N of them send what one would."""
+"""Sharing a plan among workers, so that N workers together send what one would send."""
 
 from dataclasses import dataclass, replace
 
@@ -13,12 +13,12 @@ from .plan import Plan
 
 @dataclass(frozen=True)
 class Shard:
-    """The rows that one worker sends.
+    """The part of a plan that one worker sends.
 
     Attributes:
-        rows: Of the plan, ascending.
-        server: Which of the run's servers they all go to.
-        load: Its part of the run's slots and limits.
+        rows: Rows of the plan, ascending.
+        server: Index of the server of all these rows.
+        load: The worker's part of the run's slots and limits.
     """
 
     rows: NDArray[np.int64]
@@ -27,21 +27,21 @@ class Shard:
 
 
 def shards(plan: Plan, workers: int) -> list[Shard]:
-    """The plan's parts, one for each worker.
+    """Return the plan's parts, one for each worker.
 
-    A worker talks to one server; with more servers than workers there are as many workers as servers. Among those of
-    one server the rows go round in turn: a burst is spread over all, and each one's part is as dense as the others'. A
-    row that waits for others goes where those went. Together the shards hold every row once, its due time unchanged.
+    A worker has one server; with more servers than workers there is one worker per server. The rows of a server are
+    dealt round-robin to its workers, so that a burst is spread over all and all parts have the same density. A row that
+    waits for others goes to their worker. Together the shards hold every row once, with its due time unchanged.
 
     Raises:
-        UserError: There are more workers than slots, or than requests may be under way.
+        UserError: There are more workers than slots, or than the limit of requests in flight.
     """
     servers = 1 if plan.server is None else int(plan.server.max()) + 1
     places = [server % servers for server in range(max(workers, servers))]
     for cap in plan.load.caps:
         if cap < len(places):
             raise UserError(
-                f"{len(places)} workers cannot share a limit of {cap} requests under way; use fewer --workers"
+                f"{len(places)} workers cannot share a limit of {cap} requests in flight; use fewer --workers"
             )
     parts: list[Shard] = []
     for number, server in enumerate(places):
@@ -56,7 +56,7 @@ def _rows_of(plan: Plan, server: int, part: int, parts: int) -> NDArray[np.int64
     if plan.parent is None:
         return np.ascontiguousarray(rows[part::parts])
     root = np.arange(len(plan), dtype=np.int64)
-    for row in np.flatnonzero(plan.parent >= 0).tolist():  # a parent stands above its row: its root is known
+    for row in np.flatnonzero(plan.parent >= 0).tolist():  # a parent precedes its row, so its root is known
         root[row] = root[plan.parent[row]]
     if plan.also is not None:
         root = _joined(root, plan.also)
@@ -66,13 +66,15 @@ def _rows_of(plan: Plan, server: int, part: int, parts: int) -> NDArray[np.int64
 
 
 def _joined(root: NDArray[np.int64], also: Edges) -> NDArray[np.int64]:
-    """Roots of sessions that wait for each other become one, the first of them."""
+    """Merge the roots of sessions that wait for each other into the first root."""
     first = np.arange(len(root), dtype=np.int64)
     across = np.unique(np.stack([root[also.rows], root[also.after]]), axis=1)
     for pair in across[:, across[0] != across[1]].T.tolist():
         one, other = sorted(_first(first, row) for row in pair)
         first[other] = one
-    for row in np.flatnonzero(first != np.arange(len(root))).tolist():  # in order: those before point to the first
+    for row in np.flatnonzero(
+        first != np.arange(len(root))
+    ).tolist():  # in order, so that earlier ones already point to the first
         first[row] = first[first[row]]
     return first[root]
 
@@ -85,7 +87,7 @@ def _first(first: NDArray[np.int64], row: int) -> int:
 
 
 def _part_of(load: Load, part: int, parts: int) -> Load:
-    """Slots go round in turn as well, so that a ramp rises on all workers."""
+    """Deal the slots round-robin too, so that a ramp rises on all workers."""
     return replace(
         load,
         slot_opens_ns=np.ascontiguousarray(load.slot_opens_ns[part::parts]),
@@ -95,13 +97,13 @@ def _part_of(load: Load, part: int, parts: int) -> Load:
 
 
 def shard_fan_in(plan: Plan, rows: NDArray[np.int64]) -> Edges | None:
-    """Return what a shard's rows wait for besides their parents, as places within the shard; None: nothing."""
+    """Return the rows that a shard's rows wait for besides their parents, as indices in the shard, or None."""
     mine = None if plan.also is None else plan.also.only(np.isin(plan.also.rows, rows))
     return Edges(np.searchsorted(rows, mine.rows), np.searchsorted(rows, mine.after)) if mine else None
 
 
 def shard_links(plan: Plan, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Parents, as places within the shard, and think times of a shard's rows; for a plan that has them."""
+    """Return parents, as indices in the shard, and think times of a shard's rows, for a plan that has them."""
     assert plan.parent is not None and plan.think_ns is not None
     parent = plan.parent[rows]
     return np.where(parent < 0, -1, np.searchsorted(rows, parent)), np.ascontiguousarray(plan.think_ns[rows])

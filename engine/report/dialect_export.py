@@ -1,4 +1,4 @@
-"""A tape in another tool's words, for programs: JSON and CSV."""
+"""Another tool's summary of a tape, for programs: JSON and CSV."""
 
 import csv
 import io
@@ -9,13 +9,13 @@ from ..measure.dialects.dialect_summary import DialectSummary
 
 
 def dialects_json(summaries: Sequence[DialectSummary]) -> str:
-    """One JSON object: the summary, or of several `{"summaries": [...]}`. Metrics are named as in the tool's files."""
+    """Return one JSON object: a summary, or `{"summaries": [...]}` for several. Metric names are the tool's."""
     plain = [summary.as_dict() for summary in summaries]
     return json.dumps(plain[0] if len(plain) == 1 else {"summaries": plain}, indent=2, allow_nan=False) + "\n"
 
 
 def dialects_csv(summaries: Sequence[DialectSummary]) -> str:
-    """One line per metric and statistic: metric, unit, statistic, value, dialect, tape. What is n/a is empty."""
+    """Return CSV, one line per metric and statistic: metric, unit, statistic, value, dialect, tape. n/a is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["metric", "unit", "statistic", "value", "dialect", "tape"])

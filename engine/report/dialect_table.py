@@ -1,4 +1,4 @@
-"""A tape in another tool's words, printed as that tool prints it."""
+"""Another tool's summary of a tape, printed as that tool prints it."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,17 +11,17 @@ from rich.table import Table
 from ..measure.dialects.dialect_summary import DialectSummary, Row, Section, Value
 
 _NAME_WIDTH: Final = 36
-"""GenAI-Perf breaks longer names of metrics."""
+"""Width at which GenAI-Perf breaks the names of metrics."""
 _BLOCK_WIDTH: Final = 50
 _RULE: Final = "=" * 48
 
 
 def print_dialect(summary: DialectSummary, file: TextIO, width: int | None = None) -> None:
-    """Prints the tables of a tool, and below them how they differ from its own.
+    """Print a tool's tables, and notes on how the values differ from a run of the tool.
 
     Args:
-        file: Colours are used on a terminal only.
-        width: Columns; found out without it (80 where there is no terminal).
+        file: Output file; colours are used only on a terminal.
+        width: Width in columns; None: the terminal's width, 80 without a terminal.
     """
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     for section in summary.sections:
@@ -40,7 +40,7 @@ def print_dialect(summary: DialectSummary, file: TextIO, width: int | None = Non
             _lines(console, [_RULE, section.title, _RULE, *(f"{row.label}{_exact(row)}" for row in rows), ""])
     if summary.layout == "block":
         console.print("=" * _BLOCK_WIDTH)
-    for note in (f"As {summary.tool} computes it.", *summary.notes):
+    for note in (f"Computed as in {summary.tool}.", *summary.notes):
         console.print(note, style="dim")
 
 
@@ -54,7 +54,7 @@ def _table(head: str, section: Section, rows: Sequence[Row], width: int) -> Tabl
     numbers = sum(max(map(len, column)) + 3 for column in zip(section.columns, *cells, strict=True))
     table = Table(title=section.title)
     labels = [row.label if "\n" in row.label else textwrap.fill(row.label, _NAME_WIDTH) for row in rows]
-    if numbers + _NAME_WIDTH + 4 > width:  # without rules there is more room for the names
+    if numbers + _NAME_WIDTH + 4 > width:  # without rules the names have more space
         table = Table(title=section.title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
         labels = [row.label.replace("\n", " ") for row in rows]
     table.add_column(head, justify="right", style="cyan")
@@ -76,7 +76,7 @@ def _exact(row: Row) -> str:
 
 
 def _columns(section: Section, rows: Sequence[Row], width: int) -> Iterator[str]:
-    """Columns with heads of three lines, in as many tables as the width needs."""
+    """Print columns with headings of three lines, in as many tables as the width requires."""
     columns = [
         [*row.label.split("|"), name, _plain(row.values[name], 1, "--")]
         for row in rows

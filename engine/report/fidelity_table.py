@@ -1,4 +1,4 @@
-"""The fidelity report for people: a few lines in a summary, and in full."""
+"""The fidelity report for people: a few lines of a summary, and the full report."""
 
 from collections.abc import Iterator
 from typing import Final, TextIO
@@ -25,13 +25,13 @@ def fidelity_block(found: Fidelity) -> Iterator[Table | str]:
 
 
 def print_fidelity(found: Fidelity, sides: tuple[str, str], file: TextIO, width: int | None = None) -> None:
-    """The whole report.
+    """Print the full report.
 
     Args:
-        found: What was compared.
-        sides: Names of the two columns.
-        file: Where to.
-        width: Columns; found out without it.
+        found: Result of the comparison.
+        sides: Headings of the two columns.
+        file: Output file.
+        width: Width in columns; None: the terminal's width.
     """
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     rows = [
@@ -88,7 +88,7 @@ def _rates(rates: tuple[RateError, ...]) -> str:
 
 
 def _errors(label: str, one: Lengths) -> str:
-    parts = [] if one.error is None else [f"{one.error:+.3%} in sum"]
+    parts = [] if one.error is None else [f"{one.error:+.3%} in total"]
     if one.absolute_error is not None:
         parts.append(f"{one.absolute_error:.3%} request by request")
     if one.equal_share is not None:

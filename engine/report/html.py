@@ -1,4 +1,4 @@
-"""A report as one file: verdict, tables and plots of a tape, with nothing to be loaded from elsewhere."""
+"""A report as one HTML file: verdict, tables and plots of a tape, without any external resource."""
 
 import shlex
 from base64 import b64encode
@@ -41,7 +41,7 @@ img { width: 100%; height: auto; background: #ffffff; border: 1px solid var(--li
 nav a { color: inherit; margin-right: 1rem; white-space: nowrap; }
 """
 _WORDS: Final = 3
-"""Leading columns that hold words; the others hold numbers."""
+"""Number of leading text columns of each table; the other columns are numbers."""
 
 
 def write_report(
@@ -52,16 +52,16 @@ def write_report(
     max_failures: float = DEFAULT_MAX_FAILURES,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> Summary:
-    """Writes the report of a tape; the same tape gives the same bytes.
+    """Write the report of a tape; the same tape gives the same bytes.
 
     Args:
-        tape: Sealed.
-        file: Replaced if it is there; its folder has to be there.
+        tape: A sealed tape.
+        file: Path of the report, replaced if it exists; its folder must exist.
         slos, max_failures: As for `summarize`.
-        on_note: Called with each plot that is left out, and why.
+        on_note: Called for each omitted plot with the reason.
 
     Returns:
-        The summary that it shows.
+        The summary in the report.
 
     Raises:
         UserError: The file cannot be written.
@@ -94,12 +94,12 @@ def facts(tape: Tape) -> list[str]:
 
 
 def to_html(summary: Summary, ran: Iterable[str], plots: dict[str, bytes]) -> str:
-    """The whole document.
+    """Return the document.
 
     Args:
-        summary: Of the tape.
-        ran: Facts for the head.
-        plots: SVG files by their names, in their order.
+        summary: Summary of the tape.
+        ran: Facts of the run for the heading.
+        plots: SVG file of each plot, in display order.
     """
     name = Path(summary.tape).name
     r = summary.requests
@@ -109,7 +109,7 @@ def to_html(summary: Summary, ran: Iterable[str], plots: dict[str, bytes]) -> st
         f"<h1>{escape(name)}</h1>",
         *(f'<p class="dim">{escape(line)}</p>' for line in ran),
         f"<p>{', '.join(counts)}" + (f", {seconds:,.2f} s" if seconds is not None else "") + "</p>",
-        *_failures(summary),  # above the verdict, which points up to them
+        *_failures(summary),  # above the verdict, whose reasons refer to them
         _verdict(summary),
         "<nav>" + " ".join(f'<a href="#{plot}">{escape(_heading(plot))}</a>' for plot in plots) + "</nav>",
         "<h2>Latencies and lengths</h2>",
@@ -191,7 +191,7 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _figure(plot: str, picture: bytes) -> str:
-    # As an image of its own: the ids within one SVG cannot meet those of another.
+    # Each SVG is a separate image, so that ids in one cannot clash with ids in another.
     source = "data:image/svg+xml;base64," + b64encode(picture).decode()
     caption = escape(CAPTIONS[plot])
     return (

@@ -1,4 +1,4 @@
-"""One sentence for each row of a summary: what it is, from where it is counted, and its unit."""
+"""Legend of a summary: one sentence for each row with its meaning, zero point and unit."""
 
 from typing import Final
 
@@ -16,9 +16,9 @@ LEGEND: Final = {
     "tpot": "Time per output token after the first: (last token - first token) / (output tokens - 1), in ms, one value "
     "per request.",
     "e2e": "End-to-end latency: from the zero point to the last token, in ms.",
-    "ttft_open": "TTFT of requests that were sent at times of their own, in ms.",
+    "ttft_open": "TTFT of requests that were sent at their own scheduled times, in ms.",
     "ttft_closed": "TTFT of requests that waited for the turn before them, in ms.",
-    "e2e_open": "End-to-end latency of requests that were sent at times of their own, in ms.",
+    "e2e_open": "End-to-end latency of requests that were sent at their own scheduled times, in ms.",
     "e2e_closed": "End-to-end latency of requests that waited for the turn before them, in ms.",
     "input_tokens": "Input sequence length: tokens of the prompt, of successful requests.",
     "output_tokens": "Output sequence length: tokens of the response, of successful requests.",
@@ -27,14 +27,14 @@ LEGEND: Final = {
     "visible_tokens": "Output tokens that a user sees: neither reasoning nor tool calls.",
     "output_token_throughput": "Output tokens per second, up to the last arrival (with drain) and while requests were "
     "still being sent (without drain).",
-    "request_throughput": "Requests per second that succeeded.",
-    "goodput": "Requests per second that met every objective of each request (--slo ttft:300ms).",
+    "request_throughput": "Successful requests per second.",
+    "goodput": "Requests per second that met every per-request objective (--slo ttft:300ms).",
 }
-"""By the name of the metric."""
+"""Sentences by the metric's name."""
 
 ZERO_POINTS: Final = (
-    "From schedule: counted from the time at which the request was due, as a user felt it. From send: counted from the "
-    "first byte sent, as the server answered it."
+    "From schedule: counted from the time at which the request was due, as a user experienced it. From send: counted "
+    "from the first byte sent, as the server answered it."
 )
 FIDELITY: Final = (
     "How closely the run followed its plan: variation of the gaps between requests (CV), burstiness per second (Fano), "
@@ -45,7 +45,7 @@ PAGE: Final = "docs/metrics.md"
 
 
 def legend(summary: Summary) -> list[tuple[str, str]]:
-    """Return the rows of a summary's table with what each means, in their order.
+    """Return the meaning of each row of a summary's table, in order.
 
     Returns:
         Pairs of a row's label and a sentence.

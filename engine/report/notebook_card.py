@@ -10,7 +10,7 @@ from .summary_table import LABELS, cell, number
 _SHOWN: Final = ("lateness", "ttft", "itl", "inter_chunk_latency", "tpot", "e2e")
 _COLUMNS: Final = ("avg", "p50", "p90", "p99", "max")
 _COLORS: Final = {"VALID": "#1a7f37", "DEGRADED": "#9a6700", "INVALID": "#cf222e"}
-"""Backgrounds with enough contrast to white text; the rest of the card takes the notebook's own colours."""
+"""Background colours with enough contrast to white text. The rest of the card uses the notebook's colours."""
 _LINE: Final = "1px solid rgba(127,127,127,.4)"
 
 

@@ -15,13 +15,13 @@ from ..tape.read import Tape
 
 
 def to_json(summaries: Sequence[Summary]) -> str:
-    """One JSON object: the summary, or of several tapes `{"summaries": [...]}`. What is n/a is null."""
+    """Return one JSON object: a summary, or `{"summaries": [...]}` for several tapes. n/a is null."""
     plain = [summary.as_dict() for summary in summaries]
     return json.dumps(plain[0] if len(plain) == 1 else {"summaries": plain}, indent=2, allow_nan=False) + "\n"
 
 
 def to_csv(summaries: Sequence[Summary]) -> str:
-    """One line per metric and zero point; what is n/a is empty. A rate is in the avg column.
+    """Return CSV, one line per metric and zero point; n/a is empty. A rate is in the avg column.
     The number of requests of each finish reason is in the count column.
 
     Columns: metric, unit, basis, avg, min, max, p50, p75, p90, p95, p99, p99.9, std, count, failed, tape.
@@ -44,12 +44,12 @@ def to_csv(summaries: Sequence[Summary]) -> str:
 
 
 def fidelity_json(found: Fidelity, a: str, b: str) -> str:
-    """One JSON object: the fidelity of b against a."""
+    """Return one JSON object: the fidelity of b compared with a."""
     return json.dumps({"a": a, "b": b, "fidelity": found.as_dict()}, indent=2, allow_nan=False) + "\n"
 
 
 def write_summary_files(tape: Tape, summary: Summary) -> None:
-    """Puts summary.json and summary.csv into the tape, and the verdict into its manifest."""
+    """Write summary.json and summary.csv into the tape, and the verdict into its manifest."""
     _replace(tape.path / "summary.json", to_json([summary]))
     _replace(tape.path / "summary.csv", to_csv([summary]))
     tape.manifest["verdict"] = asdict(summary.verdict)

@@ -1,4 +1,4 @@
-"""A summary for people: headline, latencies, rates, what went wrong, and the verdict last."""
+"""A summary for people: headline, latencies, rates, errors, and the verdict last."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
@@ -43,17 +43,17 @@ _MESSAGE_LENGTH: Final = 200
 
 
 def print_summary(summary: Summary, file: TextIO, width: int | None = None) -> None:
-    """Prints a summary; from 120 columns on with every percentile.
+    """Print a summary; with 120 columns or more it has every percentile.
 
     Args:
-        file: Colours are used on a terminal only.
-        width: Columns; found out without it (80 where there is no terminal).
+        file: Output file; colours are used only on a terminal.
+        width: Width in columns; None: the terminal's width, 80 without a terminal.
     """
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
-    console.print(_headline(summary), soft_wrap=True)  # so that the tape's name can be copied
+    console.print(_headline(summary), soft_wrap=True)  # on its own line, so that the tape's name can be copied
     console.print()
     outputs = summary.tokens.output_tokens or summary.tokens.requests_with_asked_length
-    hidden = () if outputs else ("output_tokens", "output_token_throughput")  # an API that generates nothing
+    hidden = () if outputs else ("output_tokens", "output_token_throughput")  # an API without output tokens
     rows = [row for row in summary.statistics if row.metric not in hidden]
     for part in _latencies(rows, console.width):
         console.print(part)
@@ -82,7 +82,7 @@ def number(value: float) -> str:
 
 
 def cell(row: Statistic, name: str) -> str:
-    """A statistic's value, with four decimals where most are below 0.1 ms, or why there is none: `n/a (needs 368)`."""
+    """Return a statistic's value, with four decimals if most are below 0.1 ms, or the reason: `n/a (needs 368)`."""
     value = row.value(name)
     if value is not None:
         return f"{value:,.4f}" if row.unit == "ms" and (row.value("p50") or 1) < 0.1 else number(value)
@@ -102,7 +102,7 @@ def _headline(summary: Summary) -> Text:
 
 
 def _latencies(rows: Iterable[Statistic], width: int) -> Iterator[Table | str]:
-    """The table, and where it is too narrow for the reasons of `n/a`, these in a line below it."""
+    """Print the table; if it is too narrow for the reasons of `n/a`, they follow in a line below it."""
     rows = [row for row in rows if row.count]
     names = _WIDE if width >= _WIDE_FROM else _NARROW
     heads = [(LABELS[row.metric], row.basis or "", row.unit) for row in rows]
@@ -146,17 +146,17 @@ def _facts(summary: Summary, generates: bool) -> list[str]:
     lines = []
     if generates:
         sources = ", ".join(f"{name} {count:,}" for name, count in tokens.sources.items())
-        lines.append(f"Output tokens: {tokens.output_tokens:,}, counted by: {sources or 'nobody'}")
+        lines.append(f"Output tokens: {tokens.output_tokens:,}, counted by: {sources or 'none'}")
     if tokens.refused_counts:
         lines.append(
-            f"Counts refused: {tokens.refused_counts:,} of the server's, since output arrived ({tokens.first_refused})"
+            f"Server counts ignored: {tokens.refused_counts:,}, contradicted by the output ({tokens.first_refused})"
         )
     if set(r.finish_reasons) - {"stop", "length"}:
         reasons = ", ".join(f"{_one_line(name)} {count:,}" for name, count in r.finish_reasons.items())
         lines.append(f"Finish reasons: {reasons}")
     if tokens.requests_of_another_length:
         lines.append(
-            f"Asked and got: {tokens.asked_output_tokens:,} and {tokens.got_output_tokens:,} output tokens; "
+            f"Output tokens requested and received: {tokens.asked_output_tokens:,} and {tokens.got_output_tokens:,}; "
             f"{tokens.requests_of_another_length:,} of {tokens.requests_with_asked_length:,} requests differ"
         )
     clock = "" if capture.kernel_clock_share is None else f", kernel clock {capture.kernel_clock_share:.1%}"
@@ -169,9 +169,9 @@ def _facts(summary: Summary, generates: bool) -> list[str]:
     if r.sent != r.planned:
         lines.append(f"Sent: {r.sent:,} of {r.planned:,} planned")
     if r.warmup:
-        lines.append(f"Warm-up: {r.warmup:,} requests, left out of all but the events")
+        lines.append(f"Warm-up: {r.warmup:,} requests, counted only in the events")
     if r.ok_without_tokens:
-        lines.append(f"Without any token: {r.ok_without_tokens:,} requests that succeeded")
+        lines.append(f"Without output tokens: {r.ok_without_tokens:,} successful requests")
     if r.unfinished:
         lines.append(f"Unfinished when the run was killed: {r.unfinished:,} requests")
     return lines
@@ -190,13 +190,13 @@ def _errors(summary: Summary) -> Table:
 
 
 def _one_line(message: str) -> str:
-    """A peer's text without what a terminal would obey, and not longer than a glance."""
+    """Return a peer's text without control characters, shortened to one line."""
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= _MESSAGE_LENGTH else line[: _MESSAGE_LENGTH - 1] + "…"
 
 
 def print_verdict(summary: Summary) -> None:
-    """Prints the verdict alone, on standard error: beside a table of another tool's."""
+    """Print only the verdict, on standard error, beside another tool's table."""
     _print_verdict(Console(stderr=True, highlight=False, emoji=False, markup=False), summary)
 
 

@@ -1,1 +1,1 @@
-"""The run itself: controller, workers, bodies, simulator. The only wing that touches cext."""
+"""The run: controller, workers, and the protocol between them."""

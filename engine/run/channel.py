@@ -1,9 +1,8 @@
 """The protocol between the controller and the workers.
 
-Two sockets connect them. The **channel** is a stream: first the setup, then requests one way and measurements the
-other, as the frames of ``cext/channel/feed.h`` and ``cext/channel/outbox.h``. The **control** socket carries a small
-packet a command.
-This module is imported by workers: it needs nothing but the standard library.
+Two sockets connect them. The **channel** is a stream: first the setup, then requests to the worker (frames of
+``cext/channel/feed.h``) and measurements to the controller (frames of ``cext/channel/outbox.h``). The **control**
+socket carries one small packet per command. Workers import this module, so it needs only the standard library.
 """
 
 import json
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from ...cext.parsers import Kind, Role
 
 SETUP_HEADER = struct.Struct("<Q")
-"""Bytes of the JSON that follows: the setup, and the names and lengths of the int64 columns that come after it."""
+"""Length in bytes of the JSON that follows, which has the setup and the names and lengths of the int64 columns."""
 
 FEED_HEADER = struct.Struct("<qq")
-"""Row of the shard, bytes of its request."""
+"""Row of the shard, and length of its request in bytes."""
 
 FEED_END = FEED_HEADER.pack(-1, 0)
 
 FRAME_HEADER = struct.Struct("<IIQ")
-"""Type, rows, bytes that follow."""
+"""Type, number of rows, and number of bytes that follow."""
 
 EVENTS, REQUESTS, STATUS, WANTS = 1, 2, 3, 4
 
@@ -36,7 +35,7 @@ READY, GO, STOP, CANCEL = b"r", b"g", b"s", b"c"
 
 @dataclass(frozen=True)
 class Setup:
-    """A worker's settings; see ``Reactor`` for the meaning of most fields."""
+    """Settings of a worker; most fields are described in ``Reactor``."""
 
     route: Route
     fields: "dict[str, Role]"
@@ -78,9 +77,9 @@ def send_setup(
     fan_in_row: Any = None,
     fan_in_parent: Any = None,
 ) -> None:
-    """The controller's first words. The columns are buffers of int64, or None where the run has none: what ``Reactor``
-    takes under these names, with a value per row of the shard but for ``slot_opens_ns``, which has one per slot, and
-    for ``fan_in_row`` and ``fan_in_parent``, which have one per pair."""
+    """Return the first message to a worker. Columns are buffers of int64, or None if the run has no such column. They
+    have the names of ``Reactor``'s parameters and one value per row of the shard; ``slot_opens_ns`` has one per slot,
+    and ``fan_in_row`` and ``fan_in_parent`` have one per pair."""
     columns = {
         "due_ns": due_ns,
         "request_ids": request_ids,
@@ -100,10 +99,10 @@ def send_setup(
 
 
 def receive_setup(channel: socket.socket) -> tuple[Setup, dict[str, "memoryview[int]"]]:
-    """The setup and the columns that came with it, by name, as a worker reads them.
+    """Read the setup and the columns by name, in a worker.
 
     Raises:
-        EOFError: The controller went away.
+        EOFError: The controller closed the channel.
     """
     (length,) = SETUP_HEADER.unpack(_receive(channel, SETUP_HEADER.size))
     told = json.loads(_receive(channel, length))
@@ -117,6 +116,6 @@ def _receive(channel: socket.socket, length: int) -> bytearray:
     while view:
         got = channel.recv_into(view)
         if not got:
-            raise EOFError("the controller went away before the start")
+            raise EOFError("the controller closed the channel before the start")
         view = view[got:]
     return data

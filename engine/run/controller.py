@@ -1,4 +1,4 @@
-"""The controller: starts the workers, feeds them, collects what they measure, writes the tape."""
+"""The controller: starts the workers, sends them requests, collects their measurements, and writes the tape."""
 
 import selectors
 import signal
@@ -31,24 +31,24 @@ from .worker_process import READY_S, WorkerProcess, shared_page, spawn
 
 
 class Interrupted(Exception):
-    """The user asked twice to stop: the journal is left for ``tokentape recover``."""
+    """The user interrupted twice; the journal remains for ``tokentape recover``."""
 
 
 class Controller:
     """One run of a plan.
 
     Args:
-        plan: What to send.
-        setup: Settings common to all workers; those of their shards are added later.
-        routes: To the run's servers.
-        composer: Makes the requests.
-        constants: What all rows of the tape share. Its epoch is the tape's.
+        plan: The plan to send.
+        setup: Settings common to all workers; per-shard settings are added later.
+        routes: Routes to the run's servers.
+        composer: Composes the requests.
+        constants: Values that all rows of the tape share; the epoch is the tape's.
         writer: The open tape.
-        workers: Processes.
-        grace_ns: How long open streams may go on after a stop.
+        workers: Number of worker processes.
+        grace_ns: Time that open streams have to end after a stop.
         keep_bodies: Write request bodies and response texts.
-        on_status: Called some times a second.
-        on_note: Called with what the user should know at once.
+        on_status: Called several times a second.
+        on_note: Called with each note for the user, at once.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Controller:
         self.problems: list[str] = []
 
     def run(self) -> None:
-        """Send the plan and write all that is measured; returns when every row of the plan has its row on the tape.
+        """Send the plan and write the measurements; return when every row of the plan has a row on the tape.
 
         Raises:
             Interrupted: The user interrupted twice.
-            UserError: The workers could not be started.
+            UserError: A worker could not be started.
         """
         with self._interruptible():
             try:
@@ -105,7 +105,7 @@ class Controller:
     # ---- the start ----
 
     def _spawn_all(self) -> int:
-        """Returns how many of the workers send in one order: all, or none."""
+        """Return how many workers share one send order: all, or none."""
         parts = shards(self._plan, self._count)
         ordered = 0 if self._plan.load.closed or len(parts) == 1 else len(parts)
         with shared_page(send_order_page_size(ordered)) as send_order_fd:
@@ -133,19 +133,19 @@ class Controller:
                     fan_in_parent=also and also.after,
                 )
             except (BrokenPipeError, ConnectionResetError):
-                continue  # it ended at once; the missing answer is reported below
+                continue  # the worker ended at once; its missing reply is reported below
             self._feed(worker, np.flatnonzero(links[0] < 0) if links else np.arange(len(worker.rows)), follows)
         for worker in self._workers:
             worker.control.settimeout(READY_S)
             if not self._receive_ready(worker):
-                raise UserError("a worker process ended while it started; what it said stands above")
+                raise UserError("a worker process ended while it started; its messages are above")
         self.start_ns = time.monotonic_ns() + self._lead_ns()
         for worker in self._workers:
             worker.command(GO, self.start_ns)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
     def _feed(self, worker: WorkerProcess, roots: NDArray[np.int64], follows: bool) -> None:
-        """Start the threads that write a worker's requests: those due by themselves, and those that follow others."""
+        """Start the threads that write a worker's requests: one for requests with due times, one for followers."""
         places = zip(roots.tolist(), worker.rows[roots].tolist(), strict=True)
         feeders = [Feeder(worker.channel, places, self._composer, self._keeper())]
         if follows:
@@ -175,7 +175,7 @@ class Controller:
         )
 
     def _lead_ns(self) -> int:
-        """Time between the order to go and the first due time: the connections of the first burst are opened in it."""
+        """Return the time from the start command to the first due time, in which the first connections are opened."""
         first = self._plan.due_ns[0]
         due_ns = self._plan.load.slot_opens_ns if self._plan.load.closed else self._plan.due_ns
         burst = int(np.searchsorted(due_ns, first + self._setup.horizon_ns))
@@ -215,7 +215,7 @@ class Controller:
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         worker.problem = f"worker {worker.number} ended early ({how})"
         self.problems.append(worker.problem)
-        self._on_note(f"{worker.problem}; its requests that had not ended are lost, those of other workers go on")
+        self._on_note(f"{worker.problem}; its unfinished requests are lost, the other workers continue")
 
     def _take(self, worker: WorkerProcess, type_: int, rows: int, frame: memoryview) -> None:
         if type_ == EVENTS:
@@ -243,7 +243,7 @@ class Controller:
             for place in np.frombuffer(bytes(frame), np.int64).tolist():
                 worker.follower_feeder.ask(place, int(worker.rows[place]))
         else:
-            raise AssertionError(f"a frame of type {type_} from worker {worker.number}")
+            raise AssertionError(f"an unknown frame type {type_} from worker {worker.number}")
 
     def _write_probe(self, worker: WorkerProcess) -> None:
         self._writer.probes(probe_batch(worker.status, worker.number, self._constants.epoch_ns))
@@ -333,19 +333,19 @@ class Controller:
 
     @property
     def rows_sent(self) -> int:
-        """Rows of the plan that were part of the run: all, but for a closed loop that ended by the clock."""
+        """Number of rows of the plan in the run: all, unless a closed loop ended by the clock."""
         return len(self._plan) - self._never_left
 
     @property
     def was_stopped(self) -> bool:
-        """Did the user stop it before its end?"""
+        """Whether the user stopped the run before its end."""
         return self._stopped_ns is not None
 
     def _write_unsent(self) -> None:
         for worker in self._workers:
             rows = worker.rows[~self._seen[worker.rows]]
             if self._plan.load.stop_ns:
-                self._never_left += len(rows)  # a closed loop that ends by the clock is as long as it got
+                self._never_left += len(rows)  # a closed loop that ends by the clock has the rows that it started
             elif len(rows):
                 why = worker.problem or self._why_unsent()
                 number = worker.number
@@ -361,7 +361,7 @@ class Controller:
             feeder.stop()
         for worker in self._workers:
             worker.control.close()
-            with suppress(OSError):  # its other end may be closed already
+            with suppress(OSError):  # the other end may be closed already
                 worker.channel.shutdown(socket.SHUT_RDWR)
                 worker.wanted.shutdown(socket.SHUT_RDWR)
             if not worker.done:
@@ -385,7 +385,7 @@ class Controller:
 
         try:
             before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: interrupts go elsewhere
+        except ValueError:  # signals can be handled in the main thread only
             yield
             return
         try:

@@ -1,22 +1,22 @@
-"""The limit of connections that a worker may hold open."""
+"""The limit of open connections of a worker."""
 
 from ..errors import UserError
 from ..plan import Plan
 
 
 def descriptors_for(plan: Plan, peak: int, workers: int) -> tuple[int, str | None]:
-    """Raise the limit of open files to what is allowed, and say how many connections a worker may hold.
+    """Raise the limit of open files to the hard limit, and return how many connections a worker may hold.
 
     Args:
-        plan: What will be sent.
-        peak: The most requests due within one second.
-        workers: Processes that share them; each has a limit of its own.
+        plan: The plan of the run.
+        peak: Largest number of requests due within one second.
+        workers: Number of workers; each has its own limit.
 
     Returns:
-        Connections, and a warning when fewer than the plan has requests could be open together, or None.
+        Number of connections, and a warning if the plan may need more than that at once, else None.
 
     Raises:
-        UserError: Not even one second's requests would fit.
+        UserError: The limit is below the requests of one second.
     """
     import resource
 
@@ -35,6 +35,6 @@ def descriptors_for(plan: Plan, peak: int, workers: int) -> tuple[int, str | Non
     if room * workers < len(plan):
         return room, (
             f"at most {room * workers:,} streams can be open at once (hard limit of open files: {hard:,}); "
-            "further requests would wait, and count as late"
+            "further requests would wait and be late"
         )
     return room, None

@@ -1,4 +1,4 @@
-"""Sending a plan and sealing what came back: what every kind of run does alike."""
+"""Sending a plan and sealing the tape: the steps that all kinds of runs share."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,26 +28,26 @@ from .run_status import Status
 from .send_options import SendOptions
 
 FEED_LIMIT = 16 << 20
-"""Bytes of requests that wait in a worker, ready to be sent."""
+"""Bytes of composed requests that wait in a worker."""
 
 IDLE_TIMEOUT_NS = 4_000_000_000
-"""Pooled connections are given up before the server does it: llama.cpp and uvicorn close after 5.0 s."""
+"""Idle time of a pooled connection before it is closed; llama.cpp and uvicorn close theirs after 5.0 s."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that is decided before the first request leaves.
+    """Everything that is decided before the first request is sent.
 
     Attributes:
-        plan: What is sent, and when.
-        endpoint: What the events of its responses mean.
-        targets: Where to: the plan's rows say which (Plan.server).
-        composer: Makes the requests.
-        constants: What rows of the tape share; its epoch is the tape's.
-        epoch: The clock pair of that epoch.
-        facts: Entries of the manifest that only this kind of run has.
+        plan: The requests and their due times.
+        endpoint: The API, which interprets the events of responses.
+        targets: The servers; a row's server is in Plan.server.
+        composer: Composes the requests.
+        constants: Values that rows of the tape share; the epoch is the tape's.
+        epoch: Clock readings at that epoch.
+        facts: Manifest entries of this kind of run.
         connections: Limit of open connections per worker.
-        go_on_after_failure: Requests that follow one that failed are sent all the same.
+        go_on_after_failure: Send requests that follow a failed one.
     """
 
     plan: Plan
@@ -70,19 +70,19 @@ def execute(
     on_status: Callable[[Status], None],
     on_note: Callable[[str], None],
 ) -> "Execution":
-    """Send a plan; returns when each of its rows has its row in the tape's journal.
+    """Send a plan; return when each of its rows has a row in the tape's journal.
 
     Args:
-        job: What to send, and where to.
-        out: Where the tape will lie.
-        options: How.
+        job: The plan, the servers and the composer.
+        out: Path of the tape.
+        options: Options of the run.
         command: The command line, for the manifest.
-        on_status: Called some times a second while requests are sent.
-        on_note: Called with each thing that the user should know.
+        on_status: Called several times a second while requests are sent.
+        on_note: Called with each note for the user.
 
     Raises:
         Interrupted: The user interrupted twice; the journal can be recovered.
-        UserError: The workers could not be started, or the tape could not be written.
+        UserError: A worker could not be started, or the tape could not be written.
     """
     epoch = job.epoch
     manifest = _manifest(job, options, command)
@@ -103,17 +103,17 @@ def execute(
     try:
         with cores_awake() if options.realtime else nullcontext() as lack:
             if lack:
-                on_note(f"cores that rest are not kept awake, and take some 20 us longer to begin ({lack})")
+                on_note(f"idle cores cannot be kept awake, so that some requests are sent about 20 us later ({lack})")
             controller.run()
     except BaseException:
-        writer.close()  # the journal stays, and is nobody's: it can be recovered
+        writer.close()  # the journal stays, without a lock, so that it can be recovered
         raise
     return Execution(writer, controller, job, options)
 
 
 @dataclass(frozen=True)
 class Execution:
-    """A run whose last response has come, its tape not yet sealed."""
+    """A run that has ended and whose tape is not yet sealed."""
 
     writer: TapeWriter
     controller: Controller
@@ -121,7 +121,7 @@ class Execution:
     options: SendOptions
 
     def seal(self) -> Tape:
-        """Count the tokens that have to be counted, and make the tape of the journal."""
+        """Count tokens where the server sent no count, and seal the journal into a tape."""
         options, controller, epoch = self.options, self.controller, self.job.epoch
         counts = None if options.tokenizer is None else _count_tokens(self.writer, options)
         outcome = {
@@ -139,7 +139,7 @@ class Execution:
 
 @contextmanager
 def server_of(options: SendOptions) -> Iterator[str]:
-    """The server's URL: the user's, or that of the simulator, which lives as long as the context."""
+    """Yield the server's URL: the user's, or that of a simulator that runs as long as the context."""
     if options.url is not None:
         yield options.url
         return
@@ -148,24 +148,23 @@ def server_of(options: SendOptions) -> Iterator[str]:
 
 
 def check_start(out: Path, options: SendOptions) -> None:
-    """Refuse what cannot be done, before anything is made.
+    """Raise UserError for a run that cannot work, before anything is created.
 
     Raises:
-        UserError: Something stands where the tape would lie (it overwrites nothing), or nothing can be made there; or
-            this process may not have the priority that it is to have.
+        UserError: The tape's path exists or cannot be created, or this process may not use real-time priority.
     """
     if options.realtime:
         check_realtime()
     try:
         taken = out.exists() and not (out.is_dir() and not any(out.iterdir()))
     except OSError as error:
-        raise UserError(f"{out}: cannot be made: {error.strerror}; give another name with --out") from None
+        raise UserError(f"{out}: cannot be created: {error.strerror}; choose another path with --out") from None
     if taken:
-        raise UserError(f"{out} exists; name another with --out, or remove it")
+        raise UserError(f"{out} exists; choose another path with --out, or remove it")
 
 
 def _count_tokens(writer: TapeWriter, options: SendOptions) -> TokenCounts:
-    """Counts the tokens of every response text, after the run."""
+    """Return the token count of every response text; called after the run."""
     assert options.tokenizer is not None
     counter = TokenCounter(
         options.tokenizer, revision=options.tokenizer_revision, trust_remote_code=options.trust_remote_code

@@ -9,17 +9,17 @@ from ..requests.composer import Composer
 from .channel import FEED_END, FEED_HEADER
 
 BATCH_BYTES = 65536
-"""Small requests are written together; what waits to be written stays around this size."""
+"""Small requests are collected up to this size before they are written."""
 
 
 class Feeder(threading.Thread):
-    """Writes one worker's requests into its channel, in order; the socket's back pressure paces it.
+    """Thread that writes a worker's requests to its channel, in order. The socket's back pressure limits it.
 
     Args:
-        channel: The controller's end. Its other direction is read elsewhere.
-        rows: Places in the worker's shard and the plan's rows there, ascending.
-        composer: Makes the requests.
-        keep: Called with (row, request) of each, or None.
+        channel: The controller's end; another thread reads it.
+        rows: Indices in the worker's shard, and the plan's rows, ascending.
+        composer: Composes the requests.
+        keep: Called with (row, request) for each request, or None.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class Feeder(threading.Thread):
         self.error: BaseException | None = None
 
     def stop(self) -> None:
-        """Compose no more. What is being written is still written: the worker reads and forgets it."""
+        """Stop composing. A request that is being written is completed; the worker reads and ignores it."""
         self._stopped.set()
 
     def run(self) -> None:
-        """The thread's work."""
+        """Compose and write requests until the end."""
         try:
             self._feed()
         except (BrokenPipeError, ConnectionResetError):
-            return  # the worker is gone: the controller sees the same end on its side and says why
+            return  # the worker has ended: the controller notices that too and reports the reason
         except BaseException as error:
             self.error = error
             self._end()
@@ -77,7 +77,7 @@ class Feeder(threading.Thread):
 
 
 class FollowerFeeder(Feeder):
-    """Writes the requests that follow others, as the worker asks for them."""
+    """Thread that writes the requests that follow others, when the worker requests them."""
 
     def __init__(
         self, channel: socket.socket, composer: Composer, keep: Callable[[int, bytes], None] | None = None
@@ -86,16 +86,16 @@ class FollowerFeeder(Feeder):
         self._asked: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
 
     def ask(self, place: int, row: int) -> None:
-        """The worker needs a row soon.
+        """Queue a row that the worker needs soon.
 
         Args:
-            place: Of the worker's shard.
-            row: Of the plan.
+            place: Index in the worker's shard.
+            row: Row of the plan.
         """
         self._asked.put((place, row))
 
     def stop(self) -> None:
-        """Compose no more, and end."""
+        """Stop composing, and end the thread."""
         super().stop()
         self._asked.put(None)
 

@@ -1,4 +1,4 @@
-"""Frames out of a worker's channel (``cext/channel/outbox.h``), cut in one buffer that is used over and over."""
+"""Reading frames from a worker's channel (``cext/channel/outbox.h``) in one buffer that is reused."""
 
 import socket
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from .channel import FRAME_HEADER
 
 ROOM = 1 << 20
-"""Bytes of the buffer at first; a longer frame makes it grow."""
+"""Initial size of the buffer in bytes; it grows for a longer frame."""
 
 
 class FrameReader:
-    """Reads one worker's channel.
+    """Reader of one worker's channel.
 
-    A fresh buffer for each read would cost more in page faults than the reading itself.
+    The buffer is reused because the page faults of a new one would cost more than the read.
 
     Args:
-        channel: The controller's end. Its other direction is written elsewhere.
+        channel: The controller's end; other threads write to it.
     """
 
     def __init__(self, channel: socket.socket) -> None:
@@ -24,7 +24,7 @@ class FrameReader:
         self._filled = 0
 
     def read(self) -> bool:
-        """Read what is there, once; False: the worker is gone."""
+        """Read once what is available; return False if the worker has ended."""
         try:
             got = self._channel.recv_into(memoryview(self._buffer)[self._filled :])
         except ConnectionResetError:
@@ -33,7 +33,7 @@ class FrameReader:
         return got > 0
 
     def frames(self) -> Iterator[tuple[int, int, memoryview]]:
-        """The whole frames that have been read: type, rows, payload. A payload is only good until the next ``read``."""
+        """Yield the complete frames: type, rows, payload. A payload is valid until the next ``read``."""
         view = memoryview(self._buffer)
         at = 0
         missing = 0
@@ -48,7 +48,7 @@ class FrameReader:
         self._keep(at, missing)
 
     def _keep(self, start: int, missing: int) -> None:
-        """Move the beginning of a frame to the front, and see that the rest of it will have room."""
+        """Move an incomplete frame to the front of the buffer, and make space for the rest of it."""
         rest = self._buffer[start : self._filled]
         self._filled = len(rest)
         if self._filled + missing > len(self._buffer):

@@ -1,4 +1,4 @@
-"""Workers' frames turned into the tape's batches."""
+"""Converting workers' frames to batches of the tape."""
 
 import json
 import struct
@@ -44,7 +44,7 @@ RECORD = np.dtype(
         *((name, "u1") for name in ("outcome", "end_marker", "user_clock", "connection_reused", "retries", "streamed")),
     ]
 )
-"""``request_record`` of ``cext/base/request_record.h``."""
+"""The struct ``request_record`` of ``cext/base/request_record.h``."""
 
 _LENGTHS = struct.Struct("<4I")
 _LENGTHS_AT = RECORD.fields["id_length"][1] if RECORD.fields else 0
@@ -77,7 +77,7 @@ STATUS = np.dtype(
         ("lateness", "u4", (128,)),
     ]
 )
-"""``reactor_status`` of ``cext/reactor/reactor.h``."""
+"""The struct ``reactor_status`` of ``cext/reactor/reactor.h``."""
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,17 @@ class Constants:
     url: str
     epoch_ns: int
     exact_inputs: bool
-    """Prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
+    """Whether prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
     secrets: tuple[str, ...] = ()
-    """Secrets to be removed from servers' messages."""
+    """Secrets to remove from servers' messages."""
     endpoints: pa.DictionaryArray | None = None
-    """Endpoint of each row of the plan, where they differ; `models` and `urls` are of the same form."""
+    """Endpoint of each row of the plan, if they differ; `models` and `urls` have the same form."""
     models: pa.DictionaryArray | None = None
     urls: pa.DictionaryArray | None = None
 
 
 def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.RecordBatch:
-    """An OUTBOX_EVENTS frame's payload as a batch of the events' journal, which shares its memory."""
+    """Return an OUTBOX_EVENTS frame's payload as a batch for the events' journal; it shares the payload's memory."""
     columns: list[NDArray[Any]] = []
     at = 0
     for kind in ("i8", "i8", "i8", "i4", "i4", "i4", "u1", "u1"):
@@ -111,7 +111,7 @@ def unpack_events(frame: bytes | memoryview, rows: int, epoch_ns: int) -> pa.Rec
 
 @dataclass(frozen=True)
 class Finished:
-    """The payload of an OUTBOX_REQUESTS frame, taken apart."""
+    """The parsed payload of an OUTBOX_REQUESTS frame."""
 
     records: NDArray[Any]
     ids: list[str | None]
@@ -121,7 +121,7 @@ class Finished:
 
 
 def unpack_requests(frame: bytes, rows: int) -> Finished:
-    """Take a frame of finished requests apart: fixed records, and the texts that follow each."""
+    """Parse a frame of finished requests: fixed records, each followed by its texts."""
     fixed = bytearray()
     ids: list[str | None] = []
     finishes: list[str | None] = []
@@ -144,13 +144,13 @@ def unpack_requests(frame: bytes, rows: int) -> Finished:
 
 
 def json_text(raw: bytes) -> str:
-    """Return what stood between the quotes of JSON strings, joined; escapes are decoded over the joints."""
+    """Return the joined contents of JSON strings, with escapes decoded, also those split between two strings."""
     if b"\\" in raw:
         try:
             text: str = json.loads(b'"' + raw + b'"')
-        except ValueError:  # cut at the length that is kept: better raw than none
+        except ValueError:  # cut at the length limit: the raw text is better than none
             return raw.decode("utf-8", "replace")
-        # A character outside the BMP may have come as two escapes; one half alone cannot stand in a file.
+        # A character outside the BMP may be two escapes; half of it cannot be encoded as UTF-8.
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return raw.decode("utf-8", "replace")
 
@@ -163,7 +163,7 @@ def _nullable(values: NDArray[Any], absent: int, type_: pa.DataType) -> pa.Array
 def request_batch(
     finished: Finished, plan: Plan, constants: Constants, worker: int, start_ns: int, address: str | None = None
 ) -> pa.RecordBatch:
-    """Finished requests as rows of the tape; their token counts are those of the events, until the tape is sealed."""
+    """Return finished requests as rows of the tape; until it is sealed their token counts are those of the events."""
     records = finished.records
     n = len(records)
     rows = records["request_id"]
@@ -214,7 +214,7 @@ def _errors(finished: Finished, secrets: tuple[str, ...]) -> list[str | None]:
 
 
 def arrival_kinds(plan: Plan, rows: NDArray[np.int64], by_plan: NDArray[np.bool_]) -> list[str]:
-    """Return whether each row was due at its own time (open), or because another one had ended (closed)."""
+    """Return for each row whether it was due at its own time (open) or after the end of another row (closed)."""
     if plan.load.closed:
         return ["closed"] * len(rows)
     if plan.parent is None:
@@ -224,7 +224,7 @@ def arrival_kinds(plan: Plan, rows: NDArray[np.int64], by_plan: NDArray[np.bool_
 
 
 def event_counts(records: NDArray[Any]) -> NDArray[Any]:
-    """Output tokens as the events tell them: exact counts where each event had one, else one token an event."""
+    """Return output tokens by the events: exact counts if each event has one, else one token per event."""
     known = (records["event_tokens"] >= 0) & (records["output_events"] > 0)
     return np.where(known, records["event_tokens"], records["output_events"])
 
@@ -232,7 +232,7 @@ def event_counts(records: NDArray[Any]) -> NDArray[Any]:
 def plan_columns(
     plan: Plan, rows: NDArray[np.int64], scheduled_ns: NDArray[np.int64], constants: Constants
 ) -> dict[str, Any]:
-    """The columns that the plan and the run's options decide; `scheduled_ns` is since the start."""
+    """Return the columns that follow from the plan and the options; `scheduled_ns` is since the start."""
     known = pa.array(plan.trace_rows(rows))
     asked = plan.output_tokens[rows]
     table = plan.trace.table.select(["session_id", "turn"]).take(known).combine_chunks()
@@ -267,11 +267,11 @@ PROBED = (
     "longest_turn_ns",
     "waited_ns",
 )
-"""What a worker's status leaves among the tape's probes: where it stood, and how busy it was."""
+"""Fields of a worker's status that become probes on the tape: progress and load."""
 
 
 def probe_batch(status: Any, worker: int, epoch_ns: int) -> pa.RecordBatch:
-    """One worker's status as readings of the tape's probes."""
+    """Return a worker's status as rows of the tape's probes."""
     n = len(PROBED)
     columns = {
         "at_ns": pa.array([int(status["at_ns"]) - epoch_ns] * n, pa.int64()),
@@ -290,7 +290,7 @@ def unsent_batch(
     worker: int,
     why: str,
 ) -> pa.RecordBatch:
-    """Rows of the plan that never became requests: every one has its row on the tape all the same."""
+    """Return rows of the tape for rows of the plan that were never sent."""
     n = len(rows)
     columns = {
         "request_id": pa.array(rows),

@@ -23,12 +23,12 @@ class Status:
     clock_steps: int = 0
     elapsed_ns: int = 0
     until_ns: int = 0
-    """When a closed loop ends by the clock, since the start; 0: `planned` requests are sent."""
+    """End of a closed loop that ends by the clock, in ns since the start; 0: `planned` requests are sent."""
     stopping: bool = False
     lateness: NDArray[np.int64] = field(default_factory=lambda: np.zeros(128, np.int64))
 
     def lateness_quantile_us(self, q: float) -> float | None:
-        """Upper bound of the bucket that holds the quantile (``lateness_bucket`` of cext/reactor/reactor.h), in us."""
+        """Return the upper bound of the quantile's bucket (``lateness_bucket`` of cext/reactor/reactor.h), in us."""
         total = int(self.lateness.sum())
         if not total:
             return None

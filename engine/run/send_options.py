@@ -1,4 +1,4 @@
-"""Options that every run has: the server, the fields of its requests, and how they are sent."""
+"""Options of every run: the server, the fields of requests, and how requests are sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass
@@ -18,31 +18,33 @@ class SendOptions:
 
     Attributes:
         url: The server; None starts the simulator.
-        endpoint: A name of ENDPOINTS or of ALIASES, or ``template``: an API of the user's own (``endpoints/template``).
-        template: The file with the template of its bodies.
-        response_fields: What stands where in its answers, ROLE=PATH each, as in ``text=choices[].text``.
-        framing: Of its streams.
-        model: None asks the server for the first that it lists.
-        workers: Processes that send.
-        tokenizer: A directory or hub name; makes prompt lengths exact and counts what the server does not.
-        tokenizer_revision, trust_remote_code: Of a tokenizer from a hub.
-        seed: Seed of the prompts and of everything else that is random.
+        endpoint: A name in ENDPOINTS or ALIASES, or ``template`` for an API that the user describes
+            (``endpoints/template``).
+        template: File with the template of request bodies.
+        response_fields: Paths of fields in responses, ROLE=PATH each, such as ``text=choices[].text``.
+        framing: Framing of streams with ``template``.
+        model: Model name; None: the first model that the server lists.
+        workers: Number of worker processes.
+        tokenizer: Directory or hub name of a tokenizer, for exact prompt lengths and for counts that the server
+            does not send.
+        tokenizer_revision, trust_remote_code: Options of a tokenizer from a hub.
+        seed: Seed of the prompts and of all other random choices.
         stream, usage, ignore_eos: See BodyOptions.
-        headers: Each ``Name: value``.
-        api_key_env: The environment variable that holds the key.
-        api_key_file: The file that holds it instead.
-        cacert: A file of certificates (PEM) to trust instead of the system's.
+        headers: Header fields, each ``Name: value``.
+        api_key_env: Name of the environment variable with the API key.
+        api_key_file: File with the API key, instead of the variable.
+        cacert: File of certificates (PEM) to trust instead of the system's.
         insecure: Trust any certificate.
-        proxy: Go through the proxy that the environment names, as curl would.
-        connect_timeout_ns, read_timeout_ns: A silence that is longer fails the request.
-        grace_ns: How long open streams may go on after the end of sending.
-        preopen_ns: Connections are opened this long before they are needed.
-        spin_ns: Poll instead of sleeping this long before each due time.
-        realtime: Send at real-time priority, and keep the machine's cores awake meanwhile.
+        proxy: Use the proxy of the environment variables, as curl does.
+        connect_timeout_ns, read_timeout_ns: Longest time without data before a request fails.
+        grace_ns: Time that open streams have to end after the end of sending.
+        preopen_ns: Time before its due time at which a request's connection is opened.
+        spin_ns: Time before each due time during which the worker polls instead of sleeping.
+        realtime: Send at real-time priority, and keep the machine's cores awake during the run.
         reuse: Keep connections for further requests.
-        kernel_stamps: Use the kernel's receive stamps where there are any.
+        kernel_stamps: Use the kernel's receive stamps where available.
         keep_bodies: Keep request bodies and response texts on the tape.
-        simulator: Options for ``tokentape serve``, when there is no url.
+        simulator: Options of ``tokentape serve``, used without a url.
         extra: Further fields of every request body.
     """
 
@@ -79,17 +81,17 @@ class SendOptions:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def transport(self) -> TransportOptions:
-        """How connections are made; those to the run's own simulator go through no proxy."""
+        """Return how connections are made; those to the run's own simulator use no proxy."""
         return TransportOptions(self.cacert, self.insecure, self.proxy and self.url is not None)
 
     def shown(self) -> dict[str, Any]:
-        """For the manifest: all but the values of headers."""
+        """Return the options for the manifest, without the values of headers."""
         values = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
         return values | {"headers": [header.partition(":")[0] for header in self.headers]}
 
 
 def _plain(value: Any) -> Any:
-    """A value of an option in JSON's terms."""
+    """Return an option's value in a form that JSON can hold."""
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Path):

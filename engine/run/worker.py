@@ -1,4 +1,4 @@
-"""The worker process: one uvloop loop, one reactor, and nothing that could delay either.
+"""The worker process: one uvloop event loop with one reactor, and nothing that could delay them.
 
 Run as ``python -m tokentape.engine.run.worker CHANNEL_FD CONTROL_FD WANTED_FD ORDER_FD``. It imports no Arrow
 and no tokenizer, writes no file and collects no garbage.
@@ -20,24 +20,24 @@ from ..transport.route import encoded
 from .channel import CANCEL, COMMAND, GO, READY, STOP, receive_setup
 
 AHEAD_NS = 100_000_000
-"""How long before its due time a follower's request is asked for: writing a long one takes some milliseconds."""
+"""Time before its due time at which a follower's request is requested; composing a long one takes milliseconds."""
 
 STAY_NS = 5_000_000
-"""How long the reactor stays in one call. A command waits so long, or for the 20 ms of its tick, at most."""
+"""Longest time in one call of the reactor. A command waits at most this long, or for the 20 ms of a tick."""
 
 
 def main(channel_fd: int, control_fd: int, wanted_fd: int, send_order_fd: int) -> None:
-    """Serve one run: setup, ready, go, and the end when all is handed over."""
+    """Serve one run: read the setup, report ready, start, and end when all measurements are handed over."""
     die_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the controller gets it too, and decides
+        signal.signal(number, signal.SIG_IGN)  # the controller gets the signal too and decides
     wake_exactly()
     channel = socket.socket(fileno=channel_fd)
     control = socket.socket(fileno=control_fd)
     setup, columns = receive_setup(channel)
     route = setup.route
     if route.tls_host is not None:
-        importlib.import_module("ssl")  # so that the core finds the OpenSSL that Python has, where it has its own
+        importlib.import_module("ssl")  # so that the core finds the OpenSSL that Python bundles, if any
     reactor = Reactor(
         columns["due_ns"],
         columns["request_ids"],
@@ -90,7 +90,7 @@ def main(channel_fd: int, control_fd: int, wanted_fd: int, send_order_fd: int) -
 
     def obey() -> None:
         packet = control.recv(COMMAND.size)
-        if not packet:  # the controller is gone: nobody is left to measure for
+        if not packet:  # the controller has ended, so the worker ends too
             loop.stop()
             return
         command, argument = COMMAND.unpack(packet)

@@ -1,4 +1,4 @@
-"""A worker as the controller sees it: its process and the sockets to it."""
+"""A worker process in the controller: the process and its sockets."""
 
 import os
 import socket
@@ -18,12 +18,12 @@ from .feeder import FollowerFeeder
 from .frame_reader import FrameReader
 
 READY_S = 60.0
-"""A worker that needs longer than this to start is not going to."""
+"""Longest time that a worker may take to start."""
 
 
 @dataclass
 class WorkerProcess:
-    """A worker: its process, its ends of the sockets, and what it last said of itself."""
+    """A worker: its process, the controller's ends of the sockets, and its latest status."""
 
     number: int
     process: subprocess.Popen[bytes]
@@ -40,11 +40,11 @@ class WorkerProcess:
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Of the plan, ascending."""
+        """Rows of the plan, ascending."""
         return self.shard.rows
 
     def command(self, letter: bytes, argument: int = 0) -> None:
-        """Send a command. A worker that has ended is ignored: its closed channel is noticed elsewhere."""
+        """Send a command. Ignored if the worker has ended, which is noticed from its closed channel."""
         try:
             self.control.send(COMMAND.pack(letter, argument))
         except (BrokenPipeError, ConnectionResetError):
@@ -52,12 +52,12 @@ class WorkerProcess:
 
 
 def spawn(number: int, shard: Shard, send_order_fd: int) -> WorkerProcess:
-    """Start a worker; its ends of the sockets are open in it alone.
+    """Start a worker; its ends of the sockets are open only in it.
 
     Args:
         number: The worker's number.
-        shard: The rows that it sends.
-        send_order_fd: The page of memory that keeps the workers in one order.
+        shard: The rows that the worker sends.
+        send_order_fd: Shared memory page that keeps the workers' sends in one order.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     wanted, their_wanted = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -70,7 +70,7 @@ def spawn(number: int, shard: Shard, send_order_fd: int) -> WorkerProcess:
         [sys.executable, "-P", "-m", "tokentape.engine.run.worker", *map(str, fds)],
         pass_fds=fds,
         stdin=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C is the controller's to handle
+        start_new_session=True,  # the controller handles Ctrl-C
     )
     for end in (theirs, their_control, their_wanted):
         end.close()
@@ -79,7 +79,7 @@ def spawn(number: int, shard: Shard, send_order_fd: int) -> WorkerProcess:
 
 @contextmanager
 def shared_page(size: int) -> Iterator[int]:
-    """A file of zero bytes that lies in memory alone, and goes with the last process that has it."""
+    """Return a descriptor of a zero-filled file in memory, which exists until the last process closes it."""
     fd = os.memfd_create("tokentape-order")
     try:
         os.ftruncate(fd, size)

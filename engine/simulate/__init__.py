@@ -1,1 +1,1 @@
-"""The simulated server, within this process or as one of its own, and its tape of the truth."""
+"""The simulated server, in this process or as a separate process, and the tape of its true times."""

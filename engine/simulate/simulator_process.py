@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, started for one run (``--simulate``)."""
+"""The simulated server as a separate process, started for one run (``--simulate``)."""
 
 import os
 import signal
@@ -13,22 +13,22 @@ from ..scheduling import giving_way
 
 @contextmanager
 def simulated_server(options: Sequence[str] = ()) -> Iterator[str]:
-    """Start ``tokentape serve`` on a free port of 127.0.0.1; gives its URL, and ends it afterwards.
+    """Start ``tokentape serve`` on a free port of 127.0.0.1, yield its URL, and end it afterwards.
 
     Args:
-        options: As on the command line of ``tokentape serve``.
+        options: Command line options of ``tokentape serve``.
 
     Raises:
-        UserError: It ended before it listened; what it said stands on standard error.
+        UserError: It ended before it listened; its messages are on standard error.
     """
     ours, theirs = os.pipe()
     command = [sys.executable, "-P", "-m", "tokentape.engine.cli.main", "serve", "--port", "0"]
-    with giving_way():  # on one machine with what it is to time
+    with giving_way():  # it shares the machine with the client that times it
         process = subprocess.Popen(
             [*command, "--announce-fd", str(theirs), "--parent-pid", str(os.getpid()), *options],
             pass_fds=(theirs,),
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is ours to handle: streams must be able to end
+            start_new_session=True,  # this process handles Ctrl-C, so that open streams can end
         )
     os.close(theirs)
     try:

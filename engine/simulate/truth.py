@@ -1,4 +1,4 @@
-"""The simulated server's own tape: what was handed to the kernel, and when."""
+"""The simulated server's own tape: what it handed to the kernel, and when."""
 
 import threading
 from pathlib import Path
@@ -15,19 +15,19 @@ from ..tape.writer import TapeWriter
 
 TAKE_EVERY_S: Final = 0.1
 FINISHES: Final = {"responses": "max_output_tokens", "messages": "max_tokens", "triton": None, "kserve": None}
-"""What an API calls the end of an answer at its length, where that is not ``length``."""
+"""Finish reason of an API for a response that reached its length, where it is not ``length``."""
 TIMES: Final = ("received_ns", "headers_ns", "first_event_ns", "first_token_ns", "last_token_ns", "end_ns")
 
 
 class TruthWriter:
-    """Takes a server's rows every 100 ms in a thread of its own, and writes them to a tape.
+    """Thread that takes a server's rows every 100 ms and writes them to a tape.
 
     Args:
-        server: Made with truth.
-        path: Where the tape will lie.
-        manifest: What is known before the start.
-        pair: The clocks at the tape's epoch (`host.clock_pair`).
-        url: Of the server, for the rows.
+        server: A server made with truth.
+        path: Path of the tape.
+        manifest: Manifest entries known before the start.
+        pair: Clock readings at the tape's epoch (`host.clock_pair`).
+        url: URL of the server, for the rows.
     """
 
     def __init__(self, server: Server, path: Path, manifest: dict[str, Any], pair: dict[str, int], url: str) -> None:
@@ -40,13 +40,13 @@ class TruthWriter:
         self._thread = threading.Thread(target=self._run, name="truth")
 
     def start(self) -> None:
-        """Begin to take rows."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, **manifest_updates: Any) -> Tape:
-        """Take the last rows of a server that has stopped, and seal the tape.
+        """Take the last rows of the stopped server and seal the tape.
 
-        What failed in the thread is raised here.
+        An error in the thread is raised here.
         """
         self._ending.set()
         if self._thread.ident is not None:
@@ -72,7 +72,7 @@ class TruthWriter:
 
 
 def truth_events(block: EventColumns, epoch_ns: int) -> pa.RecordBatch:
-    """A block of the server's events as rows of a tape."""
+    """Return a block of the server's events as rows of a tape."""
     handed_ns = np.frombuffer(block.arrival_ns, np.int64) - epoch_ns
     return events_batch(
         np.frombuffer(block.request_id, np.int64),
@@ -87,7 +87,7 @@ def truth_events(block: EventColumns, epoch_ns: int) -> pa.RecordBatch:
 
 
 def truth_requests(rows: list[RequestRow], epoch_ns: int, url: str) -> pa.RecordBatch:
-    """The server's finished requests as rows of a tape.
+    """Return the server's finished requests as rows of a tape.
 
     `scheduled_ns` is `received_ns`, when the request's last byte arrived; `sent_ns` is `headers_ns`, when the
     head of the response was handed over. `bytes_sent` and `bytes_received` are the server's.

@@ -1,11 +1,10 @@
-"""The order of the events in a sealed file, chosen so that stamps pack small.
+"""The order of events in a sealed file, chosen so that stamps compress well.
 
-Parquet's DELTA_BINARY_PACKED stores the differences of neighbours, each as wide as the widest of
-its block. Within a request the gaps are alike; a step back in time from one request's end to the
-next one's start is what costs. So the rows of a request stay together, in the order of its events,
-and requests follow one another as they would on one connection: each is followed by one that
-started shortly after it ended. Only where such a chain ends does time step back, which happens as
-often as requests ran at once.
+Parquet's DELTA_BINARY_PACKED stores the differences of neighbours, each with the width of the widest
+in its block. Gaps within a request are similar; a step back in time from one request's end to the
+next one's start is expensive. So the rows of a request stay together, in the order of its events,
+and each request is followed by one that started shortly after it ended, as on one connection. Time
+steps back only where such a chain ends, and there are as many chains as requests in flight at once.
 """
 
 import numpy as np
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 def chain_order(
     request_id: NDArray[np.int64], event: NDArray[np.int32], arrival_ns: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Row numbers in the order of the file: requests in chains, each request's events ascending.
+    """Return row numbers in file order: requests in chains, each request's events ascending.
 
     Args:
-        request_id, event, arrival_ns: Columns of one partition, of one length, in any order.
+        request_id, event, arrival_ns: Columns of one partition, of equal length, in any order.
     """
     if not len(request_id):
         return np.empty(0, np.int64)
@@ -31,7 +30,7 @@ def chain_order(
     first, last = arrival_ns[rows[starts]], arrival_ns[rows[starts + lengths - 1]]
     mean_gap = int(((last - first).sum()) // max(int(lengths.sum()) - len(lengths), 1))
     segments = np.array(chains(first, last + mean_gap), np.int64)
-    # Expand the segments: the position within the sorted rows of each row of the file.
+    # Expand the segments to the position of each row of the file within the sorted rows.
     lengths, starts = lengths[segments], starts[segments]
     offsets = np.cumsum(lengths) - lengths
     order: NDArray[np.int64] = rows[np.arange(len(rows)) + np.repeat(starts - offsets, lengths)]
@@ -39,12 +38,12 @@ def chain_order(
 
 
 def chains(first: NDArray[np.int64], last: NDArray[np.int64]) -> list[int]:
-    """Spans in the order of chains: each followed by one that begins soon after its end.
+    """Return spans in the order of chains: each is followed by one that begins soon after its end.
 
-    A beginning takes the span that ended most lately and has no successor yet, as brackets are matched.
+    Each span follows the span without a successor that ended last before it, as brackets are matched.
 
     Args:
-        first, last: Beginning and end of each span.
+        first, last: Start and end of each span.
     """
     count = len(first)
     points = np.argsort(np.concatenate((last, first)), kind="stable")
@@ -71,7 +70,7 @@ def chains(first: NDArray[np.int64], last: NDArray[np.int64]) -> list[int]:
 
 
 def _by_request(request_id: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A stable sort by request: numbers close together are sorted in 16-bit digits, which is linear."""
+    """Return a stable sort order by request. Numbers in a small range are sorted by 16-bit digits, in linear time."""
     low = request_id.min()
     spread = int(request_id.max()) - int(low)
     rows: NDArray[np.int64]

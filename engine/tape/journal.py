@@ -1,7 +1,7 @@
-"""The journal: Arrow IPC streams that grow while a run lasts, one per table.
+"""The journal: Arrow IPC streams, one per table, that grow during a run.
 
-A batch that was written whole can be read back whatever happens to the process afterwards, so a
-killed run loses what it had not handed over, and a torn last batch, and nothing else.
+A completely written batch can be read back even if the process is killed afterwards. A killed run
+loses only what was not yet written and a partially written last batch.
 """
 
 import fcntl
@@ -30,18 +30,18 @@ TABLES: Final = {
     "blocks": BLOCKS,
     "probes": PROBES,
 }
-"""The journal's tables and the columns that they have while a run lasts."""
+"""Tables of the journal and their columns during a run."""
 
 
 def journal_file(path: Path, table: str) -> Path:
-    """Return where the journal of a table lies in the tape at `path`."""
+    """Return the path of a table's journal in the tape at `path`."""
     return path / JOURNAL / f"{table}.arrows"
 
 
 def lock_journal(path: Path) -> int | None:
-    """Takes the journal of the tape at `path` for this process; None where its run is still going.
+    """Lock the journal of the tape at `path`; return None if its run is still in progress.
 
-    The kernel frees the lock with the process, so a killed run leaves none.
+    The kernel releases the lock when the process ends, so a killed run leaves no lock.
 
     Returns:
         A descriptor that holds the lock until it is closed.
@@ -56,10 +56,10 @@ def lock_journal(path: Path) -> int | None:
 
 
 class JournalFile:
-    """One append-only stream of record batches of one table.
+    """An append-only stream of record batches of one table.
 
     Raises:
-        OSError: From any call, as the file system says it (ENOSPC: the disk is full).
+        OSError: From any call; an error of the file system (ENOSPC: the disk is full).
     """
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:
@@ -70,17 +70,17 @@ class JournalFile:
 
     @property
     def size(self) -> int:
-        """Written so far."""
+        """Number of rows written so far."""
         return self._buffered.size
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Hands a batch to the kernel: it survives the death of this process, not of the machine."""
+        """Write a batch to the kernel. It survives a crash of this process, not of the machine."""
         self._stream.write_batch(batch)
         self._buffered.push()
         self.rows += batch.num_rows
 
     def close(self) -> None:
-        """Writes the end mark and closes the file; closing twice is allowed."""
+        """Write the end mark and close the file; further calls have no effect."""
         if self._file.closed:
             return
         try:
@@ -90,13 +90,13 @@ class JournalFile:
             self._file.close()
 
     def abandon(self) -> None:
-        """Closes the file as it is: the disk took no more."""
+        """Close the file as it is, for a full disk."""
         self._buffered.pieces.clear()
         self._file.close()
 
 
 class _Whole:
-    """Collects the small writes of one IPC message, so that a batch is one system call or few."""
+    """Buffer that collects the small writes of an IPC message, so that a batch takes few system calls."""
 
     closed = False
 
@@ -110,7 +110,7 @@ class _Whole:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing: what is written is pushed by the journal, message by message."""
+        """Do nothing: the journal flushes each message itself."""
 
     def push(self) -> None:
         pending, self.pieces = memoryview(b"".join(self.pieces)), []
@@ -121,16 +121,16 @@ class _Whole:
 
 @dataclass
 class Dropped:
-    """A torn end of a journal: its bytes, and the rows that its batch had announced (None: unreadable)."""
+    """A partially written end of a journal: its bytes, and its batch's number of rows (None: unreadable)."""
 
     bytes: int
     rows: int | None
 
 
 class JournalReader:
-    """Reads the whole batches of a journal that may end anywhere.
+    """Reader of the complete batches of a journal that may end anywhere.
 
-    After the iteration `rows` counts what was read and `dropped` tells of a torn end.
+    After the iteration `rows` is the number of rows read and `dropped` describes a partial last batch.
     """
 
     def __init__(self, file: Path) -> None:
@@ -139,7 +139,7 @@ class JournalReader:
         self._file = file
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """The batches in the order of their writing."""
+        """Yield the batches in the order in which they were written."""
         size = self._file.stat().st_size
         if size == 0:
             return
@@ -156,7 +156,7 @@ class JournalReader:
                     yield batch
             except StopIteration:
                 good = source.tell()
-            except (pa.ArrowInvalid, OSError, MemoryError):  # a torn head may announce any length
+            except (pa.ArrowInvalid, OSError, MemoryError):  # a damaged header may hold any length
                 pass
             if good < size:
                 self._tell_torn(source, good, size)
@@ -167,7 +167,7 @@ class JournalReader:
         self.dropped = Dropped(size - good, self._announced_rows(tail) if good else None)
 
     def _announced_rows(self, tail: bytes) -> int | None:
-        """The row count in the head of a torn batch, read by giving it the bytes that it lacks."""
+        """Return the row count in the header of a partial batch, which is padded so that it can be parsed."""
         table = self._file.stem
         missing = 1 << 12
         while missing <= 1 << 28:

@@ -1,4 +1,4 @@
-"""manifest.json: what ran, and which files make the tape."""
+"""manifest.json: facts of the run, and the files of the tape."""
 
 import json
 import os
@@ -12,10 +12,10 @@ MANIFEST: Final = "manifest.json"
 
 
 def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Replaces the manifest of the tape at `path` in one step: a reader sees the old or the new one."""
+    """Replace the manifest of the tape at `path` atomically: a reader sees the old or the new one."""
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     draft = path / (MANIFEST + ".new")
-    # A path may hold bytes that are no UTF-8: JSON's own escapes carry them.
+    # A path may contain bytes that are not UTF-8; JSON escapes can represent them.
     with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
@@ -25,10 +25,10 @@ def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of the tape at `path`.
+    """Return the manifest of the tape at `path`.
 
     Raises:
-        UserError: There is no tape, its manifest is no JSON object, or a newer version wrote it.
+        UserError: The tape does not exist, its manifest is not a JSON object, or a newer version wrote it.
     """
     file = path / MANIFEST
     if not path.exists():
@@ -55,7 +55,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def sync_directory(path: Path) -> None:
-    """Makes the names in a directory durable."""
+    """Flush a directory, so that its file names survive a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

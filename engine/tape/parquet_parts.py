@@ -1,4 +1,4 @@
-"""Parquet files of a tape: how each column is packed, and what each file says about itself."""
+"""Parquet files of a tape: encoding of each column, and the files' metadata."""
 
 import os
 from collections.abc import Iterable
@@ -26,12 +26,12 @@ ENCODINGS: Final = {
     "blocks": {"request_id": _DELTA, "block": _DELTA, "hash": "PLAIN"},
     "bodies": {"request_id": _DELTA, "request_body": "PLAIN", "response_text": "PLAIN"},
 }
-"""Columns without a dictionary. Every `*_ns` of requests is packed as differences as well."""
+"""Encodings of columns without a dictionary. Every `*_ns` of requests is delta encoded too."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file as the manifest lists it."""
+    """A file as listed in the manifest."""
 
     path: str
     table: str
@@ -39,17 +39,17 @@ class Part:
     bytes: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The manifest's entry."""
+        """Return the file's entry in the manifest."""
         return {"path": self.path, "table": self.table, "rows": self.rows, "bytes": self.bytes}
 
 
 def write_part(
     tape: Path, table: str, number: int, schema: pa.Schema, groups: Iterable[pa.Table], epoch_unix_ns: int
 ) -> Part:
-    """Writes `TABLE/part-NUMBER.parquet` under the tape, a row group per table given, durably.
+    """Write `TABLE/part-NUMBER.parquet` of a tape durably, with one row group per given table.
 
     Raises:
-        OSError: As the file system says it; no file of that name is left then.
+        OSError: An error of the file system; then no file of that name remains.
     """
     folder = tape / table
     folder.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def write_part(
                 compression_level=3,
                 use_dictionary=[field.name for field in schema if field.name not in plain],
                 column_encoding=plain,
-                # Without this the file would say "dictionary" to Arrow where it holds plain strings.
+                # Without this the Arrow schema in the file would have dictionaries for plain string columns.
                 store_schema=False,
             ) as writer:
                 for group in groups:

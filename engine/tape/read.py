@@ -16,7 +16,7 @@ _SCHEMAS = {"requests": REQUESTS, "events": EVENTS, "bodies": BODIES, "blocks": 
 
 
 class Tape:
-    """A sealed tape: its manifest, and its tables, read when they are asked for.
+    """A sealed tape: its manifest, and its tables, which are read on access.
 
     Make one with `open_tape`.
     """
@@ -31,26 +31,26 @@ class Tape:
 
     @cached_property
     def requests(self) -> pa.Table:
-        """One row per request, by request_id; times are ns since the epoch."""
+        """Requests, one row each, sorted by request_id; times are ns since the epoch."""
         return self.read("requests").sort_by("request_id")
 
     @cached_property
     def events(self) -> pa.Table:
-        """One row per streamed event, all of them in memory (about 50 bytes each).
+        """Events, one row each, all in memory (about 50 bytes per event).
 
         A request's rows are in order. `event_batches` reads a long tape piece by piece.
         """
         return self.read("events")
 
     def files(self, table: str) -> list[Path]:
-        """The Parquet files of a table (requests, events, bodies, blocks, probes), in their order."""
+        """Return the Parquet files of a table (requests, events, bodies, blocks, probes), in order."""
         return [self.path / file["path"] for file in self.manifest["files"] if file["table"] == table]
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A whole table, or some of its columns.
+        """Read a table, or some of its columns.
 
         Raises:
-            UserError: A file is gone, cut short or damaged.
+            UserError: A file is missing, truncated or damaged.
         """
         schema = _SCHEMAS[table]
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
@@ -58,19 +58,19 @@ class Tape:
         return pa.concat_tables([wanted.empty_table(), *(_widened(group, wanted) for group in groups)])
 
     def event_batches(self, columns: Sequence[str] | None = None, *, words: bool = True) -> Iterator[pa.Table]:
-        """The events, a row group (about a million rows) at a time.
+        """Yield the events by row group, about a million rows each.
 
-        Within a batch a request's rows stand together in the order of its events; a long request may
+        Within a batch a request's rows are together, in the order of its events; a long request may
         continue in a later batch.
 
         Args:
-            columns: Names of EVENTS; all of them without it.
-            words: False leaves `kind` as a dictionary, which is much cheaper to compare.
+            columns: Columns of EVENTS; None: all.
+            words: Return `kind` as strings. False: as a dictionary, which is much faster to compare.
         """
         yield from self._groups("events", columns, dictionary=[] if words else ["kind"])
 
     def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """A table of this version's columns, a row group at a time, in the order of its files.
+        """Yield a table with this version's columns, by row group, in file order.
 
         Raises:
             UserError: As for `read`.
@@ -90,14 +90,14 @@ class Tape:
             except FileNotFoundError:
                 raise UserError(f"{file}: missing; the manifest of the tape lists it") from None
             except (pa.ArrowInvalid, OSError) as error:
-                raise UserError(f"{file}: cut short or damaged ({error}); restore it from a copy") from None
+                raise UserError(f"{file}: truncated or damaged ({error}); restore it from a copy") from None
             expected = listed[str(file.relative_to(self.path))]["rows"]
             if rows != expected:
                 raise UserError(f"{file}: {rows} rows, the manifest says {expected}; restore it from a copy")
 
 
 def _widened(group: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """A row group with the wanted columns; those that tapes did not have yet when it was written are null."""
+    """Return a row group with the selected columns; columns that are newer than the tape are null."""
     for place, field in enumerate(wanted):
         if field.name not in group.column_names and field.nullable:
             group = group.add_column(place, field, pa.nulls(len(group), field.type))
@@ -105,16 +105,16 @@ def _widened(group: pa.Table, wanted: pa.Schema) -> pa.Table:
 
 
 def open_tape(path: Path) -> Tape:
-    """Opens the sealed tape at `path`, and sees that all its files are there in their full size.
+    """Open the sealed tape at `path`, and check that all its files exist with their full size.
 
     Raises:
-        UserError: Not a tape; not sealed (it says how to recover it); a file is missing or cut short;
-            written by a newer version.
+        UserError: The path is not a tape; the tape is not sealed (the message says how to recover it); a file is
+            missing or truncated; or a newer version wrote the tape.
     """
     manifest = read_manifest(path)
     if not manifest.get("sealed"):
         raise UserError(
-            f"{path}: the tape is not sealed: its run is still going or was killed. "
+            f"{path}: the tape is not sealed: its run is in progress or was killed. "
             f"If it was killed, run: tokentape recover {path}"
         )
     for entry in manifest.get("files", []):

@@ -1,4 +1,4 @@
-"""Recovering: a run that was killed left a journal; it becomes a tape."""
+"""Recovering a tape from the journal of a killed run."""
 
 import errno
 import os
@@ -17,11 +17,11 @@ from .writer import full
 
 
 def recover(path: Path) -> Tape:
-    """Seals the tape of a killed run from its journal, up to the last batch that is whole.
+    """Seal the tape of a killed run from its journal, up to the last complete batch.
 
-    The manifest then has `recovered` true, `dropped` (per table: bytes and rows of a torn end, rows null
-    where its head was torn too) and `unfinished_requests`: requests with events but without a row, for
-    they had not ended. A sealed tape is left as it is, so recovering twice is the same as once.
+    The manifest then has `recovered` true, `dropped` (per table: bytes and rows of a partial last batch;
+    rows are null if its header is partial too) and `unfinished_requests`: requests that had not ended, with
+    events but without a row. A sealed tape is left unchanged, so a second recovery has no effect.
 
     Raises:
         UserError: Not a tape, or one without a journal.
@@ -30,13 +30,13 @@ def recover(path: Path) -> Tape:
     manifest = read_manifest(path)
     journal = path / JOURNAL
     if manifest.get("sealed"):
-        shutil.rmtree(journal, ignore_errors=True)  # killed between the two last steps of sealing
+        shutil.rmtree(journal, ignore_errors=True)  # the run was killed between the last two steps of sealing
         return open_tape(path)
     if not journal.is_dir():
-        raise UserError(f"{path}: neither sealed nor has it a {JOURNAL} folder; there is nothing to recover from")
+        raise UserError(f"{path}: not sealed, and without a {JOURNAL} folder; it cannot be recovered")
     lock = lock_journal(path)
     if lock is None:
-        raise UserError(f"{path}: its run is still going; wait for its end, or stop it first")
+        raise UserError(f"{path}: its run is in progress; wait until it ends, or stop it first")
     manifest["recovered"] = True
     try:
         seal_journal(path, manifest)

@@ -1,7 +1,7 @@
-"""The columns of a tape: names, types, units, and the words that may stand in them.
+"""Columns of a tape: names, types, units, and allowed values.
 
-Times are int64 nanoseconds since the tape's epoch on CLOCK_MONOTONIC; `started_at` is the same for
-warehouses that take no nanoseconds. Columns may be added; a name, a unit or a meaning changes only
+Times are int64 nanoseconds since the tape's epoch on CLOCK_MONOTONIC; `started_at` is the wall-clock
+time for warehouses without nanoseconds. Columns may be added; a name, a unit or a meaning changes only
 with a new `SCHEMA_VERSION`.
 """
 
@@ -12,13 +12,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 SCHEMA_VERSION: Final = 1
-"""Stands in the manifest and in every file; a reader refuses a tape with a higher one."""
+"""Version in the manifest and in every file; a reader rejects a tape with a higher version."""
 
 KINDS: Final = ("token", "reasoning", "tool_call", "role", "usage", "done", "error", "comment", "other")
-"""Kinds of events; a kind's code is its place in this list (the C core's `event_kind`)."""
+"""Kinds of events; a kind's code is its index in this list (the C core's `event_kind`)."""
 
 TOKEN_KINDS: Final = ("token", "reasoning", "tool_call")
-"""The kinds that carry output: they make first and last token, and the gaps between tokens."""
+"""Kinds with output; they determine first and last token and the gaps between tokens."""
 
 OUTCOMES: Final = (
     "ok",
@@ -51,27 +51,27 @@ REQUESTS: Final = pa.schema(
         _field("model", pa.string()),
         _field("url", pa.string()),
         _field("scheduled_ns", pa.int64()),
-        _field("arrival?", pa.string()),  # open: due at its recorded time; closed: after the end of what it follows
-        _field("released_ns?", pa.int64()),  # it was due and waited until then for a cap to let it go; null: it did not
+        _field("arrival?", pa.string()),  # open: due at its own time; closed: due after the end of another request
+        _field("released_ns?", pa.int64()),  # end of its wait for a limit of requests in flight; null: it did not wait
         _field("connect_start_ns?", pa.int64()),
         _field("connected_ns?", pa.int64()),
         _field("tls_ns?", pa.int64()),  # end of the TLS handshake
-        _field("received_ns?", pa.int64()),  # a server's own tape: the request's last byte arrived
-        _field("sent_ns?", pa.int64()),  # first byte handed to the kernel
+        _field("received_ns?", pa.int64()),  # on a server's own tape: arrival of the request's last byte
+        _field("sent_ns?", pa.int64()),  # first byte written to the kernel
         _field("sent_end_ns?", pa.int64()),
         _field("headers_ns?", pa.int64()),
         _field("first_event_ns?", pa.int64()),
         _field("first_token_ns?", pa.int64()),
-        _field("first_visible_ns?", pa.int64()),  # the first output that is neither reasoning nor a tool call
+        _field("first_visible_ns?", pa.int64()),  # first output that is neither reasoning nor a tool call
         _field("last_token_ns?", pa.int64()),
         _field("end_ns?", pa.int64()),
-        _field("started_at", pa.timestamp("us", tz="UTC")),  # sent_ns, or scheduled_ns where nothing was sent
+        _field("started_at", pa.timestamp("us", tz="UTC")),  # sent_ns, or scheduled_ns if it was not sent
         _field("clock", pa.string()),
         _field("outcome", pa.string()),
         _field("http_status?", pa.int16()),
         _field("error?", pa.string()),
         _field("finish_reason?", pa.string()),
-        _field("end_marker?", pa.string()),  # null: nothing marked an end
+        _field("end_marker?", pa.string()),  # null: the stream had no end mark
         _field("planned_input_tokens?", pa.int32()),
         _field("planned_output_tokens?", pa.int32()),
         _field("input_tokens?", pa.int32()),
@@ -87,10 +87,10 @@ REQUESTS: Final = pa.schema(
         _field("bytes_sent", pa.int64()),
         _field("bytes_received", pa.int64()),
         _field("response_id?", pa.string()),  # the server's id
-        _field("connection_id", pa.int32()),  # -1: none was made
+        _field("connection_id", pa.int32()),  # -1: no connection was made
         _field("connection_reused", pa.bool_()),
-        _field("address?", pa.string()),  # where connections went: of the server, or of the proxy before it
-        _field("retries?", pa.int16()),  # sent again, since the pooled connection had died unused
+        _field("address?", pa.string()),  # address of the peer: the server, or a proxy in front of it
+        _field("retries?", pa.int16()),  # sent a second time, because the pooled connection had been closed
     ]
 )
 """One row per request of the plan, whatever its outcome."""
@@ -99,18 +99,18 @@ EVENTS: Final = pa.schema(
     [
         _field("request_id", pa.int64()),
         _field("event", pa.int32()),  # 0-based within the request
-        _field("arrival_ns", pa.int64()),  # the best clock there was
-        _field("read_ns", pa.int64()),  # user clock; beside a kernel stamp rounded up to 256 ns when sealed
+        _field("arrival_ns", pa.int64()),  # by the best available clock
+        _field("read_ns", pa.int64()),  # user-space clock; rounded up to 256 ns when sealed, if there is a kernel stamp
         _field("kind", pa.string()),
         _field("tokens?", pa.int32()),
         _field("bytes", pa.int32()),
-        _field("coalesced", pa.bool_()),  # a later event came in the same read
+        _field("coalesced", pa.bool_()),  # a later event arrived in the same read
     ]
 )
 """One row per streamed event."""
 
 EVENTS_JOURNAL: Final = EVENTS.set(EVENTS.get_field_index("kind"), _field("kind", pa.uint8()))
-"""Events as the journal holds them: `kind` is its code, an index into KINDS; sealing makes it a word."""
+"""Events in the journal: `kind` is a code, an index into KINDS; sealing replaces it by a string."""
 
 BODIES: Final = pa.schema(
     [
@@ -126,23 +126,23 @@ BLOCKS: Final = pa.schema(
     [
         _field("request_id", pa.int64()),
         _field("block", pa.int32()),  # 0-based within the request's prompt
-        _field("hash", pa.int64()),  # of this block and all before it, keyed with a secret that nobody has
+        _field("hash", pa.int64()),  # hash of this block and all before it, keyed with a discarded secret
     ]
 )
-"""Prompts as salted hashes, on tapes of an anonymizing recorder: equal hashes are equal prefixes."""
+"""Prompts as salted hashes, on tapes of an anonymizing recorder: equal hashes mean equal prefixes."""
 
 PROBES: Final = pa.schema(
     [
         _field("at_ns", pa.int64()),
-        _field("source", pa.string()),  # who was probe_servers, as in "worker 0"
-        _field("name", pa.string()),  # of the quantity, its unit at the end
+        _field("source", pa.string()),  # the source, such as "worker 0"
+        _field("name", pa.string()),  # name of the quantity, ending with its unit
         _field("value", pa.float64()),
     ]
 )
-"""Time series beside the requests. Counters grow from 0 at the start."""
+"""Time series in addition to the requests. Counters start at 0."""
 
 DERIVED: Final = ("started_at",)
-"""Columns of REQUESTS that sealing fills in itself; a writer's batches may leave them out."""
+"""Columns of REQUESTS that sealing computes; a writer's batches may omit them."""
 
 
 def events_batch(
@@ -155,10 +155,10 @@ def events_batch(
     bytes: NDArray[np.int32],
     coalesced: NDArray[np.uint8],
 ) -> pa.RecordBatch:
-    """A batch of the events' journal from flat columns of one length, without a copy where types allow.
+    """Return a batch of the events' journal from columns of equal length, without a copy if types allow.
 
     Args:
-        request_id, event, arrival_ns, read_ns, bytes: as in EVENTS.
+        request_id, event, arrival_ns, read_ns, bytes: Columns as in EVENTS.
         kind_codes: Indices into KINDS.
         tokens: -1 where the event's token count is unknown (null on the tape).
         coalesced: 0 or 1.
@@ -178,10 +178,10 @@ def events_batch(
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with the schema's columns in its order; absent nullable or derived ones become null.
+    """Return the batch with the schema's columns in order; missing nullable or computed columns become null.
 
     Raises:
-        ValueError: A column is unknown, missing, of another type, or null where it must not be.
+        ValueError: A column is unknown, missing, of another type, or has nulls that are not allowed.
     """
     unknown = set(batch.schema.names) - set(schema.names)
     if unknown:

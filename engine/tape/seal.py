@@ -1,7 +1,7 @@
-"""Sealing: the journal becomes Parquet, in bounded memory, and can be begun again if it is cut short.
+"""Sealing: converting the journal to Parquet in bounded memory; it can be repeated if it is interrupted.
 
-Files get their names when they are whole, the manifest lists them when they are all there, and only
-then does the journal go. Whatever stops it before, the journal is still the record.
+A file gets its name when it is complete, the manifest lists the files when all exist, and only then is
+the journal removed. If sealing is stopped earlier, the journal still has all data.
 """
 
 import shutil
@@ -23,12 +23,12 @@ from .parquet_parts import ROW_GROUP_ROWS, Part, write_part
 from .schema import BLOCKS, BODIES, EVENTS, KINDS, PROBES, REQUESTS
 
 PARTITION_EVENTS: Final = 1 << 22
-"""Events sorted and written at once: bounds the memory (about 0.5 GB). More pack a little better."""
+"""Events that are sorted and written at once. Limits memory to about 0.5 GB; more compress slightly better."""
 PARTITION_REQUESTS: Final = 1 << 17
 READ_STEP_NS: Final = 256
-"""What read_ns is rounded up to beside a kernel stamp: less than a system call takes, and the last byte of each value
-is then 0. Of 10 million events of a real run, bytes per event: 2.89 exact, 1.62 in these steps; arrival_ns, exact,
-takes 2.74."""
+"""Step to which read_ns is rounded up where there is a kernel stamp. It is shorter than a system call, and makes the
+lowest byte of each value 0. Bytes per event for 10 million events of a real run: 2.89 exact, 1.62 rounded; arrival_ns,
+which stays exact, takes 2.74."""
 PARTITION_BODY_BYTES: Final = 1 << 26
 PARTITION_PROBES: Final = 1 << 20
 PARTITION_BLOCKS: Final = 1 << 22
@@ -40,18 +40,18 @@ _EVENTS_PART: Final = pa.schema([f.with_type(_KIND_TYPE) if f.name == "kind" els
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """Output tokens of responses as a tokenizer counted them.
+    """Output tokens of responses counted by a tokenizer.
 
     Attributes:
-        request_id: int64, ascending.
-        output_tokens: int32, one for each.
+        request_id: Request ids, int64, ascending.
+        output_tokens: Token count of each request, int32.
     """
 
     request_id: NDArray[np.int64]
     output_tokens: NDArray[np.int32]
 
     def of(self, request_id: NDArray[np.int64]) -> pa.Array:
-        """The counts of these requests; null where none was made."""
+        """Return the counts of these requests; null without a count."""
         if not len(self.request_id):
             return pa.nulls(len(request_id), pa.int32())
         place = np.minimum(np.searchsorted(self.request_id, request_id), len(self.request_id) - 1)
@@ -61,19 +61,19 @@ class TokenCounts:
 def seal_journal(
     path: Path, manifest: dict[str, Any], *, counts: TokenCounts | None = None, keep_bodies: bool = True
 ) -> dict[str, Dropped]:
-    """Turns the journal of the tape at `path` into Parquet, writes the manifest, removes the journal.
+    """Convert the journal of the tape at `path` to Parquet, write the manifest, and remove the journal.
 
     Args:
         path: The tape's directory.
-        manifest: What it will say; `epoch_unix_ns` must be in it. It gets `sealed`, `files` and `rows`.
-        counts: What a tokenizer counted after the run.
-        keep_bodies: False: the journal's bodies were there to be counted, and are dropped.
+        manifest: The manifest, with `epoch_unix_ns`. `sealed`, `files` and `rows` are added.
+        counts: Counts by a tokenizer after the run.
+        keep_bodies: False: the journal's bodies were kept only for counting and are dropped.
 
     Returns:
-        The torn ends of journals, by table; empty when all were whole.
+        The partial last batches of journals by table; empty if all journals are complete.
 
     Raises:
-        OSError: As the file system says it. The journal is untouched then.
+        OSError: An error of the file system; the journal is then unchanged.
     """
     try:
         files, dropped = _write_parts(path, int(manifest["epoch_unix_ns"]), counts, keep_bodies)
@@ -84,7 +84,7 @@ def seal_journal(
             manifest["dropped"] = {t: {"bytes": d.bytes, "rows": d.rows} for t, d in dropped.items()}
         write_manifest(path, manifest)
     except BaseException:
-        for table in TABLES:  # on a full disk the journal is what needs the room
+        for table in TABLES:  # on a full disk the journal needs the space
             shutil.rmtree(path / table, ignore_errors=True)
         raise
     shutil.rmtree(path / JOURNAL)
@@ -121,9 +121,9 @@ def _write_parts(
 
 
 def _gather(journal: JournalReader, rows: int, size: int | None = None) -> Iterator[list[pa.RecordBatch]]:
-    """The journal's batches in lists of at least `rows` rows (or `size` bytes), the last one of fewer.
+    """Yield the journal's batches in lists of at least `rows` rows (or `size` bytes); the last list may be smaller.
 
-    Whoever takes a list empties it when the batches are no longer needed.
+    The caller empties a list when it no longer needs the batches.
     """
     pending: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
@@ -143,7 +143,7 @@ def _event_partitions(journal: JournalReader, epoch_unix_ns: int) -> Iterator[It
 
 
 def _event_groups(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The partition's row groups, sorted; beside the partition only one of them is in memory."""
+    """Yield the partition's sorted row groups; only the partition and one row group are in memory."""
     table = pa.Table.from_batches(batches).combine_chunks()
     batches.clear()
     columns = {name: table[name].chunk(0) for name in table.column_names}
@@ -164,7 +164,7 @@ def _event_groups(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _in_steps(read_ns: pa.Array, arrival_ns: pa.Array) -> pa.Array:
-    """Reads with a kernel stamp beside them, rounded up to READ_STEP_NS; others are the stamps, and stay."""
+    """Return read times, rounded up to READ_STEP_NS where there is a kernel stamp; others are the stamps, unchanged."""
     read, arrival = read_ns.to_numpy(), arrival_ns.to_numpy()
     return pa.array(np.where(read > arrival, -(-read // READ_STEP_NS) * READ_STEP_NS, read))
 
@@ -182,12 +182,11 @@ def _request_partitions(
 
 
 def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
-    """Fills in what is known only at the end: token counts with their source, and the wall-clock start.
+    """Fill in the columns that are known only at the end: token counts with their source, and the wall-clock start.
 
-    The server's count is taken where there is one, else the tokenizer's, else the provisional one that the run left
-    (of events), else the number of output events. `token_source` tells which it was for the output. A server's count
-    that the events contradict is not taken: 0 output tokens where output arrived, or 0 input tokens. It stays in its
-    own column.
+    The server's count is used if there is one, else the tokenizer's, else the run's provisional count from events, else
+    the number of output events. `token_source` has the source of the output count. A server count that the events
+    contradict is not used: 0 output tokens although output arrived, or 0 input tokens. It stays in its own column.
 
     Args:
         table: REQUESTS' columns, some of them provisional.
@@ -209,11 +208,11 @@ def settle_requests(table: pa.Table, epoch_unix_ns: int) -> pa.Table:
 
 
 def credible(counts: pa.ChunkedArray, some: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a server's token counts without the zeros of requests that had some tokens.
+    """Return a server's token counts, without zeros for requests that had tokens.
 
     Args:
-        counts: The server's counts, null where it told none.
-        some: Whether each request had tokens, whatever the server says.
+        counts: The server's counts; null without a count.
+        some: Whether each request had tokens by other evidence.
     """
     refused = pc.and_(pc.equal(pc.fill_null(counts, -1), 0), pc.fill_null(some, False))
     return pc.if_else(refused, pa.scalar(None, counts.type), counts)

@@ -1,4 +1,4 @@
-"""Writing a tape: rows go to a journal while a run lasts, and are sealed into Parquet at its end."""
+"""Writing a tape: rows go to a journal during a run, and are sealed into Parquet at its end."""
 
 import errno
 import os
@@ -23,18 +23,18 @@ from .seal import TokenCounts, seal_journal
 
 
 class TapeWriter:
-    """Makes one tape.
+    """Writer of one tape.
 
     Args:
-        path: The directory to make; it must not exist, or be empty.
-        manifest: What is known before the run; `schema_version`, `tape_id`, `epoch_mono_ns`, `epoch_unix_ns`,
-            `sealed`, `files` and `rows` are the writer's own.
+        path: Directory of the tape, which must not exist or be empty.
+        manifest: Manifest entries known before the run. `schema_version`, `tape_id`, `epoch_mono_ns`, `epoch_unix_ns`,
+            `sealed`, `files` and `rows` are set by the writer.
         epoch_mono_ns: CLOCK_MONOTONIC at the tape's epoch, the zero of all times in the rows.
-        epoch_unix_ns: The wall clock at that instant; without it, it is derived from the clocks now.
+        epoch_unix_ns: Wall clock at that instant; None: derived from the clocks now.
 
     Raises:
-        UserError: The path is taken.
-        TapeFull: From any call: the disk is full. The journal stays as it is and can be recovered.
+        UserError: The path exists.
+        TapeFull: From any call: the disk is full. The journal remains and can be recovered.
     """
 
     def __init__(
@@ -58,49 +58,49 @@ class TapeWriter:
             write_manifest(path, self.manifest)
 
     def requests(self, batch: pa.RecordBatch) -> None:
-        """Adds request rows: REQUESTS' columns; nullable ones and `started_at` may be left out.
+        """Add request rows with REQUESTS' columns; nullable columns and `started_at` may be omitted.
 
         `output_tokens` with `token_source` "events" is provisional until the tape is sealed.
         """
         self._append("requests", conform(batch, REQUESTS))
 
     def events(self, batch: pa.RecordBatch) -> None:
-        """Adds event rows, as `events_batch` makes them; a request's events come in their order."""
+        """Add event rows from `events_batch`; a request's events must be in order."""
         if not batch.schema.equals(EVENTS_JOURNAL):
             raise ValueError(f"an events batch has the columns of events_batch(), not {batch.schema.names}")
         self._append("events", batch)
 
     def bodies(self, batch: pa.RecordBatch) -> None:
-        """Adds what was said: BODIES' columns."""
+        """Add bodies: rows with BODIES' columns."""
         self._append("bodies", conform(batch, BODIES))
 
     def blocks(self, batch: pa.RecordBatch) -> None:
-        """Adds hashed blocks of prompts: BLOCKS' columns."""
+        """Add hashed blocks of prompts: rows with BLOCKS' columns."""
         self._append("blocks", conform(batch, BLOCKS))
 
     @property
     def journal_bytes(self) -> int:
-        """Return what the journal takes on the disk so far."""
+        """Return the journal's size so far, in bytes."""
         return sum(journal.size for journal in self._journals.values())
 
     def probes(self, batch: pa.RecordBatch) -> None:
-        """Adds readings of time series: PROBES' columns."""
+        """Add readings of time series: rows with PROBES' columns."""
         self._append("probes", conform(batch, PROBES))
 
     def texts(self) -> Iterator[tuple[NDArray[np.int64], list[str | None]]]:
-        """The response texts so far, in batches of (request ids, texts), for counting before the seal."""
+        """Yield the response texts so far in batches of (request ids, texts), for counting before sealing."""
         if "bodies" not in self._journals:
             return
         for batch in JournalReader(journal_file(self.path, "bodies")):
             yield batch["request_id"].to_numpy(), batch["response_text"].to_pylist()
 
     def seal(self, *, counts: TokenCounts | None = None, keep_bodies: bool = True, **manifest_updates: Any) -> Tape:
-        """Settles token counts, writes the Parquet files and the manifest, and removes the journal.
+        """Finish token counts, write the Parquet files and the manifest, and remove the journal.
 
         Args:
-            counts: What a tokenizer counted.
-            keep_bodies: False drops the bodies, which were there to be counted.
-            **manifest_updates: What is known only now.
+            counts: Counts by a tokenizer.
+            keep_bodies: False: drop the bodies, which were kept only for counting.
+            **manifest_updates: Manifest entries known only at the end.
         """
         with self._disk():
             for journal in self._journals.values():
@@ -109,12 +109,12 @@ class TapeWriter:
             torn = seal_journal(self.path, sealed, counts=counts, keep_bodies=keep_bodies)
             self.close()
         if torn:
-            raise RuntimeError(f"{self.path}: the journal of a living run was torn: {torn}")
+            raise RuntimeError(f"{self.path}: the journal has a partial batch although its run did not crash: {torn}")
         self.manifest = sealed
         return open_tape(self.path)
 
     def close(self) -> None:
-        """Lets go of the journal without sealing it, so that it can be recovered; the writer is done then."""
+        """Close the journal without sealing it, so that it can be recovered. The writer cannot be used afterwards."""
         for journal in self._journals.values():
             journal.close()
         if self._lock is not None:
@@ -142,7 +142,7 @@ class TapeWriter:
 
 
 def full(path: Path, rows: dict[str, int] | None = None) -> TapeFull:
-    """The error for a full disk: what was kept, and how to go on."""
+    """Return the error for a full disk: what was kept, and what to do."""
     kept = "" if rows is None else ", ".join(f"{count} rows of {table}" for table, count in rows.items())
     return TapeFull(
         f"{path}: the disk is full. The journal was kept{f' ({kept})' if kept else ''}; "
@@ -156,10 +156,10 @@ def _claim(path: Path) -> None:
         taken = any(path.iterdir())
     except (FileExistsError, NotADirectoryError):
         file = next(place for place in (path, *path.parents) if place.exists())
-        raise UserError(f"{path}: {file} is a file, not a folder; give another name for the tape") from None
+        raise UserError(f"{path}: {file} is a file, not a folder; choose another path for the tape") from None
     except PermissionError:
-        raise UserError(f"{path}: may not be written; give a name in a directory of yours") from None
+        raise UserError(f"{path}: permission denied; choose a directory that you may write to") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be made: {error.strerror}; give another name for the tape") from None
+        raise UserError(f"{path}: cannot be created: {error.strerror}; choose another path for the tape") from None
     if taken:
-        raise UserError(f"{path}: exists and is not empty; give another name for the tape, or remove it first")
+        raise UserError(f"{path}: exists and is not empty; choose another path for the tape, or remove it first")

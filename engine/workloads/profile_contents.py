@@ -137,7 +137,7 @@ def _images(options: ProfileOptions) -> Sequence[str]:
     if not (asked.image_width or asked.image_height):
         return ()
     if not (asked.image_width and asked.image_height):
-        raise UserError("--image-width-mean and --image-height-mean go together")
+        raise UserError("--image-width-mean and --image-height-mean must be given together")
     return synthetic_images(
         asked.entries or SYNTHETIC_ENTRIES,
         Normal(asked.image_width, asked.image_width_stddev),

@@ -129,7 +129,7 @@ def _pace(given: dict[str, Any]) -> Pace:
             if given[name] != "constant":
                 raise UserError(f"--{name} is for requests at a rate; add --request-rate")
     if bool(given["cancel_share"]) != bool(given["cancel_after"]):
-        raise UserError("--cancel-share and --cancel-after need each other; pass both or neither")
+        raise UserError("--cancel-share and --cancel-after must be given together")
     count, duration_ns = given["count"], None
     if given["duration"] is not None:
         duration_ns = option_ns(given, "duration", above_0=True)

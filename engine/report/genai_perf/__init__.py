@@ -1,4 +1,4 @@
-"""GenAI-Perf's artifacts, made of a tape: what its users' scripts and NVIDIA's own tools read.
+"""GenAI-Perf's files, made from a tape, for scripts and tools that read them.
 
 Layouts are those of genai-perf 0.0.16dev and perf_analyzer (triton-inference-server/perf_analyzer at 263c5f6).
 """

@@ -1,4 +1,4 @@
-"""The four files of an artifact directory, and its name."""
+"""The four files of a GenAI-Perf artifact directory, and the directory's name."""
 
 import csv
 import json
@@ -36,17 +36,17 @@ def artifact_directory(
     fixed_schedule: bool = False,
     base: str | Path = "artifacts",
 ) -> Path:
-    """Return where GenAI-Perf would put its files (config/generate/perf_analyzer_config.py, `_set_artifact_directory`).
+    """Return GenAI-Perf's directory for its files (config/generate/perf_analyzer_config.py, `_set_artifact_directory`).
 
     Args:
-        model: A name, or several, of which the first counts; each / becomes _.
+        model: One model name or several; the first is used, with each / replaced by _.
         service_kind: openai, triton or tensorrtllm_engine.
-        endpoint_type: As in chat; for triton the backend, as in vllm.
-        concurrency, request_rate, session_concurrency, fixed_schedule: The kind of load; without any no word of it.
-        base: The directory above.
+        endpoint_type: An API such as chat; for triton the backend, such as vllm.
+        concurrency, request_rate, session_concurrency, fixed_schedule: The load; the name has none if all are None.
+        base: Parent directory.
 
     Returns:
-        As in artifacts/gpt2-openai-chat-concurrency1; a rate stands there as a decimal number: request_rate10.0.
+        A path such as artifacts/gpt2-openai-chat-concurrency1; a rate is a decimal number: request_rate10.0.
     """
     names = [model] if isinstance(model, str) else list(model)
     name = names[0] + ("_multi" if len(names) > 1 else "")
@@ -72,28 +72,30 @@ def write_genai_perf(
     profile_export_name: str = PROFILE_EXPORT,
     slos: Sequence[Slo] = (),
 ) -> list[Path]:
-    """Writes GenAI-Perf's files of a tape; request by request, in memory that does not grow with what was said.
+    """Write GenAI-Perf's files of a tape, request by request; memory does not grow with the texts.
 
     Args:
-        tapes: One, or several that are one run on several machines; requests that succeeded are exported, see
+        tapes: One tape, or several tapes of one run on several machines. Successful requests are exported, see
             `write_requests`.
-        directory: Is made; files of these names are replaced.
-        input_config: What ran, as GenAI-Perf's configuration, for the JSON file; `config_of` makes one. The load in its
-            perf_analyzer.stimulus, as in {"concurrency": 1}, is the experiment's of profile_export.json.
-        payloads: Bodies of the tape's requests in order of request_id, warm-up and failures too, for a tape that keeps
-            none.
-        profile_export_name: Of the file with one entry per request; the other two are named after it.
-        slos: Those of each request make the goodput.
+        directory: Output directory, created if missing; files of the same names are replaced.
+        input_config: The run as GenAI-Perf's configuration, for the JSON file; see `config_of`. The load in its
+            perf_analyzer.stimulus, such as {"concurrency": 1}, is the experiment in profile_export.json.
+        payloads: Bodies of all requests of the tape by request_id, warm-up and failures included; for a tape
+            without bodies.
+        profile_export_name: Name of the file with one entry per request; two other names are derived from it.
+        slos: Objectives; the per-request ones give the goodput.
 
     Returns:
-        The files, profile_export_genai_perf.csv and .json, profile_export.json and inputs.json, which is not written
-        where nobody knows the bodies.
+        Paths of profile_export_genai_perf.csv and .json, profile_export.json and inputs.json. inputs.json is written
+        only if the bodies are known.
 
     Raises:
-        UserError: The name is no plain file name, or the directory cannot be written.
+        UserError: The name is not a plain file name, or the directory cannot be written.
     """
     if Path(profile_export_name).name != profile_export_name or not Path(profile_export_name).stem:
-        raise UserError(f"{profile_export_name!r} is no file name; write one without a directory, as {PROFILE_EXPORT}")
+        raise UserError(
+            f"{profile_export_name!r} is not a file name; write one without a directory, such as {PROFILE_EXPORT}"
+        )
     tapes = [tapes] if isinstance(tapes, Tape) else list(tapes)
     run = run_of(tapes)
     summary = summarize(run, [slo for slo in slos if slo.statistic is None])
@@ -113,7 +115,7 @@ def write_genai_perf(
 
 
 def _write_csv(path: Path, summary: DialectSummary) -> None:
-    """Two tables in one file (export_data/csv_exporter.py): requests' statistics, an empty line, the run's numbers."""
+    """Return two tables in one CSV (export_data/csv_exporter.py): statistics of requests, then totals of the run."""
     rows = [row for row in summary.rows if row.shown]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -129,7 +131,7 @@ def _write_csv(path: Path, summary: DialectSummary) -> None:
 
 
 def _stats(rows: Iterable[Row]) -> dict[str, Any]:
-    """Metrics that have values, hidden ones too (export_data/json_exporter.py, metrics/statistics.py)."""
+    """Return all metrics with values, hidden ones included (export_data/json_exporter.py, metrics/statistics.py)."""
     ordered = sorted(rows, key=lambda row: _JSON_ORDER.index(row.key))
     return {row.key: {"unit": row.unit, **row.values} for row in ordered if row.values["avg"] is not None}
 
@@ -139,7 +141,7 @@ def _two_decimals(value: Value) -> str:
 
 
 def _stimulus(input_config: Mapping[str, Any]) -> tuple[str, float] | None:
-    """The kind of load and its level, as the configuration has it."""
+    """Return the configuration's kind of load and its level."""
     given = (input_config.get("perf_analyzer") or {}).get("stimulus") or {}
     for mode in ("concurrency", "request_rate"):
         if isinstance(given.get(mode), (int, float)):

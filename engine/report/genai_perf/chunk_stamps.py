@@ -1,4 +1,4 @@
-"""The stamps of each request's chunks, on disk: a tape's events are not sorted by request, and may be many."""
+"""Chunk stamps sorted by request, on disk: a tape's events are not sorted by request and may exceed the memory."""
 
 import tempfile
 from collections.abc import Collection, Iterator
@@ -12,26 +12,26 @@ from ...tape.read import Tape
 
 
 class Stamps:
-    """Arrival times request by request, in a file without a name that is gone with this object.
+    """Arrival times grouped by request, in an unnamed file that is removed with this object.
 
-    Two passes over the events: one counts, one writes each stamp to its place. The memory is that of a row group.
+    Reads the events twice: to count them, and to write each stamp to its place. Holds one row group in memory.
     """
 
     def __init__(self, tape: Tape, request_id: NDArray[np.int64], kinds: Collection[str], folder: Path) -> None:
-        """Reads a tape.
+        """Read the stamps of a tape.
 
         Args:
-            tape: Whose events are read.
-            request_id: The requests that are wanted, ascending.
-            kinds: Of the events that are wanted.
-            folder: Where there is room for 8 bytes an event.
+            tape: A sealed tape.
+            request_id: Ids of the selected requests, ascending.
+            kinds: Kinds of the selected events.
+            folder: Folder for the file, which takes 8 bytes per event.
         """
         counts = np.zeros(len(request_id), np.int64)
         for place, _ in _chunks(tape, request_id, kinds):
             counts += np.bincount(place, minlength=len(counts))
         self._starts = np.concatenate(([0], np.cumsum(counts)))
         with tempfile.TemporaryFile(dir=folder) as file:
-            # The mapping outlives the descriptor. An empty file cannot be mapped: there is room for one stamp more.
+            # The mapping outlives the descriptor. An empty file cannot be mapped, so the file has one extra stamp.
             self._stamps = np.memmap(file, np.int64, "w+", shape=(int(self._starts[-1]) + 1,))
         filled = self._starts[:-1].copy()
         for place, arrival in _chunks(tape, request_id, kinds):
@@ -42,7 +42,7 @@ class Stamps:
             filled[found] += count
 
     def of(self, place: int) -> NDArray[np.int64]:
-        """The stamps of a request, by its place among those that are wanted; ns since the tape's epoch."""
+        """Return the stamps of a request by its index among the selected ones; ns since the tape's epoch."""
         found: NDArray[np.int64] = self._stamps[self._starts[place] : self._starts[place + 1]]
         return found
 

@@ -20,15 +20,15 @@ TYPES: Final = {
 def config_of(
     tape: Tape, *, profile_export_name: str = "profile_export.json", goodput: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """A configuration for a tape that GenAI-Perf did not ask for; its `process-export-files` accepts it.
+    """Return a configuration for any tape; GenAI-Perf's `process-export-files` accepts it.
 
-    The load is what the manifest of a profile says, if it was one concurrency or one rate; else the rate at which
-    requests were due.
+    The load is that of a profile's manifest if it has one concurrency or one rate, else the rate at which requests
+    were due.
 
     Args:
-        tape: Any.
-        profile_export_name: The file of one entry per request.
-        goodput: Objectives as they were given, KEY:NUMBER each.
+        tape: A sealed tape.
+        profile_export_name: Name of the file with one entry per request.
+        goodput: Objectives as the user wrote them, each KEY:NUMBER.
 
     Returns:
         Plain dicts for JSON, with the sections that GenAI-Perf writes.
@@ -60,7 +60,7 @@ def config_of(
 
 
 def _stimulus(load: Mapping[str, Any]) -> dict[str, Any]:
-    """The load of a profile, if GenAI-Perf has a word for it; else empty."""
+    """Return the load of a profile if GenAI-Perf supports it, else an empty dict."""
     if isinstance(load.get("concurrency"), int):
         return {"concurrency": load["concurrency"]}
     rates = load.get("rates") or []

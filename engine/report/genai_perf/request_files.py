@@ -1,4 +1,4 @@
-"""profile_export.json and inputs.json: one entry per request, written as they are read.
+"""profile_export.json and inputs.json: one entry per request, written while the tape is read.
 
 profile_export.json is Perf Analyzer's (src/profile_data_exporter.cc), times in ns since 1970:
 
@@ -36,7 +36,7 @@ _COLUMNS: Final = (
     *("received_ns", "planned_output_tokens", "response_id"),
 )
 _BLOCK: Final = 1024
-"""Requests that are objects of Python at one time."""
+"""Number of requests that are Python objects at one time."""
 
 
 def write_requests(
@@ -47,24 +47,23 @@ def write_requests(
     stimulus: tuple[str, float] | None,
     payloads: Iterable[Payload] | None,
 ) -> bool:
-    """Writes both files. Requests of the main phase that succeeded are exported: Perf Analyzer stops at others.
+    """Write both files, with the successful requests of the main phase. Perf Analyzer stops at a failed request.
 
-    The responses of a request are its chunks with visible text. A tape keeps what was said as one text (--keep-bodies);
-    it is divided evenly among them. Without it there are stamps but no outputs, and a payload says only what the
-    tape knows: model, length, and whether it was streamed.
+    The responses of a request are its chunks with visible text. A tape keeps the response text as one string
+    (--keep-bodies), which is divided evenly among the chunks. Without it there are stamps but no outputs, and a
+    payload has only the model, the length, and whether the response was streamed.
 
     Args:
-        tapes: Whose requests; those of several make one experiment.
-        exports, inputs: The files.
-        stimulus: ("concurrency", N) or ("request_rate", R); without it the rate at which requests were due.
-        payloads: Bodies in order of request_id, one for each row of the tape; used where the tape keeps none. Those of
-            several tapes follow one another.
+        tapes: Tapes whose requests are written; several tapes are one experiment.
+        exports, inputs: Output files.
+        stimulus: ("concurrency", N) or ("request_rate", R); None: the rate at which requests were due.
+        payloads: Bodies by request_id, one for each row of the tape, tape after tape; used if a tape has none.
 
     Returns:
-        Whether any body was known: only then inputs.json is written.
+        Whether any body is known: only then inputs.json is written.
 
     Raises:
-        ValueError: There are more payloads than rows, or fewer.
+        ValueError: The number of payloads is not the number of rows.
     """
     bodies = _Inputs(inputs)
     given = None if payloads is None else iter(payloads)
@@ -89,10 +88,10 @@ def write_requests(
 
 
 def planned_rate(requests: pa.Table) -> float:
-    """Requests per second at which those of the main phase were due; 0 where there is no span.
+    """Return the rate at which the main phase's requests were due, in 1/s; 0 if all were due at one time.
 
     Args:
-        requests: With phase and scheduled_ns.
+        requests: Requests with the columns phase and scheduled_ns.
     """
     scheduled = requests.filter(pc.equal(requests["phase"], "main"))["scheduled_ns"].to_numpy()
     span = float(np.ptp(scheduled)) if len(scheduled) else 0.0
@@ -102,7 +101,7 @@ def planned_rate(requests: pa.Table) -> float:
 def _entries(
     tape: Tape, folder: Path, payloads: Iterator[Payload] | None
 ) -> Iterator[tuple[dict[str, Any], bytes | None]]:
-    """The entries of one tape's requests, each with its body."""
+    """Yield the entry and the body of each request of a tape."""
     every = tape.read("requests", _COLUMNS).sort_by("request_id")
     rows = every.filter(pc.and_(pc.equal(every["phase"], "main"), pc.equal(every["outcome"], "ok")))
     epoch = int(tape.manifest["epoch_unix_ns"])
@@ -124,7 +123,7 @@ def _entries(
 def _said(
     tape: Tape, rows: pa.Table, every: pa.Table, payloads: Iterator[Payload] | None
 ) -> Iterator[tuple[dict[str, Any], int, bytes | None, str | None]]:
-    """Each exported request with its place, its body and its text: kept ones in the order of the tape's bodies."""
+    """Yield row, index, body and text of each exported request; those with a kept body in the order of the bodies."""
     ids = rows["request_id"].to_numpy()
     left = np.ones(len(ids), np.bool_)
     if tape.files("bodies"):
@@ -147,14 +146,14 @@ def _said(
 
 
 def _at(rows: pa.Table, places: NDArray[np.int64]) -> Iterator[tuple[dict[str, Any], int]]:
-    """The rows at some places, made into objects a block at a time."""
+    """Yield the rows at the given indices as Python objects, converted in blocks."""
     for start in range(0, len(places), _BLOCK):
         block = places[start : start + _BLOCK]
         yield from zip(rows.take(pa.array(block)).to_pylist(), block.tolist(), strict=True)
 
 
 def _bare(row: Mapping[str, Any], streamed: bool) -> str:
-    """A body of which only the frame is known."""
+    """Return the body of a request whose content is unknown."""
     said: dict[str, Any] = {"messages": [{"role": "user", "content": ""}]}
     if row["endpoint"] != "chat":
         said = {"input" if row["endpoint"] == "embeddings" else "prompt": ""}
@@ -164,9 +163,9 @@ def _bare(row: Mapping[str, Any], streamed: bool) -> str:
 
 
 class _Inputs:
-    """inputs.json: each body once, in the order of their first use; 16 bytes of each are remembered.
+    """Writer of inputs.json: each body once, in order of first use. Remembers 16 bytes of each body.
 
-    A body that is no JSON cannot stand in the file and is left out. The file appears with the first body.
+    A body that is not JSON cannot be in the file and is omitted. The file is created with the first body.
     """
 
     def __init__(self, path: Path) -> None:
@@ -211,7 +210,7 @@ class _Inputs:
 
 @contextmanager
 def _draft(path: Path) -> Iterator[TextIO]:
-    """A file that takes its name when it is whole."""
+    """Open a file that gets its name only when it is complete."""
     draft = path.with_name(path.name + ".new")
     try:
         with draft.open("w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Responses as GenAI-Perf reads them: the server's JSON, an event each where they were streamed."""
+"""Responses in the form that GenAI-Perf reads: the server's JSON, one event per streamed chunk."""
 
 import json
 from collections.abc import Mapping
@@ -6,22 +6,22 @@ from typing import Any
 
 
 def response_texts(row: Mapping[str, Any], text: str, count: int, *, streamed: bool) -> list[dict[str, str]]:
-    """A text as the outputs of a request, one per stamp.
+    """Return a text as the outputs of a request, one per stamp.
 
-    The tape knows the whole text, not which event held which part of it: the parts are as long as each other.
+    The tape has the whole text but not each event's part of it, so all parts have equal lengths.
 
     Args:
-        row: Of the request: endpoint, model, response_id.
-        text: All that was said.
-        count: Of the stamps.
-        streamed: Whether the parts were events, or the one part was the body of the reply.
+        row: The request's endpoint, model and response_id.
+        text: The whole response text.
+        count: Number of stamps.
+        streamed: Whether the parts are events. False: the only part is the response body.
     """
     parts = [text[len(text) * i // count : len(text) * (i + 1) // count] for i in range(count)]
     return [{"response": _response(row, part, streamed)} for part in parts]
 
 
 def _response(row: Mapping[str, Any], text: str, streamed: bool) -> str:
-    """As TGI, Triton or OpenAI would say it; GenAI-Perf knows no other API that makes text."""
+    """Return a part in the form of TGI, Triton or OpenAI, the only text APIs that GenAI-Perf knows."""
     if row["endpoint"] in {"tgi", "triton"}:
         alone: Any = [{"generated_text": text}] if row["endpoint"] == "tgi" else {"text_output": text}
         return _event(alone, streamed)

@@ -1,4 +1,4 @@
-"""Pictures of tapes: what is drawn, and the one function that draws it. Importing this loads nothing heavy."""
+"""Plots of tapes. Importing this package does not load matplotlib."""
 
 from .draw import FORMATS, MOST_TAPES, PLOTS, draw_plots
 

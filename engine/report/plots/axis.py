@@ -1,4 +1,4 @@
-"""Axes of latencies and lengths: which scale fits the samples, and how numbers are written beside them."""
+"""Axes of latencies and lengths: choice of the scale, and labels of the ticks."""
 
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -13,11 +13,11 @@ Floats = NDArray[np.float64]
 LOG_FROM: Final = 15.0
 """Ratio of the largest to the smallest sample from which a log axis is used."""
 LEAST_MS: Final = 1e-3
-"""Where a log axis of ms ends: a microsecond."""
+"""Lower end of a log axis in ms: a microsecond."""
 
 
 def number(value: float) -> str:
-    """A number in as few digits as a reader needs: 3 of them below a thousand, all above."""
+    """Return a number with 3 significant digits below a thousand, and with all integer digits above."""
     if not np.isfinite(value):
         return "failed"
     size = abs(value)
@@ -27,17 +27,17 @@ def number(value: float) -> str:
 
 
 def tick(value: float, _place: int | None = None) -> str:
-    """A tick's label: 0.001, 50, 1,000."""
+    """Return a tick's label: 0.001, 50, 1,000."""
     return f"{value:,.10g}"
 
 
 def round_ticks(most: int, *, whole: bool = False) -> MaxNLocator:
-    """Ticks at round numbers: 1, 2 or 5 times a power of ten."""
+    """Return ticks at round numbers: 1, 2 or 5 times a power of ten."""
     return MaxNLocator(most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1 if whole else 2)
 
 
 def counted(count: int, noun: str) -> str:
-    """A number of things: 1 request, 1,200 requests."""
+    """Return a count with its noun: 1 request, 1,200 requests."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
@@ -47,10 +47,10 @@ def dot_size(count: int) -> float:
 
 
 def limits(samples: Iterable[Floats]) -> tuple[float, float, bool]:
-    """Lowest and highest positive sample with some room, and whether a log axis fits them.
+    """Return the limits of an axis, with a margin, and whether a log axis suits the samples.
 
     Args:
-        samples: In the axis's unit; what is not finite is left out. What is 0 or less counts on a linear axis alone.
+        samples: Samples in the axis's unit. Non-finite ones are ignored; a log axis ignores those of 0 or less.
     """
     whole = np.concatenate([np.asarray(part, np.float64).ravel() for part in samples] or [np.empty(0)])
     whole = whole[np.isfinite(whole)]
@@ -61,22 +61,22 @@ def limits(samples: Iterable[Floats]) -> tuple[float, float, bool]:
     if high / low >= LOG_FROM:
         return low / 1.15, high * 1.15, True
     low = min(low, float(whole.min()))
-    # From zero, unless that would squeeze all samples into a corner; and never so near that noise looks like a shape.
+    # Start at zero unless that would crowd all samples at one end. Keep a minimum span, so that noise looks like noise.
     room = max((high - low) * 0.08, (high * 0.2 - (high - low)) / 2)
     return (0.0 if low < 0.6 * high else max(low - room, 0.0)), high + room, False
 
 
 def is_wide(lengths: Floats) -> bool:
-    """Whether a log axis fits lengths in tokens: the middle 80 % of them, or the largest and those, are far apart.
+    """Return whether a log axis suits lengths in tokens: the middle 80 %, or these and the largest, are far apart.
 
-    One short outlier makes no log axis, as one short latency would not matter on a linear one.
+    A single short outlier does not cause a log axis.
     """
     low, high = np.percentile(lengths, (10, 90))
     return bool(high >= 5 * max(low, 1.0) or lengths.max() >= 6 * max(high, 1.0))
 
 
 def set_scale(axes: Axes, which: Literal["x", "y"], low: float, high: float, log: bool, *, whole: bool = False) -> None:
-    """Gives an axis its limits and ticks in plain numbers; `whole` ones where a fraction means nothing."""
+    """Set an axis's limits and its ticks in plain numbers; `whole`: integers only."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     if log:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")

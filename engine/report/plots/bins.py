@@ -1,4 +1,4 @@
-"""Counting into bins: the arithmetic that several plots share. All of it is pure."""
+"""Counting into bins: pure functions that several plots share."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,15 +13,15 @@ MOST_BINS: Final = 60
 
 
 def time_edges(span_s: float, most: int = MOST_BINS) -> Floats:
-    """Edges of bins of a round width (1, 2 or 5 times a power of ten) from 0 to the end of the span or just after.
+    """Return edges of bins with a round width (1, 2 or 5 times a power of ten), from 0 to the end of the span or later.
 
     Args:
-        span_s: Of the run; at least a millisecond is covered.
-        most: Bins at most.
+        span_s: Duration of the run; at least a millisecond is covered.
+        most: Maximum number of bins.
     """
     span_s = max(span_s, 1e-3)
     exponent = int(np.floor(np.log10(span_s / most)))
-    # As integers over powers of ten, so that an edge is the number that its label says.
+    # Integers divided by powers of ten, so that an edge is exactly the number on its label.
     for power in range(exponent, exponent + 3):
         for digit in (1, 2, 5):
             scale = 10.0 ** abs(power)
@@ -40,16 +40,16 @@ def per_second(times_s: Floats, edges_s: Floats) -> Floats:
 
 
 def in_flight(starts: Floats, ends: Floats, edges: Floats) -> tuple[Floats, Floats]:
-    """Mean and peak of how many intervals are open in each bin; one that ends when another begins does not overlap it.
+    """Return the mean and peak number of open intervals in each bin; intervals that only touch do not overlap.
 
     Args:
-        starts, ends: Of the intervals, no NaN, starts <= ends.
-        edges: Of the bins, ascending, in the same unit.
+        starts, ends: Bounds of the intervals, no NaN, starts <= ends.
+        edges: Edges of the bins, ascending, in the same unit.
     """
     begin, close = np.sort(starts), np.sort(ends)
 
     def waited(times: Floats) -> Floats:
-        """The sum of max(edge - t, 0) over all t, for each edge."""
+        """Return the sum of max(edge - t, 0) over all t, for each edge."""
         before = np.searchsorted(times, edges)
         return before * edges - np.concatenate(([0.0], np.cumsum(times)))[before]
 
@@ -58,9 +58,11 @@ def in_flight(starts: Floats, ends: Floats, edges: Floats) -> tuple[Floats, Floa
     change = np.concatenate([np.ones(len(begin)), -np.ones(len(close))])
     order = np.argsort(at, kind="stable")
     at, open_after = at[order], np.cumsum(change[order])
-    whole = np.flatnonzero(np.append(at[1:] != at[:-1], True)) if len(at) else order  # not half of what is at one time
+    whole = (
+        np.flatnonzero(np.append(at[1:] != at[:-1], True)) if len(at) else order
+    )  # all changes at one time are applied together
     at, open_after = at[whole], open_after[whole]
-    # Open at the left edge: whatever changed before it or at it.
+    # Open at the left edge: the sum of all changes up to it.
     place = np.searchsorted(at, edges[:-1], side="right")
     peak = np.concatenate(([0.0], open_after))[place]
     inside = (at >= edges[0]) & (at <= edges[-1])
@@ -70,15 +72,15 @@ def in_flight(starts: Floats, ends: Floats, edges: Floats) -> tuple[Floats, Floa
 
 
 def cdf(values: Floats, infinite: int = 0, most: int = 2000) -> tuple[Floats, Floats]:
-    """The empirical distribution: x ascending, and the share of samples <= x.
+    """Return the empirical distribution: x ascending, and the share of samples <= x.
 
     Args:
-        values: Finite samples, any order.
-        infinite: Samples above them all: the curve ends below 1.
-        most: Points; of more samples, ranks evenly apart and all of the last 500 are kept.
+        values: Finite samples in any order.
+        infinite: Number of infinite samples; with them the curve ends below 1.
+        most: Maximum number of points. Of more samples, evenly spaced ranks and all of the last 500 are kept.
 
     Returns:
-        x and share, of the same length.
+        x and share, arrays of the same length.
     """
     ordered = np.sort(values)
     ranks = np.arange(len(ordered))
@@ -89,15 +91,15 @@ def cdf(values: Floats, infinite: int = 0, most: int = 2000) -> tuple[Floats, Fl
 
 
 def weighted_quantiles(counts: Floats, centres: Floats, quantiles: Sequence[float]) -> Floats:
-    """Quantiles of samples that were counted into bins, for each row of counts.
+    """Return quantiles of samples that were counted into bins, for each row of counts.
 
     Args:
-        counts: rows x bins.
-        centres: Of the bins, ascending.
-        quantiles: 0 to 1.
+        counts: Counts, rows x bins.
+        centres: Centres of the bins, ascending.
+        quantiles: Quantiles from 0 to 1.
 
     Returns:
-        rows x quantiles: the centre of the bin in which the quantile falls; NaN for rows without samples.
+        Array of rows x quantiles: the centre of the quantile's bin; NaN for rows without samples.
     """
     total = counts.sum(axis=1)
     running = np.cumsum(counts, axis=1)
@@ -109,8 +111,8 @@ def weighted_quantiles(counts: Floats, centres: Floats, quantiles: Sequence[floa
 
 
 def length_edges(lengths: Floats, most: int, log: bool) -> Floats:
-    """Edges of bins for whole numbers, half-way between two of them, so that each bin holds as many as its
-    neighbours (`log` false) or the same ratio (`log` true, where that is no less than 1)."""
+    """Return edges of bins for integers, half-way between two integers. Bins have equal widths, or with `log` equal
+    ratios where a bin holds more than one integer."""
     low, high = float(lengths.min()), float(lengths.max())
     if log:
         raw = np.unique(np.round(np.geomspace(max(low, 1.0), high + 1, most + 1)))

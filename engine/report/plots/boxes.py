@@ -1,4 +1,4 @@
-"""Boxes of latencies: a box for each run and zero point, its samples as dots below, its numbers above."""
+"""Box plots of latencies: a box for each run and zero point, with samples as dots below and numbers above."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,30 +18,30 @@ Floats = NDArray[np.float64]
 
 PERCENTILES: Final = (5.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0)
 MOST_DOTS: Final = 5000
-"""Below a box; of more samples every so-manieth is a dot."""
+"""Maximum number of dots below a box; more samples are thinned evenly."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """The numbers of one box, in ms; failures count as infinitely slow."""
+    """Numbers of one box, in ms; failures count as infinitely slow."""
 
     label: str
     run: str
-    """Its name, where there are several."""
+    """Label of the box, if there are several runs."""
     samples_ms: Floats
-    """Finite, in the order of the requests."""
+    """Finite samples, in the order of the requests."""
     failed: int
     percentiles: dict[float, float | None]
-    """None: too few samples. inf: it falls among the failures."""
+    """Percentiles; None: too few samples, inf: the percentile falls among the failures."""
 
     @property
     def count(self) -> int:
-        """All samples, the failed ones too."""
+        """Number of samples, failed ones included."""
         return len(self.samples_ms) + self.failed
 
     @property
     def numbers(self) -> str:
-        """The percentiles and the maximum, in words."""
+        """Return the text of the percentiles and the maximum."""
         parts = []
         for p in (50.0, 90.0, 95.0, 99.0):
             value = self.percentiles[p]
@@ -51,9 +51,9 @@ class Box:
 
 
 def box(label: str, values_ns: Floats, run: str = "") -> Box:
-    """The box of one value for each request: NaN where it does not apply, inf for a failure.
+    """Return the box of a latency with one value per request: NaN if not applicable, inf for a failure.
 
-    A percentile is given from as many samples as the summary asks for.
+    A percentile needs as many samples as in the summary.
     """
     finite = values_ns[np.isfinite(values_ns)] / 1e6
     failed = int(np.isinf(values_ns).sum())
@@ -70,8 +70,8 @@ def _ms(value: float) -> str:
 
 
 def two_boxes(runs: Sequence[Run], values_ns: Callable[[Run, str], Floats]) -> tuple[list[Box], list[str]]:
-    """Two boxes for each run, from the schedule and from the send, and their colours: of one run by the zero point,
-    of several by the run."""
+    """Return two boxes for each run, from schedule and from send, and their colours: by zero point for one run, by run
+    for several."""
     made, colours = [], []
     for place, run in enumerate(runs):
         for basis, own in (("schedule", ORANGE), ("send", BLUE)):
@@ -82,10 +82,10 @@ def two_boxes(runs: Sequence[Run], values_ns: Callable[[Run, str], Floats]) -> t
 
 
 def draw_boxes(figure: Figure, boxes: Sequence[Box], colours: Sequence[str], what: str) -> str:
-    """Draws boxes below each other on one axis of ms; returns what the samples are.
+    """Draw boxes below each other on one axis in ms; return a line on the samples.
 
     Args:
-        what: The name of the axis, with its unit.
+        what: Label of the axis, with the unit.
     """
     figure.set_figheight(1.9 + 1.25 * len(boxes))
     axes = figure.add_subplot()
@@ -100,7 +100,7 @@ def draw_boxes(figure: Figure, boxes: Sequence[Box], colours: Sequence[str], wha
         thinned |= step > 1
         dots = one.samples_ms[::step]
         many = len(dots) * len(boxes) > MOST_MARKERS
-        # A low-discrepancy sequence in place of chance: the same picture each time.
+        # A low-discrepancy sequence instead of random numbers: the picture is reproducible.
         height = row + 0.3 + 0.14 * np.mod(np.arange(len(dots)) * 0.6180339887, 1.0)
         axes.plot(
             dots,
@@ -143,7 +143,7 @@ def draw_boxes(figure: Figure, boxes: Sequence[Box], colours: Sequence[str], wha
 
 
 def _draw_box(axes: Axes, row: int, one: Box, colour: str, edge: float) -> None:
-    """A percentile among the failures is drawn to the edge."""
+    """Return the position of a percentile; one that falls among the failures is drawn at the edge."""
     at = {p: None if v is None else min(v, edge) for p, v in one.percentiles.items()}
     half = 0.16
     low, first, median, third, high = (at[p] for p in (5.0, 25.0, 50.0, 75.0, 95.0))

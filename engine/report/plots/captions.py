@@ -4,7 +4,7 @@ from typing import Final
 
 CAPTIONS: Final = {
     "input_output_lengths": "Each cell is a range of input and output tokens; its colour is the number of requests that"
-    " succeeded there.",
+    " successful requests in it.",
     "request_latency": "From the due time and from the send to the last token. Each dot is a request, its height means"
     " nothing; a percentile that falls among failed requests reaches to the cross.",
     "time_to_first_token": "From the due time and from the send to the first token. Each dot is a request, its height"
@@ -26,4 +26,4 @@ CAPTIONS: Final = {
     "goodput": "Requests per second that succeeded and within a limit: read it from the limit up, or from the goodput"
     " that is needed to the right.",
 }
-"""By the names of PLOTS."""
+"""Captions by the names in PLOTS."""

@@ -1,7 +1,7 @@
-"""Draws the plots of tapes into a folder; each plot is a file of ``kinds``, named like it.
+"""Drawing the plots of tapes into a folder. Each plot is a module in ``kinds`` with the plot's name.
 
-Such a file holds TITLE; `missing`, which says why a run has nothing to show there; functions that make
-the arrays to be drawn; and `draw`, which puts them into a figure and says what the samples are.
+A plot's module has TITLE; `missing`, which returns why a run has nothing to draw; functions that compute
+the arrays; and `draw`, which puts them into a figure and returns a line on the samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,12 +28,12 @@ PLOTS: Final = (
     "itl_by_position",
     "goodput",
 )
-"""The plots in their order: the five of GenAI-Perf, then ours."""
+"""Names of the plots in display order: the five of GenAI-Perf, then our own."""
 
 FORMATS: Final = ("png", "svg")
 
 MOST_TAPES: Final = 6
-"""In one plot: as many colours as can be told apart by everyone."""
+"""Maximum number of tapes in one plot: the number of colours that everyone can distinguish."""
 
 
 def draw_plots(
@@ -45,18 +45,18 @@ def draw_plots(
     slos: Sequence["Slo"] = (),
     on_note: Callable[[str], None] = lambda note: None,
 ) -> list[Path]:
-    """Draws tapes; several of them are overlaid or stand below each other in each plot.
+    """Draw the plots of tapes; several tapes are overlaid, or below each other, in each plot.
 
-    The same tapes give the same bytes (with one version of matplotlib). Events are read in batches, never as a
-    whole.
+    The same tapes and version of matplotlib give the same bytes. Events are read in batches, so memory does not grow
+    with the tape.
 
     Args:
-        tapes: One to MOST_TAPES sealed tapes.
-        directory: Made if need be; files of the same names are replaced.
-        formats: Of FORMATS.
-        only: Names of PLOTS; None draws all that have something to show.
-        slos: Objectives; those of each request (ttft:300ms) make the goodput over time.
-        on_note: Called with each plot that is left out, and why.
+        tapes: Sealed tapes, 1 to MOST_TAPES.
+        directory: Output folder, created if missing; files of the same names are replaced.
+        formats: Formats from FORMATS.
+        only: Names from PLOTS; None: all plots that have data.
+        slos: Objectives; the per-request ones (ttft:300ms) give the goodput over time.
+        on_note: Called for each omitted plot with the reason.
 
     Returns:
         The files, NAME.FORMAT, in the order of PLOTS.
@@ -68,10 +68,10 @@ def draw_plots(
     wanted = PLOTS if only is None else tuple(only)
     for name in wanted:
         if name not in PLOTS:
-            raise UserError(f"there is no plot {name!r}; the plots are {', '.join(PLOTS)}")
+            raise UserError(f"{name!r} is not a plot; the plots are {', '.join(PLOTS)}")
     for format_ in formats:
         if format_ not in FORMATS:
-            raise UserError(f"{format_!r} is not a format of plots; they are {', '.join(FORMATS)}")
+            raise UserError(f"{format_!r} is not a format of plots; the formats are {', '.join(FORMATS)}")
     if not 1 <= len(tapes) <= MOST_TAPES:
         raise UserError(f"{len(tapes)} tapes; one plot holds 1 to {MOST_TAPES}")
     from .page import save
@@ -80,7 +80,7 @@ def draw_plots(
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{directory}: cannot be made ({error.strerror}); choose another folder") from None
+        raise UserError(f"{directory}: cannot be created ({error.strerror}); choose another folder") from None
     runs = runs_of(tapes, slos)
     files = []
     for name in (plot for plot in PLOTS if plot in wanted):

@@ -1,7 +1,7 @@
-"""The events of a tape counted into bins: gaps by output position, and tokens by time, in one pass over its batches.
+"""Events of a tape counted into bins: gaps by output position and tokens by time, in one pass over its batches.
 
-What it holds does not grow with the tape: a grid of positions and gaps, a row of time bins, and two
-numbers for each request.
+Memory holds a grid of positions and gaps, a row of time bins, and two numbers per request; it does not grow with
+the number of events.
 """
 
 from dataclasses import dataclass
@@ -18,38 +18,38 @@ Floats = NDArray[np.float64]
 
 MOST_POSITIONS: Final = 240
 PER_DECADE: Final = 512
-"""Bins of gaps: neighbours differ by 0.45 %, so a quantile read from them is within 0.23 % of the true one."""
+"""Number of bins of gaps. Neighbouring edges differ by 0.45 %, so a quantile read from them is within 0.23 %."""
 _LOW_EXPONENT: Final = 3
 _DECADES: Final = 9
 GAP_EDGES_NS: Final = np.concatenate(([0.0], np.logspace(_LOW_EXPONENT, 12, _DECADES * PER_DECADE + 1), [np.inf]))
-"""1 us to 1,000 s, what is below (events of one read), and what is above."""
+"""Edges of the bins of gaps: 1 us to 1,000 s, with one bin below (events read together) and one above."""
 GAP_CENTRES_NS: Final = np.concatenate(([0.0], np.sqrt(GAP_EDGES_NS[1:-2] * GAP_EDGES_NS[2:-1]), [1e12]))
 MOST_POINTS: Final = 20_000
 
 
 @dataclass(frozen=True)
 class EventGrid:
-    """The main phase's gaps between tokens (or chunks), and all tokens over time."""
+    """Gaps between the main phase's tokens (or chunks), and all tokens over time."""
 
     position_edges: Floats
     """Edges of the bins of output positions; the first token has position 1, so the first gap has position 2."""
     counts: Floats
-    """positions x gaps: samples; an event of k tokens is k samples of gap / k."""
+    """Number of samples, positions x gaps; an event of k tokens gives k samples of gap / k."""
     points: tuple[Floats, Floats] | None
     """Position and gap in ns of each token event, if there are at most MOST_POINTS."""
     tokens: Floats
-    """Output tokens in each time bin; an event counts as its request's mean."""
+    """Output tokens in each time bin; an event counts as its request's mean tokens per event."""
     coalesced: int
-    """Token events of the main phase that share the stamp of the next: the gap after them is 0."""
+    """Token events of the main phase with the same stamp as the next event: the gap after them is 0."""
 
     @property
     def samples(self) -> int:
-        """All of the grid."""
+        """Total number of samples in the grid."""
         return int(self.counts.sum())
 
 
 def position_edges(last: int) -> Floats:
-    """Edges of at most MOST_POSITIONS bins of equal width for positions 2 to `last`, half-way between positions."""
+    """Return edges of at most MOST_POSITIONS equal bins for positions 2 to `last`, half-way between positions."""
     last = max(last, 2)
     width = -(-(last - 1) // MOST_POSITIONS)
     bins = -(-(last - 1) // width)
@@ -57,7 +57,7 @@ def position_edges(last: int) -> Floats:
 
 
 def gap_bins(gaps_ns: Floats) -> NDArray[np.int64]:
-    """The bin of GAP_EDGES_NS for each gap that is not negative."""
+    """Return the bin of GAP_EDGES_NS for each gap; gaps must not be negative."""
     with np.errstate(divide="ignore"):
         place = np.floor((np.log10(gaps_ns) - _LOW_EXPONENT) * PER_DECADE)
     bins: NDArray[np.int64] = (np.clip(place, -1, _DECADES * PER_DECADE) + 1).astype(np.int64)
@@ -67,13 +67,13 @@ def gap_bins(gaps_ns: Floats) -> NDArray[np.int64]:
 def count_events(
     tape: Tape, measured: NDArray[np.bool_], per_token: bool, time_edges_ns: NDArray[np.int64]
 ) -> EventGrid:
-    """Goes through the events of a tape once.
+    """Count the events of a tape into bins, in one pass.
 
     Args:
-        tape: Whose requests are read too.
-        measured: For each request by request_id, whether its gaps count (the main phase).
-        per_token: Whether the tokens of each event are known; else each is one sample, and positions are of chunks.
-        time_edges_ns: Of the bins of `tokens`, of equal width, since the tape's epoch.
+        tape: A sealed tape; its requests are read too.
+        measured: Whether each request, by request_id, is in the main phase, so that its gaps count.
+        per_token: Whether each event's tokens are known. False: each event is one sample, and positions count chunks.
+        time_edges_ns: Edges of the equal bins of `tokens`, since the tape's epoch.
     """
     requests = tape.requests
     request_id = requests["request_id"].to_numpy()
@@ -95,7 +95,7 @@ def count_events(
         if not len(ids) or not len(request_id):
             continue
         of = np.minimum(np.searchsorted(request_id, ids), len(request_id) - 1)
-        known = request_id[of] == ids  # a recovered tape has events of requests that it has no row of
+        known = request_id[of] == ids  # a recovered tape may have events of requests without a row
         in_time = known & (arrival >= time_edges_ns[0]) & (arrival <= time_edges_ns[-1])
         bins = (arrival[in_time] - time_edges_ns[0]) // max(int(time_edges_ns[1] - time_edges_ns[0]), 1)
         tokens += np.bincount(np.minimum(bins, len(tokens) - 1), each[of[in_time]], len(tokens))
@@ -118,7 +118,7 @@ def count_events(
         last_ns[of[ends]], position[of[ends]] = arrival[ends], at[ends]
 
         keep = gaps >= 0
-        samples = np.maximum(count[keep], 1)  # as in the summary: an event of no whole token is waited for all the same
+        samples = np.maximum(count[keep], 1)  # as in the summary: an event without a whole token is still one sample
         gap = gaps[keep] / samples
         row = np.clip((at[keep] - edges[0]) // width, 0, rows - 1).astype(np.int64)
         grid += np.bincount(row * columns + gap_bins(gap), samples, rows * columns)
@@ -127,7 +127,7 @@ def count_events(
 
 
 class _Points:
-    """Gaps one by one, as long as there are few."""
+    """Collector of single gaps, up to MOST_POINTS of them."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Floats, Floats]] | None = []

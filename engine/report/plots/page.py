@@ -1,6 +1,6 @@
-"""The page that every plot is drawn on: its title, what the samples are, the axes, and what ran; and the files.
+"""The page of every plot: title, line on the samples, axes, and facts of the run; and writing its files.
 
-Figures are made without pyplot: no display is needed and nothing is kept between them.
+Figures are made without pyplot, so no display is needed and no state is kept between figures.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from .axis import tick
 from .plotted_tape import Run
 
-# The palette of Okabe and Ito (Color Universal Design, 2008), which people of all kinds of colour vision tell apart.
+# The palette of Okabe and Ito (Color Universal Design, 2008), distinguishable with every kind of colour vision.
 BLUE: Final = "#0072B2"
 ORANGE: Final = "#E69F00"
 GREEN: Final = "#009E73"
@@ -29,16 +29,16 @@ SKY: Final = "#56B4E9"
 GREY: Final = "#6B6B6B"
 PALE: Final = "#E4E4E4"
 OF_RUNS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#000000")
-"""One colour for each of several tapes; failures are RED and nothing else is."""
+"""Colours of tapes, one each. Only failures are RED."""
 
 WIDTH_IN: Final = 10.0
 DPI: Final = 150
 MOST_MARKERS: Final = 2000
-"""Above it a layer of an SVG is a picture."""
+"""Number of points above which a layer of an SVG is rasterized."""
 HEAT: Final = "viridis_r"
-"""For densities; it rises in lightness alone too."""
+"""Colour map of densities; its lightness increases monotonically."""
 _LINE_IN: Final = 0.17
-_STYLE: Final[Any] = {  # matplotlib's own type of it is another in each version
+_STYLE: Final[Any] = {  # the type differs between versions of matplotlib
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
     "axes.spines.top": False,
@@ -52,7 +52,7 @@ _STYLE: Final[Any] = {  # matplotlib's own type of it is another in each version
     "legend.fontsize": 9.5,
     "savefig.dpi": DPI,
     "figure.dpi": DPI,
-    "svg.hashsalt": "tokentape",  # else the ids of an SVG are new each time
+    "svg.hashsalt": "tokentape",  # otherwise the ids in an SVG change with each run
     "svg.fonttype": "path",
     "path.simplify": True,
 }
@@ -65,17 +65,17 @@ def save(
     path: Path,
     formats: Sequence[str],
 ) -> list[Path]:
-    """Draws one plot and writes it in each format.
+    """Draw one plot and write it in each format.
 
     Args:
-        title: With the unit.
-        draw: Puts the runs into the figure, and returns what the samples are.
-        runs: At least one, none of them without data.
-        path: Without its ending.
-        formats: png, svg.
+        title: Title with the unit.
+        draw: Draws the runs into the figure and returns a line on the samples.
+        runs: One or more runs that have data for this plot.
+        path: Path without suffix.
+        formats: png or svg, or both.
     """
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a matplotlibrc of the user's would change what is said below
+        matplotlib.rcdefaults()  # a user's matplotlibrc would override the settings below
         matplotlib.rcParams.update(_STYLE)
         layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.05)
         figure = Figure(figsize=(WIDTH_IN, 6.0), layout=layout)
@@ -91,17 +91,17 @@ def save(
         for place, line in enumerate(reversed(ran)):
             figure.text(0.02, (0.1 + _LINE_IN * place) / height, line, fontsize=7.5, color=GREY, va="bottom")
         layout.execute(figure)
-        figure.set_layout_engine("none")  # it is laid out once, not anew for each format
+        figure.set_layout_engine("none")  # lay it out once, not for each format
         files = [path.with_name(f"{path.name}.{format_}") for format_ in formats]
         for file in files:
-            # No date and no version in the file: the same tape gives the same bytes.
+            # Without date and version in the file the same tape gives the same bytes.
             metadata = {"Software": None} if file.suffix == ".png" else {"Date": None, "Creator": "tokentape"}
             figure.savefig(file, format=file.suffix[1:], metadata=metadata)
     return files
 
 
 def panels(figure: Figure, runs: Sequence[Run], height_in: float = 6.0) -> list[Axes]:
-    """One axes for each run, below each other with one x axis, each with its run's name when there are several."""
+    """Return one axes per run, below each other with a shared x axis; several runs are titled with their names."""
     if len(runs) > 1:
         figure.set_figheight(2.0 + 2.6 * len(runs))
     else:
@@ -114,10 +114,10 @@ def panels(figure: Figure, runs: Sequence[Run], height_in: float = 6.0) -> list[
 
 
 def legend_above(axes: Axes, columns: int = 4) -> None:
-    """A legend over the axes, where it covers no data."""
+    """Add a legend above the axes, where it covers no data."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        # matplotlib fills columns one after the other; people read lines.
+        # matplotlib fills a legend by columns; people read it by rows.
         columns = min(columns, len(handles))
         order = [place for first in range(columns) for place in range(first, len(handles), columns)]
         axes.legend(
@@ -133,7 +133,7 @@ def legend_above(axes: Axes, columns: int = 4) -> None:
 
 
 def colour_bar(figure: Figure, axes: Axes, mesh: QuadMesh, what: str) -> None:
-    """A bar that says what the colours of a density are, in plain numbers."""
+    """Add a colour bar for a density, labelled in plain numbers."""
     bar = figure.colorbar(mesh, ax=axes, pad=0.02)
     log = isinstance(mesh.norm, LogNorm)
     bar.set_label(what + (", log scale" if log else ""))
@@ -146,12 +146,12 @@ def colour_bar(figure: Figure, axes: Axes, mesh: QuadMesh, what: str) -> None:
 
 
 def heat_norm(most: float) -> Normalize:
-    """The colours of counts from 1 to `most`: in ratios where there are many."""
+    """Return the colour scale of counts from 1 to `most`: logarithmic for a wide range."""
     return LogNorm(1, most) if most > 50 else Normalize(1, max(most, 2))
 
 
 def shade_warmup(axes: Axes, runs: Sequence[Run], *, named: bool = True) -> None:
-    """Greys the time before the main phase; named in the legend."""
+    """Shade the time before the main phase in grey, with an entry in the legend."""
     ends = [run.warmup_end_s for run in runs if run.warmup_end_s is not None]
     if ends:
         axes.axvspan(0, max(ends), color="#000000", alpha=0.08, lw=0, label="warm-up" if named else None)

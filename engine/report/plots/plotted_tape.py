@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """One tape, ready to be drawn. Times are in ns as floats; axes begin at `start_ns`."""
+    """A tape prepared for drawing. Times are in ns as floats; axes begin at `start_ns`."""
 
     name: str
     tape: Tape
@@ -32,18 +32,18 @@ class Run:
 
     @cached_property
     def summary(self) -> Summary:
-        """The numbers that the plots are labelled with are the summary's own."""
+        """Summary of the tape; the numbers in the plots come from it."""
         return summarize(self.tape, self.slos)
 
     @cached_property
     def is_main(self) -> NDArray[np.bool_]:
-        """For each request, whether it is no warm-up."""
+        """Whether each request is in the main phase, not in the warm-up."""
         chosen: NDArray[np.bool_] = pc.equal(self.tape.requests["phase"], "main").to_numpy()
         return chosen
 
     @cached_property
     def main(self) -> pa.Table:
-        """The requests of the main phase."""
+        """Requests of the main phase."""
         return self.tape.requests.filter(pa.array(self.is_main))
 
     @cached_property
@@ -57,7 +57,7 @@ class Run:
         return self._times(self.tape.requests)
 
     def _times(self, requests: pa.Table) -> RequestTimes:
-        """Without first tokens where answers came as a whole: the summary has none either."""
+        """Times without first tokens if responses were not streamed, as in the summary."""
         times = request_times(requests)
         if self.tape.manifest.get("streaming") is not False:
             return times
@@ -65,13 +65,13 @@ class Run:
 
     @cached_property
     def start_ns(self) -> float:
-        """The zero of time axes: when the first request was due or sent."""
+        """Zero of the time axes: when the first request was due or sent."""
         found = np.concatenate([self.every.scheduled, self.every.sent])
         return float(np.nanmin(found)) if len(found) else 0.0
 
     @cached_property
     def end_ns(self) -> float:
-        """The last thing that is known of any request."""
+        """Time of the last event of any request."""
         every = self.every
         found = np.concatenate([every.scheduled, every.sent, every.last_token, every.end])
         return float(np.nanmax(found)) if len(found) else 0.0
@@ -85,22 +85,22 @@ class Run:
 
     @cached_property
     def edges_s(self) -> Floats:
-        """The bins of time axes, in s after start_ns."""
+        """Edges of the bins of time axes, in s after start_ns."""
         return time_edges((self.end_ns - self.start_ns) / 1e9)
 
     @cached_property
     def gaps(self) -> Statistic:
-        """ITL, or inter-chunk latency where the tokens of an event are not known."""
+        """The summary's row of ITL, or of inter-chunk latency if an event's tokens are unknown."""
         return next(s for s in self.summary.statistics if s.metric in {"itl", "inter_chunk_latency"})
 
     @property
     def per_token(self) -> bool:
-        """Whether the gaps are between tokens; else they are between chunks."""
+        """Whether the gaps are between tokens. False: between chunks."""
         return self.gaps.metric == "itl"
 
     @cached_property
     def events(self) -> EventGrid:
-        """The events in bins; read once, in batches."""
+        """Events counted into bins; read once, in batches."""
         return count_events(
             self.tape, self.is_main, self.per_token, (self.edges_s * 1e9 + self.start_ns).astype(np.int64)
         )
@@ -119,27 +119,27 @@ class Run:
 
     @property
     def rate_rps(self) -> float | None:
-        """Requests per second that were to be sent in the main phase."""
+        """Return the planned requests per second of the main phase."""
         due = self.times.scheduled
         span = float(np.ptp(due)) if len(due) > 1 else 0.0
         return (len(due) - 1) / span * 1e9 if span else None
 
 
 def common(column: pa.ChunkedArray) -> str:
-    """The commonest value, and how many others there are."""
+    """Return the most frequent value and the number of other values."""
     counts = pc.value_counts(column).to_pylist()
     first = str(max(counts, key=lambda entry: entry["counts"])["values"]).partition("?")[0]
     return first + (f" and {len(counts) - 1} more" if len(counts) > 1 else "")
 
 
 def what_gaps_are_between(runs: Sequence[Run]) -> str:
-    """Tokens, or chunks where the tokens of some events are not known."""
+    """Return "tokens", or "chunks" if some events have an unknown number of tokens."""
     known = [run.per_token for run in runs]
     return "tokens" if all(known) else "tokens or chunks" if any(known) else "chunks"
 
 
 def runs_of(tapes: Sequence[Tape], slos: Sequence[Slo] = ()) -> list[Run]:
-    """Runs with names that differ: the tape's, or its whole path where two are called the same."""
+    """Return runs with different names: the tape's name, or its path if two tapes have the same name."""
     names = [tape.path.resolve().name.removesuffix(".tape") for tape in tapes]
     if len(set(names)) < len(names):
         names = [str(tape.path) for tape in tapes]

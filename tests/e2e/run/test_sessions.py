@@ -141,7 +141,7 @@ def test_turns_leave_soon_after_they_are_due(simulator: Any, sessions_trace: Any
 
 
 def test_a_trace_without_sessions_is_told(simulator: Any, small_trace: Any, replayed: Any) -> None:
-    with pytest.raises(UserError, match="no request follows another one"):
+    with pytest.raises(UserError, match="no request follows another"):
         replayed(small_trace(3), simulator().url, sessions="closed")
 
 

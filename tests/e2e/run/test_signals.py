@@ -201,7 +201,7 @@ def test_a_killed_worker_is_told_and_makes_the_run_invalid(
     assert {row["outcome"] for row in rows} == {"cancelled"}
     assert {row["error"] for row in rows} == {"worker 0 ended early (killed by SIGKILL)"}
     assert code == 3
-    assert "note: worker 0 ended early (killed by SIGKILL); its requests that had not ended are lost" in err
+    assert "note: worker 0 ended early (killed by SIGKILL); its unfinished requests are lost" in err
     verdict = json.loads(out)["verdict"]
     assert verdict["state"] == "INVALID"
     assert "client_broke" in [reason["code"] for reason in verdict["reasons"]]

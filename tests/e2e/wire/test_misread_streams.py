@@ -179,8 +179,8 @@ def test_a_count_that_the_events_contradict_is_not_used(answered: Run, run_cli: 
     assert (row["input_tokens"], row["server_input_tokens"]) == (None, 0)  # no prompt has none
     tokens = summarize(tape).tokens
     assert (tokens.refused_counts, tokens.output_tokens) == (3, 12)
-    assert tokens.first_refused == "request 0: 0 output tokens by the server, 4 output events"
-    assert "Counts refused: 3 of the server's" in run_cli("summarize", tape.path).stdout
+    assert tokens.first_refused == "request 0: 0 output tokens reported by the server, 4 output events"
+    assert "Server counts ignored: 3" in run_cli("summarize", tape.path).stdout
 
 
 def test_tokens_whose_text_is_held_back_arrive_when_they_are_counted(answered: Run) -> None:

@@ -245,28 +245,28 @@ def test_a_unix_socket_that_nobody_listens_at(small_trace: Any, replayed: Any, t
 def test_a_unix_socket_takes_the_place_of_a_dead_one_and_of_nothing_else(simulator: Any, tmp_path: Path) -> None:
     path = tmp_path / "llm.sock"
     path.write_text("kept")
-    with pytest.raises(UserError, match=r"there is such a file already; give another --uds, or remove it"):
+    with pytest.raises(UserError, match=r"the file exists; give another --uds, or remove the file"):
         simulator(uds=str(path))
     assert path.read_text() == "kept"
     path.unlink()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     simulator(uds=str(path))
-    with pytest.raises(UserError, match=r"there is such a file already"):
+    with pytest.raises(UserError, match=r"the file exists"):
         simulator(uds=str(path))
 
 
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"tls_cert": "cert"}, "a certificate needs its key; pass both --tls-cert and --tls-key"),
+        ({"tls_cert": "cert"}, "--tls-cert and --tls-key must be given together"),
         (
             {"tls_cert": "/none.pem", "tls_key": "key"},
             "/none.pem holds no certificate in PEM form: No such file or dir",
         ),
         ({"tls_cert": "cert", "tls_key": "ca"}, "holds no key in PEM form for this certificate"),
-        ({"tls_cert": "cert", "tls_key": "key", "uds": "s"}, "TLS is not spoken at a Unix socket; leave out --uds"),
-        ({"uds": "/none/s"}, "cannot listen at /none/s: its folder is not there"),
+        ({"tls_cert": "cert", "tls_key": "key", "uds": "s"}, "TLS is not available on a Unix socket; omit --uds"),
+        ({"uds": "/none/s"}, "cannot listen at /none/s: its folder does not exist"),
         ({"uds": "x" * 108}, "a Unix socket's path has at most 107 bytes"),
     ],
 )

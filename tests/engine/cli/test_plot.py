@@ -37,7 +37,7 @@ def test_several_tapes_options_and_what_is_left_out(tape: Tape, run_cli: Cli, tm
 def test_mistakes_are_told(tape: Tape, run_cli: Cli) -> None:
     unknown = run_cli("plot", tape.path, "--only", "nothing")
     assert unknown.returncode == 2
-    assert "there is no plot 'nothing'; the plots are input_output_lengths" in unknown.stderr
+    assert "'nothing' is not a plot; the plots are input_output_lengths" in unknown.stderr
     assert run_cli("plot", "nowhere").returncode == 2
     whole = run_cli("plot", tape.path, "--slo", "ttft:p99:300ms")
     assert whole.returncode == 2

@@ -68,7 +68,7 @@ def test_the_server_ends_with_its_parent() -> None:
         (["--ttft", "soon"], "'soon' is not a duration"),
         (["--fault-share", "2"], "fault-share is 2.0"),
         (["--fault", "gremlins"], "gremlins"),
-        (["--itl", "uniform:1ms"], "not a law of durations"),
+        (["--itl", "uniform:1ms"], "not a distribution of durations"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(options: list[str], part: str) -> None:

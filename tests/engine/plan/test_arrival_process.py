@@ -101,7 +101,7 @@ def test_a_silence_within_a_series_has_no_requests() -> None:
 
 
 def test_rates_that_end_too_early_say_how_far_they_go() -> None:
-    with pytest.raises(UserError, match="end after 10 requests, and 30 are asked for"):
+    with pytest.raises(UserError, match="end after 10 requests, but 30 are requested"):
         arrivals([Segment(1, 10, 10), *constant_rate(0)], "constant", _draws(), count=30)
 
 
@@ -126,7 +126,7 @@ def test_a_series_from_a_file(tmp_path: Path) -> None:
         ("time_s,rate\n0,1\n", "first line must be"),
         ("time_s,requests_per_s\n", "has no rates"),
         ("time_s,requests_per_s\n5,1\n", "line 2: the series starts at 5 s"),
-        ("time_s,requests_per_s\n0,1\n0,2\n", "line 3: time 0 is not after 0"),
+        ("time_s,requests_per_s\n0,1\n0,2\n", "line 3: time 0 is not after the time before it, 0"),
         ("time_s,requests_per_s\n0,1\n1,x\n", "line 3: '1,x' is not TIME,RATE"),
         ("time_s,requests_per_s\n0,-1\n", "line 2: times and rates"),
         ("time_s,requests_per_s\n0,0\n", "all rates are 0"),

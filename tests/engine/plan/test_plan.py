@@ -49,7 +49,7 @@ def test_the_digest_is_of_all_that_is_sent(small_trace: Callable[..., Path]) -> 
 def test_no_output_becomes_one_token_and_is_said(small_trace: Callable[..., Path]) -> None:
     plan = make_plan(traces.read(small_trace(3, output_tokens=0)))
     assert plan.output_tokens.tolist() == [1, 1, 1]
-    assert "3 rows recorded 0 output tokens; they ask for 1" in plan.notes
+    assert "3 rows have 0 recorded output tokens; 1 is requested" in plan.notes
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "fast", "1e-30"])
@@ -104,7 +104,7 @@ def test_what_arrives_after_its_waiter_is_not_waited_for_and_said(small_trace: C
     plan = make_plan(trace, sessions="hybrid")
     assert plan.also is not None
     assert (plan.also.rows.tolist(), plan.also.after.tolist()) == ([3], [1])
-    assert "1 rows arrive before one that they wait for; they do not wait for that one" in plan.notes
+    assert "1 rows arrive before a row that they wait for; they do not wait for it" in plan.notes
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4])

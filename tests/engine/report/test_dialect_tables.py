@@ -96,7 +96,7 @@ def test_loadgens_lines(make_tape: MakeTape) -> None:
 def test_every_table_fits_its_width_and_names_the_tool(make_tape: MakeTape, dialect: str, width: int) -> None:
     text = printed(run(make_tape, failed=4), dialect, width)
     assert max(len(line) for line in text.split("\n")) <= width
-    assert f"As {summary_in(dialect, [run(make_tape, name='other')]).tool} computes it." in text
+    assert f"Computed as in {summary_in(dialect, [run(make_tape, name='other')]).tool}." in text
     assert "nan" not in text
 
 

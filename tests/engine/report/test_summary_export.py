@@ -111,7 +111,7 @@ def test_a_table_of_nothing_still_says_so(make_tape: MakeTape) -> None:
     text = io.StringIO()
     print_summary(summarize(make_tape([])), text, 80)
     assert "0 requests, 0 ok" in text.getvalue()
-    assert text.getvalue().rstrip().endswith("choose a trace and a time window that contain requests")
+    assert text.getvalue().rstrip().endswith("choose a trace and a window with requests")
 
 
 def test_summary_files_lie_in_the_tape(make_tape: MakeTape) -> None:

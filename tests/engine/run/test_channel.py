@@ -60,5 +60,5 @@ def test_a_controller_that_goes_away_is_an_end(sent: bytes) -> None:
     with theirs:
         with ours:
             ours.sendall(sent)
-        with pytest.raises(EOFError, match="went away before the start"):
+        with pytest.raises(EOFError, match="closed the channel before the start"):
             receive_setup(theirs)

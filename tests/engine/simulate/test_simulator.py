@@ -160,7 +160,7 @@ def test_what_is_no_law_is_named(text: str) -> None:
         ({"model": 'a"b'}, "without quotes"),
         ({"ttft": "soon"}, "'soon' is not a duration"),
         ({"host": "no.such.host.invalid"}, "has no address"),
-        ({"host": "192.0.2.1"}, "not one of this machine's"),
+        ({"host": "192.0.2.1"}, "does not belong to this machine"),
     ],
 )
 def test_settings_that_cannot_be_are_named(settings: dict[str, Any], part: str) -> None:

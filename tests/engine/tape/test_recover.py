@@ -99,7 +99,7 @@ def test_a_journal_that_ends_in_garbage_keeps_what_was_before(killed: Path) -> N
 
 def test_a_running_tape_is_not_recovered(tmp_path: Path) -> None:
     writer = TapeWriter(tmp_path / "live", {}, epoch_mono_ns=0)
-    with pytest.raises(UserError, match="still going"):
+    with pytest.raises(UserError, match="in progress"):
         recover(writer.path)
     assert len(writer.seal().events) == 0
 
@@ -108,7 +108,7 @@ def test_there_must_be_something_to_recover(tmp_path: Path, killed: Path) -> Non
     with pytest.raises(UserError, match="no such tape"):
         recover(tmp_path / "none")
     shutil.rmtree(killed / "journal")
-    with pytest.raises(UserError, match="nothing to recover from"):
+    with pytest.raises(UserError, match="cannot be recovered"):
         recover(killed)
 
 

@@ -153,7 +153,7 @@ def test_a_path_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "note").write_text("mine")
     for name in ("file", "folder"):
-        with pytest.raises(UserError, match=f"{name}: .*another name"):
+        with pytest.raises(UserError, match=f"{name}: .*another path"):
             TapeWriter(tmp_path / name, {}, epoch_mono_ns=0)
     assert (tmp_path / "file").read_text() == (tmp_path / "folder" / "note").read_text() == "mine"
 
@@ -197,7 +197,7 @@ def test_missing_cut_and_damaged_files_are_told(make_tape: MakeTape) -> None:
     with pytest.raises(UserError, match=r"part-00000\.parquet: \d+ bytes, the manifest says"):
         open_tape(tape.path)
     file.write_bytes(b"\0" * len(whole))
-    with pytest.raises(UserError, match=r"part-00000\.parquet: cut short or damaged"):
+    with pytest.raises(UserError, match=r"part-00000\.parquet: truncated or damaged"):
         _ = open_tape(tape.path).events
     file.unlink()
     with pytest.raises(UserError, match=r"part-00000\.parquet: missing"):

@@ -1,1 +1,1 @@
-"""One file per plot, named like the file that it writes."""
+"""Plots, one module each, named like the file that it writes."""

@@ -1,4 +1,4 @@
-"""Goodput: requests per second that met a limit, for every limit; and over time, where objectives are given."""
+"""Goodput: requests per second that met a limit, for every limit; and over time if objectives are given."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -24,9 +24,9 @@ _WORDS: Final = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "end to end"}
 
 
 def within(run: Run, metric: str) -> tuple[Floats, Floats] | None:
-    """Limits in ms, ascending, and the requests per second that succeed and within them; latencies from schedule.
+    """Return limits in ms, ascending, and the successful requests per second within each; latencies from schedule.
 
-    Over the time from the first send to the end of the drain, as the summary's goodput. None where no request has it.
+    The rate is over the time from the first send to the end of the drain, as in the summary. None without samples.
     """
     times, span = run.times, run.summary.window.duration_s
     values = {"ttft": times.ttft("schedule"), "tpot": times.tpot(), "e2e": times.e2e("schedule")}[metric]
@@ -38,8 +38,8 @@ def within(run: Run, metric: str) -> tuple[Floats, Floats] | None:
 
 
 def over_time(run: Run, slos: Sequence[Slo]) -> tuple[Floats, Floats, Floats]:
-    """Requests per second by their end, in bins of run.edges_s: that met all objectives from schedule, that succeeded
-    but missed one, that failed. Those of the warm-up too."""
+    """Return requests per second by end time, in bins of run.edges_s: requests that met all objectives from schedule,
+    that succeeded but missed one, and that failed. The warm-up is included."""
     every = run.every
     good = met(every, slos, "schedule")
     ended = (np.fmax(np.fmax(every.end, every.sent), every.scheduled) - run.start_ns) / 1e9
@@ -51,12 +51,12 @@ def over_time(run: Run, slos: Sequence[Slo]) -> tuple[Floats, Floats, Floats]:
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
+    """Return why a run has nothing to draw, or None."""
     return None if any(within(run, metric) for metric in _WORDS) else "no request succeeded"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     slos = [slo for slo in runs[0].slos if slo.statistic is None]
     rows = len(runs) if slos else 0
     figure.set_figheight(5.8 + 2.3 * rows)
@@ -121,7 +121,7 @@ def _draw_time(axes: Axes, run: Run, slos: Sequence[Slo], named: bool) -> None:
     edges = run.edges_s
     axes.stairs(met_all, edges, fill=True, color=GREEN, label="met " + " and ".join(slo.text for slo in slos))
     axes.stairs(
-        met_all + missed, edges, baseline=met_all, fill=True, color=PURPLE, alpha=0.6, label="succeeded, too slow"
+        met_all + missed, edges, baseline=met_all, fill=True, color=PURPLE, alpha=0.6, label="succeeded, but too slow"
     )
     if failed.any():
         top = met_all + missed

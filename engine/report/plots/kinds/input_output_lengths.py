@@ -1,4 +1,4 @@
-"""Input against output sequence length: a heat map of the requests that succeeded."""
+"""Input against output sequence length: a heat map of the successful requests."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,11 +17,11 @@ Floats = NDArray[np.float64]
 
 TITLE: Final = "Input against output sequence length, tokens"
 MOST_CELLS: Final = 40
-"""Along an axis; fewer where there are few requests."""
+"""Maximum number of cells along an axis; fewer if there are few requests."""
 
 
 def lengths(run: Run) -> tuple[Floats, Floats]:
-    """Input and output tokens of the successful requests that have both."""
+    """Return input and output tokens of the successful requests that have both."""
     main = run.main
     both = pc.and_(pc.is_valid(main["input_tokens"]), pc.greater(pc.fill_null(main["output_tokens"], 0), 0))
     chosen = main.filter(pc.and_(both, pc.equal(main["outcome"], "ok")))
@@ -32,22 +32,22 @@ def lengths(run: Run) -> tuple[Floats, Floats]:
 
 
 def cell_edges(lengths: Floats, requests: int) -> Floats:
-    """Edges of the cells along one axis, of equal widths or, of widely spread lengths, of equal ratios.
+    """Return the edges of the cells along an axis: equal widths, or equal ratios for widely spread lengths.
 
     Args:
-        lengths: Of all that is drawn on the axis.
-        requests: In one picture; of fewer, cells are bigger.
+        lengths: All lengths on the axis.
+        requests: Number of requests in one picture; fewer requests give larger cells.
     """
     return length_edges(lengths, int(np.clip(np.sqrt(requests), 10, MOST_CELLS)), is_wide(lengths))
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
+    """Return why a run has nothing to draw, or None."""
     return None if len(lengths(run)[0]) else "no successful request has input and output tokens"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     said = []
     found = [lengths(run) for run in runs]
     whole = [np.concatenate([pair[i] for pair in found]) for i in (0, 1)]
@@ -67,7 +67,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         set_scale(axes, "y", *_span(whole[1]), logs[1], whole=True)
         axes.set_ylabel("output tokens" + (", log scale" if logs[1] else ""))
         legend_above(axes)
-        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{counted(len(inputs), 'request')} that succeeded")
+        said.append((f"{run.name}: " if len(runs) > 1 else "") + f"{counted(len(inputs), 'successful request')}")
         last = axes
     last.set_xlabel("input tokens" + (", log scale" if logs[0] else ""))
     return "; ".join(said) + "."

@@ -21,14 +21,14 @@ TITLE: Final = "Latency between tokens over the output position, ms"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_STEPS: Final = 60
 _LEAST: Final = {0.05: 20, 0.25: 4, 0.5: 1, 0.75: 4, 0.95: 20, 0.99: 100}
-"""Samples that a position needs for a quantile: as many as make it differ from the extremes."""
+"""Samples that a position needs for a quantile, so that the quantile differs from the extremes."""
 
 
 def bands(grid: EventGrid) -> tuple[Floats, Floats, Floats]:
-    """Quantiles of the gaps over the positions, in at most MOST_STEPS bins.
+    """Return quantiles of the gaps over the positions, in at most MOST_STEPS bins.
 
     Returns:
-        Edges of the bins, samples in each, and bins x QUANTILES in ms; NaN where there are too few samples.
+        Edges of the bins, samples in each bin, and bins x QUANTILES in ms; NaN with too few samples.
     """
     step = -(-len(grid.counts) // MOST_STEPS)
     starts = np.arange(0, len(grid.counts), step)
@@ -42,12 +42,12 @@ def bands(grid: EventGrid) -> tuple[Floats, Floats, Floats]:
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
-    return None if run.events.samples else "no request got two tokens one after the other"
+    """Return why a run has nothing to draw, or None."""
+    return None if run.events.samples else "no request received two tokens at different times"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     figure.set_figheight(7.0)
     grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
     upper = figure.add_subplot(grid[0])
@@ -77,7 +77,9 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         text = (f"{run.name}: " if len(runs) > 1 else "") + f"{run.events.samples:,} gaps"
         text += f" of {counted(len(run.main), 'request')}"
         said.append(text + (f", {width:g} positions to a bin" if width > 1 else ""))
-    return ". ".join(said) + ". Fewer requests reach far positions; a quantile is drawn where it has enough samples."
+    return (
+        ". ".join(said) + ". Fewer requests reach late positions; a quantile is drawn where there are enough samples."
+    )
 
 
 def _draw_bands(axes: Axes, edges: Floats, quantiles: Floats, colour: str, name: str, *, alone: bool) -> None:

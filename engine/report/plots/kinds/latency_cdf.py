@@ -1,4 +1,4 @@
-"""Cumulative distributions of the latencies: TTFT, gaps between tokens, end to end; from the schedule and the send."""
+"""Cumulative distributions of latencies: TTFT, gaps between tokens, end to end; from schedule and from send."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,22 +26,22 @@ MARKED: Final = (50.0, 90.0, 99.0)
 
 @dataclass(frozen=True)
 class Curve:
-    """One line: the share of samples that took no longer."""
+    """A curve: the share of samples that took no longer than x."""
 
     ms: Floats
     share: Floats
-    """0 to 1; ends below 1 where requests failed."""
+    """Shares from 0 to 1; the last is below 1 if requests failed."""
     row: Statistic
-    """The summary's: its percentiles are marked."""
+    """The summary's row, whose percentiles are marked."""
 
     @property
     def numbers(self) -> str:
-        """The marked percentiles, in words."""
+        """Return the text of the marked percentiles."""
         return "   ".join(f"p{p:g} {_word(self.row, f'p{p:g}')}" for p in MARKED)
 
 
 def of_requests(run: Run, metric: str, basis: str) -> Curve | None:
-    """TTFT ("ttft") or end to end ("e2e"); None without a single finite one."""
+    """Return the curve of TTFT ("ttft") or end-to-end latency ("e2e"); None without a finite sample."""
     values = {"ttft": run.times.ttft, "e2e": run.times.e2e}[metric](basis)
     finite = values[np.isfinite(values)] / 1e6
     if not len(finite):
@@ -50,7 +50,7 @@ def of_requests(run: Run, metric: str, basis: str) -> Curve | None:
 
 
 def of_gaps(run: Run) -> Curve | None:
-    """ITL, from counted bins: right within 0.3 %; None without a gap."""
+    """Return the curve of ITL from counted bins, exact within 0.3 %; None without a gap."""
     counts = run.events.counts.sum(axis=0)
     used = np.flatnonzero(counts)
     if not len(used):
@@ -61,14 +61,14 @@ def of_gaps(run: Run) -> Curve | None:
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
+    """Return why a run has nothing to draw, or None."""
     if of_requests(run, "e2e", "send") or of_requests(run, "ttft", "send"):
         return None
-    return "no request got a token or succeeded"
+    return "no request received a token or succeeded"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     wanted: list[tuple[str, list[tuple[str, Callable[[Run], Curve | None]]]]] = [
         ("time to first token", [(b, partial(of_requests, metric="ttft", basis=b)) for b in ("schedule", "send")]),
         (f"gap between {what_gaps_are_between(runs)}", [("", of_gaps)]),
@@ -88,7 +88,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
     for run in runs:
         failed = int(run.times.failed.sum())
         text = (f"{run.name}: " if len(runs) > 1 else "") + counted(len(run.main), "request")
-        said.append(text + (f", {failed:,} failed (× where their share is missing)" if failed else ""))
+        said.append(text + (f", {failed:,} failed (× marks the missing share)" if failed else ""))
         if run.events.samples:
             said[-1] += f"; {run.events.samples:,} gaps"
     return ". ".join(said) + ". Marks: ● p50, ■ p90, ◆ p99."

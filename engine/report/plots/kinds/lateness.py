@@ -20,31 +20,31 @@ Floats = NDArray[np.float64]
 
 TITLE: Final = "Lateness of requests (sent − scheduled), µs"
 LEAST_US: Final = 1.0
-"""The left edge: less is shown there."""
+"""Left edge of the axis; smaller values are drawn there."""
 MARKED: Final = (50.0, 90.0, 99.0)
 
 
 def samples(run: Run) -> tuple[Floats, Floats]:
-    """Lateness, and the client's own (less the request's own connect and its wait for a limit), in µs, of what was sent
-    in the main phase."""
+    """Return lateness, and lateness that the client caused (without connecting and waiting for a limit), in µs, of the
+    sent requests of the main phase."""
     whole, own = run.times.lateness(), run.times.own_lateness()
     return whole[~np.isnan(whole)] / 1e3, own[~np.isnan(own)] / 1e3
 
 
 def limits_of(run: Run) -> LatenessLimits:
-    """The verdict's limits for this run."""
+    """Return the verdict's lateness limits for this run."""
     ttft = run.times.first_token - run.times.sent
     ttft = ttft[~np.isnan(ttft)]
     return lateness_limits(float(np.median(ttft)) if len(ttft) else None)
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
-    return None if len(samples(run)[0]) else "nothing was sent"
+    """Return why a run has nothing to draw, or None."""
+    return None if len(samples(run)[0]) else "no request was sent"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     axes = figure.add_subplot()
     figure.set_figheight(5.6 + 0.2 * len(runs))
     found = [samples(run) for run in runs]
@@ -56,7 +56,9 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         if len(runs) == 1:
             if (whole - own > LEAST_US).any():
                 _draw_curve(axes, whole, SKY, "all lateness", "-", mark=False)
-            _draw_curve(axes, own, BLUE, "the client's own (less connect and waiting for a limit)", "-", mark=True)
+            _draw_curve(
+                axes, own, BLUE, "caused by the client (without connecting and waiting for a limit)", "-", mark=True
+            )
         else:
             _draw_curve(axes, own, OF_RUNS[place], run.name, "-", mark=True)
     at = axes.get_xaxis_transform()
@@ -83,7 +85,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         )
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_ylabel("share of requests that were no later")
+    axes.set_ylabel("share of requests with at most this lateness")
     axes.set_xlabel("lateness, µs, log scale (1,000 µs = 1 ms)")
     legend_above(axes, 1)
     said = []

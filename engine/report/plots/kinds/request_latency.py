@@ -13,11 +13,11 @@ TITLE: Final = "Request latency, ms"
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
+    """Return why a run has nothing to draw, or None."""
     return None if np.isfinite(run.times.e2e("send")).any() else "no request succeeded"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     made, colours = two_boxes(runs, lambda run, basis: run.times.e2e(basis))
     return draw_boxes(figure, made, colours, "time to the last token (or the last byte), ms")

@@ -20,7 +20,7 @@ TITLE: Final = "Throughput (per second) and requests in flight over time"
 
 
 def rates(run: Run) -> dict[str, Floats]:
-    """Requests per second in each bin of run.edges_s: scheduled, sent, done (succeeded), failed; and tokens."""
+    """Return requests per second in each bin of run.edges_s: scheduled, sent, done (succeeded), failed; and tokens."""
     every, edges = run.every, run.edges_s
 
     def seconds(times: Floats) -> Floats:
@@ -37,7 +37,7 @@ def rates(run: Run) -> dict[str, Floats]:
 
 
 def concurrency(run: Run) -> tuple[Floats, Floats]:
-    """Mean and peak of the requests under way in each bin of run.edges_s; from the send to the last thing heard."""
+    """Return mean and peak of the requests in flight in each bin of run.edges_s, from the send to the last event."""
     every = run.every
     sent = ~np.isnan(every.sent)
     start = (every.sent[sent] - run.start_ns) / 1e9
@@ -46,8 +46,8 @@ def concurrency(run: Run) -> tuple[Floats, Floats]:
 
 
 def waiting(run: Run) -> Floats | None:
-    """Mean of the requests that are due and not sent, in each bin of run.edges_s: late, or held back by a limit; None
-    if no limit held any back."""
+    """Return the mean number of due but unsent requests in each bin of run.edges_s: late, or held back by a limit. None
+    if no limit held a request back."""
     every = run.every
     if np.isnan(every.released).all():
         return None
@@ -57,12 +57,12 @@ def waiting(run: Run) -> Floats | None:
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
-    return None if np.isfinite(run.every.sent).any() else "nothing was sent"
+    """Return why a run has nothing to draw, or None."""
+    return None if np.isfinite(run.every.sent).any() else "no request was sent"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     found = [rates(run) for run in runs]
     tokens = any(rate["tokens"].any() for rate in found)
     figure.set_figheight(8.5 if tokens else 6.5)

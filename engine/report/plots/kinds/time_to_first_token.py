@@ -13,11 +13,11 @@ TITLE: Final = "Time to first token, ms"
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
-    return None if np.isfinite(run.times.ttft("send")).any() else "no request got a token"
+    """Return why a run has nothing to draw, or None."""
+    return None if np.isfinite(run.times.ttft("send")).any() else "no request received a token"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     made, colours = two_boxes(runs, lambda run, basis: run.times.ttft(basis))
     return draw_boxes(figure, made, colours, "time to the first token, ms")

@@ -1,4 +1,4 @@
-"""Timeline: each request a line from its scheduled time over its send and first token to its end."""
+"""Timeline: a line per request with its scheduled time, send, first token and end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ Floats = NDArray[np.float64]
 
 TITLE: Final = "Timeline of requests, s"
 MOST_LINES: Final = 1500
-"""About as many as there are rows of pixels."""
+"""Maximum number of lines: about the number of pixel rows."""
 FEW: Final = 150
-"""Lines that can be told apart; of more there is a second panel that shows how long each took."""
+"""Maximum number of distinguishable lines; with more, a second panel shows how long each request took."""
 
 
 @dataclass(frozen=True)
 class Spans:
-    """The lines of a timeline: times in s after the run's start, NaN where there is none."""
+    """Lines of a timeline: times in s after the run's start, NaN if missing."""
 
     place: Floats
-    """0-based, in the order of the schedule."""
+    """Index of each request in the order of the schedule, from 0."""
     scheduled: Floats
     sent: Floats
     first_token: Floats
@@ -37,14 +37,14 @@ class Spans:
     failed: NDArray[np.bool_]
     cancelled: NDArray[np.bool_]
     step: int
-    """Every so-manieth request is there; 1: all of them."""
+    """One in this number of requests is drawn; 1: all."""
     failures: "Failures"
-    """At most MOST_MARKERS of them, evenly chosen."""
+    """At most MOST_MARKERS requests, evenly chosen."""
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Requests that failed: when they were due and when they ended, in s, and their places."""
+    """Failed requests: due and end times in s, and indices."""
 
     scheduled: Floats
     end: Floats
@@ -52,7 +52,7 @@ class Failures:
 
 
 def spans(run: Run, most: int = MOST_LINES) -> Spans:
-    """The lines of a run, evenly thinned to at most `most`."""
+    """Return the lines of a run, evenly thinned to at most `most`."""
     every = run.every
     order = np.lexsort((np.nan_to_num(every.sent), every.scheduled))
     step = max(-(-len(order) // most), 1)
@@ -79,12 +79,12 @@ def spans(run: Run, most: int = MOST_LINES) -> Spans:
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
+    """Return why a run has nothing to draw, or None."""
     return None if len(run.every.scheduled) else "the tape has no requests"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     found = [spans(run) for run in runs]
     dense = len(runs) == 1 and len(found[0].place) > FEW
     if dense:
@@ -105,7 +105,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
         if run.every.cancelled.any():
             what += f", {int(run.every.cancelled.sum()):,} cancelled"
         if one.step > 1:
-            what += f"; a line for one in {one.step}"
+            what += f"; one line per {one.step} requests"
             what += ", a mark for each failure" if bad == len(one.failures.place) else ", marks for some failures"
         said.append((f"{run.name}: " if len(runs) > 1 else "") + what)
     lower.set_xlim(0, 1.02 * max(max((run.end_ns - run.start_ns) / 1e9, 1e-3) for run in runs))
@@ -114,7 +114,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
 
 
 def _phases(found: Spans) -> list[tuple[Floats, Floats, str, str]]:
-    """The parts of a request's line: from, to, colour, name."""
+    """Return the parts of the lines: from, to, colour, name."""
     first = np.where(np.isnan(found.first_token), found.end, found.first_token)
     return [
         (found.scheduled, found.sent, ORANGE, "scheduled, not yet sent"),
@@ -125,7 +125,7 @@ def _phases(found: Spans) -> list[tuple[Floats, Floats, str, str]]:
 
 def _draw_waterfall(axes: Axes, found: Spans, rows: int) -> None:
     dense = len(found.place) > FEW
-    # A line for each request, thick when there are few.
+    # one line per request, thick if there are few
     width = float(np.clip(420 / max(len(found.place), 1), 0.5, 9.0))
     for start, stop, colour, name in _phases(found):
         there = ~np.isnan(start) & ~np.isnan(stop)
@@ -141,7 +141,7 @@ def _draw_waterfall(axes: Axes, found: Spans, rows: int) -> None:
 
 
 def _draw_durations(axes: Axes, found: Spans) -> None:
-    """The same lines upright: how long after its due time each request got how far."""
+    """Draw vertical lines: the time of each step of a request after its due time."""
     for start, stop, colour, _ in _phases(found):
         there = ~np.isnan(start) & ~np.isnan(stop)
         x, low, high = found.scheduled[there], (start - found.scheduled)[there], (stop - found.scheduled)[there]
@@ -152,11 +152,11 @@ def _draw_durations(axes: Axes, found: Spans) -> None:
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(round_ticks(5))
     axes.yaxis.set_major_formatter(FuncFormatter(tick))
-    axes.set_ylabel("s since it was due")
+    axes.set_ylabel("s after the due time")
 
 
 def _mark(axes: Axes, found: Spans, failed_y: Floats, y: Floats, *, upright: bool = False) -> None:
-    """Marks what failed and what was cancelled, at its end."""
+    """Mark failed and cancelled requests at their ends."""
     bad = found.failures
     if len(bad.end):
         size = 5.0 if len(bad.end) <= 100 else 3.5 if len(bad.end) <= 300 else 2.2

@@ -1,4 +1,4 @@
-"""Token-to-token latency against output position: each gap a dot, or, of many, how many fall where."""
+"""Token-to-token latency against output position: a dot per gap, or a density if there are many."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,11 +20,11 @@ _CELLS_PER_DECADE: Final = 32
 
 
 def cells(grid: EventGrid) -> tuple[Floats, Floats]:
-    """The grid in fewer bins of gaps, for the eye.
+    """Return the grid with fewer bins of gaps, for display.
 
     Returns:
-        Samples (positions x gaps), and the edges of the gaps in ms; what is below 1 us stands in the first cell, what
-        is above 1,000 s in the last.
+        Samples (positions x gaps), and the edges of the gaps in ms. Gaps below 1 us are in the first cell, gaps above
+        1,000 s in the last.
     """
     step = PER_DECADE // _CELLS_PER_DECADE
     inner = grid.counts[:, 1:-1]
@@ -35,12 +35,12 @@ def cells(grid: EventGrid) -> tuple[Floats, Floats]:
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
-    return None if run.events.samples else "no request got two tokens one after the other"
+    """Return why a run has nothing to draw, or None."""
+    return None if run.events.samples else "no request received two tokens at different times"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     said = []
     seen = [_range(run.events) for run in runs]
     low, high, log = limits(seen)
@@ -58,7 +58,9 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
             )
         else:
             counts, edges = cells(grid)
-            lowest = max(int(np.searchsorted(edges, low, side="right")) - 1, 0)  # what is below the axis stands in it
+            lowest = max(
+                int(np.searchsorted(edges, low, side="right")) - 1, 0
+            )  # gaps below the axis are drawn in the first row
             counts[:, lowest] += counts[:, :lowest].sum(axis=1)
             counts[:, :lowest] = 0
             shown = np.ma.masked_equal(counts.T, 0)
@@ -72,12 +74,12 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
                 axes.axhline(max(value, low), color="#000000", lw=1.4, ls=style, label=label)
         axes.set_ylabel(f"{'gap' if run.per_token else 'gap between chunks'}, ms" + (", log scale" if log else ""))
         legend_above(axes)
-        kind = "gaps" if run.per_token else "gaps between chunks (the tokens in some are not known)"
+        kind = "gaps" if run.per_token else "gaps between chunks (some have an unknown number of tokens)"
         what = f"{grid.samples:,} {kind} of {counted(len(run.main), 'request')}"
         if grid.points is None:
-            what += f"; more than {MOST_POINTS:,}, so a colour says how many lie where"
+            what += f"; more than {MOST_POINTS:,}, so the colour shows their density"
         if zeros:
-            what += f"; {zeros:,} below 1 µs (events read together) stand at the lower edge"
+            what += f"; {zeros:,} below 1 µs (events read together) are at the lower edge"
         said.append((f"{run.name}: " if len(runs) > 1 else "") + what)
         last = axes
     last.xaxis.set_major_formatter(FuncFormatter(tick))
@@ -86,7 +88,7 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
 
 
 def _range(grid: EventGrid) -> Floats:
-    """Lowest and highest gap in ms, of those from a microsecond on."""
+    """Return the smallest and largest gap of at least a microsecond, in ms."""
     found = np.flatnonzero(grid.counts.sum(axis=0)[1:])
     if not len(found):
         return np.array([LEAST_MS, 10 * LEAST_MS])

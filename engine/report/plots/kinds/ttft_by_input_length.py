@@ -1,4 +1,4 @@
-"""Time to first token against input sequence length: each request a dot, or, of many, how many fall where."""
+"""Time to first token against input sequence length: a dot per request, or a density if there are many."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,14 +18,14 @@ TITLE: Final = "Time to first token against input sequence length, ms"
 MOST_POINTS: Final = 20_000
 LEAST_IN_BIN: Final = 6
 LEAST_FOR_P95: Final = 72
-"""Requests: what the summary asks for a p50 and a p95, too."""
+"""Samples that a median and a p95 need, as in the summary."""
 
 
 def samples(run: Run) -> tuple[Floats, Floats, Floats]:
-    """Input tokens and TTFT from send in ms of the requests that got a token; input tokens of those that failed before
-    one."""
+    """Return input tokens and TTFT from send in ms of the requests that received a token, and input tokens of the
+    requests that failed before a token."""
     inputs = run.main["input_tokens"].cast("float64").to_numpy()
-    if np.isnan(inputs).any():  # a failed request has no count of the server's; it was planned all the same
+    if np.isnan(inputs).any():  # a failed request has no server count; use the planned length
         planned = run.main["planned_input_tokens"].cast("float64").to_numpy()
         inputs = np.where(np.isnan(inputs), planned, inputs)
     ttft = run.times.ttft("send") / 1e6
@@ -35,7 +35,7 @@ def samples(run: Run) -> tuple[Floats, Floats, Floats]:
 
 
 def medians(inputs: Floats, ttft: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
-    """Centre, median and p95 (or NaN) for each bin with enough requests."""
+    """Return centre, median and p95 (or NaN) of each bin with enough requests."""
     place = np.searchsorted(edges, inputs, side="right") - 1
     rows = []
     for one in range(len(edges) - 1):
@@ -48,12 +48,12 @@ def medians(inputs: Floats, ttft: Floats, edges: Floats) -> tuple[Floats, Floats
 
 
 def missing(run: Run) -> str | None:
-    """Why there is nothing to draw."""
-    return None if len(samples(run)[1]) else "no request with known input tokens got a token"
+    """Return why a run has nothing to draw, or None."""
+    return None if len(samples(run)[1]) else "no request with known input tokens received a token"
 
 
 def draw(figure: Figure, runs: Sequence[Run]) -> str:
-    """Draws it; returns what the samples are."""
+    """Draw the plot; return a line on the samples."""
     found = [samples(run) for run in runs]
     low, high, log = limits(ttft for _, ttft, _ in found)
     every = np.concatenate([part for inputs, _, failed in found for part in (inputs, failed)])
@@ -89,11 +89,11 @@ def draw(figure: Figure, runs: Sequence[Run]) -> str:
             )
         axes.set_ylabel("TTFT from send, ms" + (", log scale" if log else ""))
         legend_above(axes)
-        what = f"{counted(len(inputs), 'request')} that got a token"
+        what = f"{counted(len(inputs), 'request')} with a token"
         if len(failed):
-            what += f", {len(failed):,} failed before one"
+            what += f", {len(failed):,} failed before a token"
         if len(inputs) > MOST_POINTS:
-            what += f"; more than {MOST_POINTS:,}, so a colour says how many lie where"
+            what += f"; more than {MOST_POINTS:,}, so the colour shows their density"
         said.append((f"{run.name}: " if len(runs) > 1 else "") + what)
         lowest = axes
     lowest.set_xlabel("input tokens" + (", log scale" if wide else ""))

@@ -105,7 +105,7 @@ def test_a_tape_without_bodies_has_stamps_and_frames(make_tape: MakeTape, tmp_pa
     assert trace.table["arrival_ns"].to_pylist() == [0, 20 * MS]
     assert trace.table["output_tokens"].to_pylist() == [3, 3]
     assert trace.table["model"].to_pylist() == ["org/m"] * 2
-    with pytest.raises(UserError, match="is no file name"):
+    with pytest.raises(UserError, match="is not a file name"):
         write_genai_perf(tape, tmp_path, input_config={}, profile_export_name="../up.json")
 
 

@@ -142,7 +142,7 @@ def test_several_tapes_share_each_plot(make_tape: MakeTape, tmp_path: Path) -> N
     assert names(files) == list(PLOTS)
     check(files, tmp_path)
     assert "request_latency: c is left out: no request succeeded" in notes
-    assert "itl_by_position: b is left out: no request got two tokens one after the other" in notes
+    assert "itl_by_position: b is left out: no request received two tokens at different times" in notes
 
 
 def test_many_requests_make_no_big_files(make_tape: MakeTape, tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ def test_plots_can_be_chosen(make_tape: MakeTape, tmp_path: Path) -> None:
 
 def test_what_cannot_be_drawn_is_said(make_tape: MakeTape, tmp_path: Path) -> None:
     tape = make_tape(*rows_of(2))
-    with pytest.raises(UserError, match=r"no plot 'ttft'; the plots are input_output_lengths, "):
+    with pytest.raises(UserError, match=r"'ttft' is not a plot; the plots are input_output_lengths, "):
         draw_plots([tape], tmp_path, only=["ttft"])
-    with pytest.raises(UserError, match=r"'jpeg' is not a format of plots; they are png, svg"):
+    with pytest.raises(UserError, match=r"'jpeg' is not a format of plots; the formats are png, svg"):
         draw_plots([tape], tmp_path, formats=["jpeg"])
     with pytest.raises(UserError, match=r"7 tapes; one plot holds 1 to 6"):
         draw_plots([tape] * (MOST_TAPES + 1), tmp_path)
