@@ -255,7 +255,7 @@ static void fail(tls *t) {
     long verified = t->context->is_client ? openssl->SSL_get_verify_result(t->ssl) : TLS_VERIFY_OK;
     const char *words = reason();
     if (t->state == TLS_HANDSHAKE && verified != TLS_VERIFY_OK && strcmp(words, "certificate verify failed") == 0)
-        snprintf(t->error, sizeof t->error, "the server's certificate was refused: %s",
+        snprintf(t->error, sizeof t->error, "the server's certificate is not trusted: %s",
                  openssl->X509_verify_cert_error_string(verified));
     else if (t->state == TLS_HANDSHAKE)
         snprintf(t->error, sizeof t->error, "the TLS handshake failed: %s%s", words, advice(words));

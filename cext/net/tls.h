@@ -67,7 +67,7 @@ size_t tls_out(const tls *t, const char **bytes);
 /* Removes ciphertext that was sent. */
 void tls_sent(tls *t, size_t length);
 
-/* Returns why it failed, as text: "the server's certificate was refused: certificate has expired". */
+/* Returns why it failed, as text: "the server's certificate is not trusted: certificate has expired". */
 const char *tls_error(const tls *t);
 
 /* Returns true when the handshake resumed a session. */

@@ -1,1 +1,1 @@
-"""The recording proxy: real traffic as a tape."""
+"""The recording proxy, which writes real traffic to a tape."""

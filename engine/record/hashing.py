@@ -1,9 +1,9 @@
-"""Prompts as salted hashes: who shares a prefix with whom can be told, and nothing else.
+"""Prompts as salted hashes, which reveal only which prompts share a prefix.
 
 The bytes of a prompt are cut into blocks of 512. The hash of block i is the first 8 bytes of
 HMAC-SHA256(key, hash of block i - 1, block i), so that equal hashes mean equal prefixes, as Mooncake's
-block ids do. The key is random, lives in the memory of one recording, and is never written: without it
-nobody can try whether a text was said.
+block ids do. The key is random, exists only in the memory of one recording, and is never written. Without
+it nobody can test whether a prompt had a certain text.
 """
 
 import hmac
@@ -17,13 +17,13 @@ HASH_BYTES: Final = 8
 
 
 class PromptHasher:
-    """Hashes prompts with one key. Its own is random."""
+    """Hasher of prompts with one key, which is random by default."""
 
     def __init__(self, key: bytes | None = None) -> None:
         self._key = os.urandom(32) if key is None else key
 
     def hashes(self, prompt: bytes) -> list[int]:
-        """The chained hashes of a prompt's blocks, the last of which may be shorter; int64."""
+        """Return the chained hashes of a prompt's blocks, int64; the last block may be shorter."""
         chain = bytes(HASH_BYTES)
         told = []
         for start in range(0, len(prompt), BLOCK_BYTES):
@@ -34,10 +34,10 @@ class PromptHasher:
 
 
 def prompt_bytes(request: Any) -> bytes:
-    """Return the parts of a decoded request body that a prefix cache could share, in the order in which it reads them.
+    """Return the parts of a decoded request body that a prefix cache could share, in the order of the prompt.
 
-    Of a chat: its tools and then each of its messages, as compact JSON. Of ``prompt`` or ``input``: texts in UTF-8,
-    token ids as 4 bytes each. Anything else has none.
+    For a chat: its tools and then each message, as compact JSON. For ``prompt`` or ``input``: texts in UTF-8, or token
+    ids as 4 bytes each. Other bodies have no parts.
     """
     if not isinstance(request, dict):
         return b""

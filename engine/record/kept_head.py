@@ -1,4 +1,4 @@
-"""The head of a recorded request: its path, and what of its headers may be written down."""
+"""The head of a recorded request: its path, and the headers that may be stored."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -11,9 +11,9 @@ class RecordedHead:
     """The parts of a request's head that are used.
 
     Attributes:
-        path: Of the URL, without its query.
-        headers: Those that may be written, as they came; repeated ones are joined.
-        secrets: Words of those that may not: they are removed from everything else that is written.
+        path: Path of the URL, without its query.
+        headers: Headers that may be stored, unchanged; repeated ones are joined.
+        secrets: Words of the other headers, which are removed from everything else that is stored.
     """
 
     path: str
@@ -22,7 +22,7 @@ class RecordedHead:
 
 
 def read_head(head: bytes) -> RecordedHead:
-    """Takes a head apart. Authorization, cookies, keys and the like, and what looks like one of them, are left out."""
+    """Parse a head. Authorization, cookies, keys and similar headers are not stored."""
     lines = head.decode("latin-1").split("\n")
     words = lines[0].split()
     path = urlsplit(words[1]).path if len(words) > 1 else ""

@@ -1,4 +1,4 @@
-"""Making rows of a tape of what the recording proxy captured."""
+"""Converting the captures of the recording proxy to rows of a tape."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from .hashing import PromptHasher, prompt_bytes
 from .kept_head import RecordedHead, read_head, strike_out
 
 SERVERS_WORDS = ("http_error", "stream_error")
-"""Outcomes whose error is told in the server's words, which may repeat what the client said."""
+"""Outcomes whose error is the server's text, which may repeat the client's prompt."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Recording:
     """Values that all rows of one tape share.
 
     Attributes:
-        url: The server's root.
+        url: Root URL of the server.
         epoch_ns: CLOCK_MONOTONIC at the tape's epoch.
         first_id: The proxy's number of the tape's request 0.
-        keep_bodies: Bodies, headers, response texts and servers' error messages are written.
-        hasher: Prompts are written as hashes.
+        keep_bodies: Whether bodies, headers, response texts and servers' error messages are stored.
+        hasher: Hasher of prompts; None: prompts are not hashed.
     """
 
     url: str
@@ -40,7 +40,7 @@ class Recording:
 
 
 def recorded_events(block: EventColumns, mask: Any, recording: Recording) -> pa.RecordBatch:
-    """Those events of a block that a mask selects."""
+    """Return the events of a block that a mask selects."""
 
     def column(data: bytes, kind: str) -> Any:
         return np.frombuffer(data, kind)[mask]
@@ -64,7 +64,7 @@ def request_id(row: RecordedRequest) -> int:
 
 @dataclass(frozen=True)
 class RecordedBatches:
-    """Rows for each table; None where there are none to write."""
+    """Rows for each table; None without rows."""
 
     requests: pa.RecordBatch
     bodies: pa.RecordBatch | None
@@ -72,7 +72,7 @@ class RecordedBatches:
 
 
 def recorded_batches(rows: Sequence[RecordedRequest], recording: Recording) -> RecordedBatches:
-    """Finished requests as rows of the tape."""
+    """Return finished requests as rows of the tape."""
     records = np.frombuffer(b"".join(row.record for row in rows), RECORD)
     heads = [read_head(row.head) for row in rows]
     asked = [_decoded(row.body) for row in rows]
@@ -169,9 +169,9 @@ def _requests(
 
 
 def _error(row: RecordedRequest, outcome: str, status: int, head: RecordedHead, keep_words: bool) -> str | None:
-    """Why it failed. A server's own words are kept only with the bodies: they often repeat the prompt."""
+    """Return why a request failed. A server's message is kept only with bodies, because it often repeats the prompt."""
     if outcome == "http_error" and not (keep_words and row.error):
         return status_text(status)
     if outcome in SERVERS_WORDS and not keep_words:
-        return "the server told of an error within the stream"
+        return "the server sent an error within the stream"
     return strike_out(error_text(row.error), head.secrets) if row.error else None

@@ -1,4 +1,4 @@
-"""The recorder: a proxy in this process, and the tapes of what passes through it."""
+"""The recorder: a proxy in this process, and the tapes of its traffic."""
 
 import errno
 import threading
@@ -35,14 +35,14 @@ class RecordOptions:
     """Options of a recording.
 
     Attributes:
-        url: The server's root.
-        host: The address to listen at.
-        port: 0 has one chosen.
-        keep_bodies: Write request bodies, headers without secrets, response texts and servers' error messages.
-        anonymize: Write prompts as salted hashes.
-        rotate_ns: Begin another tape after so long; None: never.
-        rotate_bytes: Size of the journal in bytes at which another tape begins; None: never.
-        connect_timeout_ns: For a connection to the server to be made.
+        url: Root URL of the server.
+        host: Address to listen at.
+        port: Port to listen at; 0: a free port.
+        keep_bodies: Store request bodies, headers without secrets, response texts and servers' error messages.
+        anonymize: Store prompts as salted hashes.
+        rotate_ns: Time after which a new tape begins; None: never.
+        rotate_bytes: Size of the journal in bytes at which a new tape begins; None: never.
+        connect_timeout_ns: Time limit for a connection to the server.
         half_closed_ns: How long a client that has ended its side waits for a silent server.
     """
 
@@ -58,18 +58,18 @@ class RecordOptions:
 
 
 def find_server(url: str) -> tuple[Target, str | None]:
-    """The server to pass requests to, and a note where it cannot be reached yet.
+    """Return the server to which requests are passed, and a note if it cannot be reached yet.
 
     Raises:
-        UserError: It is no http URL of a server's root, or the host has no address.
+        UserError: The URL is not the http URL of a server's root, or the host has no address.
     """
     target = find_target(url, "/v1/chat/completions")
     if target.scheme != "http" or target.unix is not None:
-        raise UserError(f"{url}: a recorder passes requests on over plain http alone; give the server's http port")
+        raise UserError(f"{url}: a recorder passes requests on over plain http only; give the server's http port")
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.path.strip("/") or parts.query:
         raise UserError(
-            f"{url}: give the server's root, as in http://{target.authority}: paths are passed on as they come"
+            f"{url}: give the server's root, such as http://{target.authority}: paths are passed on unchanged"
         )
     try:
         return check_connection(target, REACH_S), None
@@ -79,14 +79,14 @@ def find_server(url: str) -> tuple[Target, str | None]:
 
 @dataclass
 class _Reel:
-    """A tape that is being written, or waits for its last requests."""
+    """A tape that is being written or waits for its last requests."""
 
     writer: TapeWriter
     recording: Recording
     pair: dict[str, int]
     started_ns: int
     end_id: int = NEVER
-    """Requests from here on belong to the next tape."""
+    """Number of the first request of the next tape."""
 
 
 @dataclass
@@ -96,16 +96,16 @@ class _Sealed:
 
 
 class Recorder:
-    """A recording proxy with its tapes. It listens from its making on.
+    """A recording proxy with its tapes. It listens once it is constructed.
 
     Args:
-        options: What it is to do.
-        out: Where the first tape will lie; further ones get numbers.
+        options: Options of the recording.
+        out: Path of the first tape; further tapes get numbers.
         command: The command line, for the manifests.
-        on_note: Called, from any thread, with what the user should know.
+        on_note: Called with each note for the user, from any thread.
 
     Raises:
-        UserError: An option will not do, the address cannot be listened at, or `out` is taken.
+        UserError: An option is not valid, the address cannot be used, or `out` exists.
     """
 
     def __init__(
@@ -116,10 +116,10 @@ class Recorder:
         on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
         if options.keep_bodies and options.anonymize:
-            raise UserError("--keep-bodies writes what --anonymize must not; leave one of them out")
+            raise UserError("--keep-bodies stores what --anonymize hides; omit one of them")
         self.options, self.out = options, out
         self.failure: BaseException | None = None
-        """What ended the recording, while traffic goes on; `stop` raises it."""
+        """Error that ended the recording while traffic continues; `stop` raises it."""
         self._command, self._on_note = list(command), on_note
         self._target, note = find_server(options.url)
         if note:
@@ -132,43 +132,44 @@ class Recorder:
         self._sealed = _Sealed()
         self._sealer = ThreadPoolExecutor(1, "sealer")
         self._ending = threading.Event()
-        # A daemon: a program that ends without stop() must not wait for it.
+        # A daemon thread, so that a program can end without stop().
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     # ---- life ----
 
     @property
     def url(self) -> str:
-        """URL or port at which it listens."""
+        """Port at which the proxy listens."""
         name = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         return f"http://{name}:{self._proxy.port}"
 
     @property
     def server_url(self) -> str:
-        """Return where requests go."""
+        """Return the server's root URL."""
         return f"http://{self._target.authority}"
 
     def stats(self) -> Stats:
-        """The proxy's counters."""
+        """Return the proxy's counters."""
         return self._proxy.stats()
 
     def start(self) -> None:
-        """Begin to pass requests on."""
+        """Start to pass requests on."""
         self._proxy.start()
         self._thread.start()
 
     def drain(self) -> None:
-        """Take no more connections; what is open may end."""
+        """Accept no more connections; open ones may end."""
         self._proxy.drain()
 
     def stop(self) -> list[Tape]:
-        """Cut what is open, and seal the last tape.
+        """Cut open connections and seal the last tape.
 
         Returns:
-            All tapes, in their order.
+            All tapes, in order.
 
         Raises:
-            TapeFull: Or whatever else had ended the recording. The journal can be recovered.
+            TapeFull: The disk is full. Any other error that ended the recording is raised too. The journal can be
+                recovered.
         """
         self._proxy.stop()
         self._ending.set()
@@ -178,7 +179,7 @@ class Recorder:
             if self.failure is None:
                 self._take()
                 self._gather()
-                for reel in self._reels:  # not by the sealer's thread: at the end of a program no thread takes work
+                for reel in self._reels:  # not in the sealer's thread: at the end of a program no thread accepts work
                     self._sealed.tapes.append(reel.writer.seal(**self._facts_at_end(reel)))
             self._sealer.shutdown(wait=True)
             self._gather()
@@ -207,10 +208,10 @@ class Recorder:
             )
         except OSError as error:
             advice = {
-                errno.EADDRINUSE: "the port is in use; give another with --listen",
-                errno.EACCES: "the port may not be used; ports from 1024 on are free to all",
-                errno.EADDRNOTAVAIL: "the address is not one of this machine's",
-                errno.EINVAL: "that is no numeric address; write 127.0.0.1:8080, or 0.0.0.0:8080 for all",
+                errno.EADDRINUSE: "the port is in use; give another one with --listen",
+                errno.EACCES: "you may not use this port; every user may use ports from 1024 on",
+                errno.EADDRNOTAVAIL: "the address does not belong to this machine",
+                errno.EINVAL: "the host is not a numeric address; write 127.0.0.1:8080, or 0.0.0.0:8080 for all",
             }.get(error.errno or 0)
             if advice is None:
                 raise
@@ -254,7 +255,7 @@ class Recorder:
         large = options.rotate_bytes is not None and reel.writer.journal_bytes >= options.rotate_bytes
         if not (old or large):
             return
-        # Numbers are given in the order of arrival: those from next_request on began after `at_ns`.
+        # Numbers follow the order of arrival, so requests from next_request on began after `at_ns`.
         following = self._begin(self._next_path(), clock_pair(), stats.next_request, stats.at_ns)
         reel.end_id = stats.next_request
         self._reels.append(following)
@@ -286,21 +287,21 @@ class Recorder:
                 stats = self._take()
                 self._rotate_if_due(stats)
                 self._gather(done_alone=True)
-        except BaseException as failure:  # told, and raised again by stop()
+        except BaseException as failure:  # reported here, and raised again by stop()
             self.failure = failure
             self._proxy.mute()
-            self._on_note(f"the recording has ended, requests are still passed on: {failure}")
+            self._on_note(f"the recording has ended, but requests are still passed on: {failure}")
             self._discard()
 
     def _discard(self) -> None:
-        """Keeps taking what was on its way, so that it does not stay in memory."""
+        """Keep taking captures, so that they do not fill the memory."""
         while not self._ending.wait(TAKE_EVERY_S):
             self._proxy.take_events()
             while self._proxy.take_requests(ROWS_AT_ONCE):
                 pass
 
     def _take(self) -> Stats:
-        stats = self._proxy.stats()  # first: what is taken below is then whole for all ids under oldest_open
+        stats = self._proxy.stats()  # read oldest_open first: the captures below are then complete for all smaller ids
         for block in self._proxy.take_events():
             self._write_events(block)
         while rows := self._proxy.take_requests(ROWS_AT_ONCE):

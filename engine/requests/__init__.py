@@ -1,1 +1,1 @@
-"""What is sent: request bodies and heads, and the APIs that give them their form."""
+"""Requests: bodies and heads, and the APIs that define their form."""

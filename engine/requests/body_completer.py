@@ -1,4 +1,4 @@
-"""Recorded request bodies: sent as they are, or completed where they do not name their model."""
+"""Recorded request bodies: sent unchanged, or completed if they do not name a model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,31 +17,31 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def missing_prompt(body: Body, recorded: bytes) -> str | None:
-    """The field for the prompt that a run's own requests have and a recorded body lacks, or None."""
+    """Return the prompt field that the run's own requests have and a recorded body lacks, or None."""
     wanted = body.prompt_field
     return None if not wanted or wanted in _FIELDS.decode(recorded) else wanted
 
 
 class BodyCompleter:
-    """Makes whole requests of what rows say.
+    """Completes the bodies of rows.
 
-    A recorded body that names its model was a whole request and stays as it is, byte for byte. One without a model
-    gets the fields of the run that it lacks, in front of its own: the model, streaming, and the number of output tokens
-    unless it limits them itself.
+    A recorded body that names its model is a complete request and stays unchanged, byte for byte. One without a model
+    gets the run's fields that it lacks, before its own: the model, streaming, and the number of output tokens unless
+    it has a limit.
 
     Args:
-        body: What the run's own requests look like.
+        body: Template of the run's own requests.
     """
 
     def __init__(self, body: Body) -> None:
         self._body = body
 
     def whole(self, recorded: bytes, output_tokens: int) -> bytes:
-        """The body to send for a recorded one.
+        """Return the body to send for a recorded body.
 
         Args:
             recorded: A JSON object that is not empty.
-            output_tokens: How many tokens to ask for where it sets no limit.
+            output_tokens: Requested output tokens if the body sets no limit.
         """
         if _NAMED.decode(recorded).model is not msgspec.UNSET:
             return recorded
@@ -53,10 +53,10 @@ class BodyCompleter:
         return msgspec.json.encode(added)[:-1] + b"," + recorded.lstrip()[1:] if added else recorded
 
     def compose(self, fields: Mapping[str, Any], output_tokens: int | None) -> bytes:
-        """The body to send for what `Endpoint.content` made of a row; fields that it has already win.
+        """Return the body to send for the fields of a row, from `Endpoint.content`; these fields take precedence.
 
         Args:
-            fields: As in ``{"messages": […]}``.
-            output_tokens: How many tokens to ask for where it sets no limit; None: as many as the server likes.
+            fields: Fields such as ``{"messages": […]}``.
+            output_tokens: Requested output tokens if the fields set no limit; None: the server decides.
         """
         return msgspec.json.encode(self._body.complete(fields, output_tokens))

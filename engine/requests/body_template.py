@@ -1,4 +1,4 @@
-"""The body of a run's requests: a template with gaps for what differs from request to request."""
+"""The body of a run's requests: a template with gaps for the parts that differ between requests."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ import msgspec
 PromptForm = Literal["text", "token_ids"]
 
 OTHER_LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-"""A body that limits its answer by one of these is not limited a second time."""
+"""Fields that limit the output. A body with one of them gets no second limit."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class BodyOptions:
     """Fields that all bodies of a run share.
 
     Attributes:
-        model: The model's name, as the server knows it.
-        stream: Ask for a stream.
-        usage: Ask for token counts at the end of a stream (``stream_options.include_usage``).
-        ignore_eos: Ask for exactly the planned number of output tokens, where the API has a field for it. vLLM, SGLang
-            and llama.cpp know it; ``transformers serve`` and OpenAI refuse it.
+        model: The server's name of the model.
+        stream: Request a stream.
+        usage: Request token counts at the end of a stream (``stream_options.include_usage``).
+        ignore_eos: Request exactly the planned number of output tokens, if the API has a field for it. vLLM, SGLang
+            and llama.cpp accept it; ``transformers serve`` and OpenAI reject it.
         prompt_form: Whether prompts are text or lists of token ids.
-        extra: Further fields, as in ``{"temperature": 0}``; they win over ours. Objects within are merged, so that
-            ``{"parameters": {"temperature": 0}}`` leaves the other parameters.
+        extra: Further fields, such as ``{"temperature": 0}``, which take precedence. Nested objects are merged, so that
+            ``{"parameters": {"temperature": 0}}`` keeps the other parameters.
     """
 
     model: str
@@ -41,10 +41,10 @@ class Body:
     """A body with two gaps: the prompt, and the number of output tokens where the API has one.
 
     Attributes:
-        before, after: What stands around the prompt; after holds a ``%d`` for the length.
-        takes_length: Whether it does.
-        prompt_field: The field of the body in which the prompt lies; empty when the user's own fields took its place.
-        length_path: Where the length stands; a number is a place in a list.
+        before, after: Text before and after the prompt; after contains a ``%d`` for the length.
+        takes_length: Whether after contains the ``%d``.
+        prompt_field: Field of the body with the prompt; empty if the user's own fields replace it.
+        length_path: Path of the length; a number is an index of a list.
     """
 
     before: bytes
@@ -54,23 +54,23 @@ class Body:
     length_path: tuple[str, ...] | None = None
 
     def render(self, prompt: bytes, output_tokens: int) -> bytes:
-        """The whole body, as JSON.
+        """Return the complete body as JSON.
 
         Args:
-            prompt: JSON already: what stands between the quotes of a text, or between the brackets of a list.
-            output_tokens: How many tokens to ask for.
+            prompt: JSON: the text between the quotes of a string, or between the brackets of a list.
+            output_tokens: Requested output tokens.
         """
         after = self.after % output_tokens if self.takes_length else self.after
         return b"".join((self.before, prompt if self.prompt_field else b"", after))
 
     def complete(self, given: Mapping[str, Any], output_tokens: int | None) -> dict[str, Any]:
-        """The fields of a body, with those that it lacks: the model, streaming, and the length unless it has a limit.
+        """Return a body's fields with the missing ones added: model, streaming, and the length unless it has a limit.
 
-        What is given wins. Within the object that holds the length (``parameters``, ``options``) it is completed too.
+        Given fields take precedence. The object with the length (``parameters``, ``options``) is completed too.
 
         Args:
-            given: Fields by name, the values as msgspec.Raw or plain.
-            output_tokens: How many tokens to ask for; None: as many as the server likes.
+            given: Fields by name, with values as msgspec.Raw or plain.
+            output_tokens: Requested output tokens; None: the server decides.
         """
         ours: dict[str, Any] = msgspec.json.decode(self.render(b"", output_tokens or 1))
         path = self.length_path or ()
@@ -119,24 +119,24 @@ _TEXT, _IDS, _LENGTH = "\x00prompt", "\x00ids", "\x00length"
 
 
 def gap_for_prompt(form: PromptForm = "text") -> Any:
-    """Stands in a template where the prompt will be."""
+    """Placeholder of the prompt in a template."""
     return _TEXT if form == "text" else [_IDS]
 
 
 GAP_FOR_LENGTH: Any = _LENGTH
-"""Stands in a template where the number of output tokens will be."""
+"""Placeholder of the number of output tokens in a template."""
 
 
 def make_body(template: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> Body:
-    """A Body from a template that holds one prompt gap and at most one length gap, the length after the prompt.
+    """Return a Body from a template with one prompt placeholder and, after it, at most one length placeholder.
 
     Args:
-        template: The fields.
-        extra: The user's own, which win.
+        template: Fields of the body.
+        extra: The user's fields, which take precedence.
     """
     fields = merged(template, extra or {})
     text = json.dumps(fields, ensure_ascii=True, separators=(",", ":"))
-    # Token ids fill the brackets around their gap, a text the quotes of its own.
+    # Token ids go between the brackets around the placeholder, a text between its quotes.
     ids = json.dumps(_IDS)
     before, gap, after = text.partition(ids if ids in text else json.dumps(_TEXT)[1:-1])
     if not gap:
@@ -151,7 +151,7 @@ def make_body(template: Mapping[str, Any], extra: Mapping[str, Any] | None = Non
 
 
 def merged(fields: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with the extra ones, which win; objects in both are merged."""
+    """Return the fields with the extra ones, which take precedence; objects in both are merged."""
     result = dict(fields)
     for name, value in extra.items():
         ours = result.get(name)

@@ -12,13 +12,13 @@ from .endpoints import Body, BodyCompleter
 
 
 class Composer:
-    """Makes the HTTP request of any row of a plan. Pure: the same row gives the same bytes in every process.
+    """Composer of the HTTP request of any row of a plan. Pure: a row gives the same bytes in every process.
 
     Args:
-        plan: Whose rows are asked for.
-        prompts: What they say.
-        body: How it is wrapped.
-        head: Gives a row's head, up to the value of ``Content-Length``.
+        plan: The plan.
+        prompts: Prompts of the rows.
+        body: Template of the body.
+        head: Returns a row's head, up to the value of ``Content-Length``.
     """
 
     def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes]) -> None:
@@ -27,26 +27,26 @@ class Composer:
         self._output_tokens = plan.output_tokens.tolist()
 
     def body(self, row: int) -> bytes:
-        """The JSON body of a row: the recorded one where there is one."""
+        """Return the JSON body of a row: the recorded body if there is one."""
         recorded = self._prompts.body(row)
         if recorded is not None:
             return self._completion.whole(recorded, self._output_tokens[row])
         return self._body.render(self._prompts.compose(row), self._output_tokens[row])
 
     def request(self, row: int) -> bytes:
-        """Head and body of a row."""
+        """Return head and body of a row."""
         body = self.body(row)
         return b"%b%d\r\n\r\n%b" % (self._head(row), len(body), body)
 
 
 class LiveComposer(Composer):
-    """Makes chat requests whose history is what the server really answered.
+    """Composer of chat requests whose history has the server's actual responses.
 
-    Turn n holds the user's and the server's words of all turns before it, and new words of the user's, so many that the
-    recorded length would be reached.
+    Turn n has the user's texts and the server's responses of all turns before it, and a new user text that fills the
+    prompt up to its recorded length.
 
-    The composer is told each reply (:meth:`heard`), and asked for a follower only after that. What a session said is
-    forgotten with its last turn.
+    Each response is passed to :meth:`heard` before the next turn is composed. A session's texts are dropped after its
+    last turn.
     """
 
     def __init__(self, plan: Plan, prompts: Prompts, body: Body, head: Callable[[int], bytes]) -> None:
@@ -59,14 +59,14 @@ class LiveComposer(Composer):
         self._said: dict[int, tuple[bytes, bytes]] = {}
 
     def heard(self, row: int, reply: str) -> None:
-        """Return what the server answered to a row."""
+        """Record the server's response to a row."""
         prompt = self._sent.pop(row, None)
         if self._followers[row]:
             said = json.dumps(reply, ensure_ascii=True)[1:-1].encode("ascii")
             self._said[row] = (self._prompts.compose(row) if prompt is None else prompt, said)
 
     def body(self, row: int) -> bytes:
-        """The JSON body of a row, with its history: asked for once, after the reply before it was heard."""
+        """Return the JSON body of a row with its history. Call it once, after :meth:`heard` for the turn before."""
         parent = self._parent[row]
         if parent < 0:
             return self._body.render(self._prompts.compose(row), self._output_tokens[row])

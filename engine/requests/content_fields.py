@@ -1,4 +1,4 @@
-"""Fields of a body made from the content of a row, in the forms that several APIs share."""
+"""Fields of a body from the content of a row, in forms that several APIs share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -12,10 +12,10 @@ Say = Callable[[Content], dict[str, Any]]
 
 
 def with_payload(say: Say) -> Say:
-    """Lets the fields of a row's own payload win over what an API makes of the rest of the row.
+    """Return a function that merges a row's own payload into the fields of an API; the payload takes precedence.
 
     Args:
-        say: Makes the fields; a row that is a body of the user's own and says nothing else is not given to it.
+        say: Returns the fields of an API; not called for a row that has only a payload.
     """
 
     @wraps(say)
@@ -27,10 +27,10 @@ def with_payload(say: Say) -> Say:
 
 
 def one_text(content: Content, endpoint: str) -> str:
-    """The one prompt of a row.
+    """Return the prompt of a row.
 
     Raises:
-        UserError: It has none, or more.
+        UserError: The row has no prompt, or several.
     """
     if content.text is not None:
         return content.text
@@ -40,17 +40,17 @@ def one_text(content: Content, endpoint: str) -> str:
         raise UserError(f"a row has no text, and the endpoint {endpoint!r} needs one")
     if len(content.texts) > 1:
         raise UserError(
-            f"a row has {len(content.texts)} texts, and the endpoint {endpoint!r} takes one prompt a request; "
+            f"a row has {len(content.texts)} texts, and the endpoint {endpoint!r} takes one prompt per request; "
             "batches are for embeddings and rankings"
         )
     return content.texts[0]
 
 
 def texts(content: Content, endpoint: str) -> list[str]:
-    """The texts of a batch, or the one text of a row.
+    """Return the texts of a batch, or the text of a row.
 
     Raises:
-        UserError: It has none.
+        UserError: The host has no address.
     """
     found = list(content.texts or ()) or ([] if content.text is None else [content.text])
     if not found:
@@ -59,7 +59,7 @@ def texts(content: Content, endpoint: str) -> list[str]:
 
 
 def chat_messages(content: Content, endpoint: str) -> list[dict[str, Any]]:
-    """A row as OpenAI's chat messages: its own, or its text as the user's, with the images beside it."""
+    """Return a row as OpenAI's chat messages: its own messages, or its text and images as a user message."""
     system = [] if content.system is None else [{"role": "system", "content": content.system}]
     if content.messages is not None:
         return [*system, *content.messages]
@@ -72,14 +72,14 @@ def chat_messages(content: Content, endpoint: str) -> list[dict[str, Any]]:
 
 
 def split_system(messages: Sequence[Mapping[str, Any]]) -> tuple[str | None, list[Mapping[str, Any]]]:
-    """Messages for an API that has the system's words in a field of their own: those, and the other messages."""
+    """Return the system text and the other messages, for an API with a separate field for the system text."""
     words = [text_of(message) for message in messages if message.get("role") in ("system", "developer")]
     rest = [message for message in messages if message.get("role") not in ("system", "developer")]
     return "\n\n".join(words) or None, rest
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """A message's words, whether they stand in one text or in parts."""
+    """Return a message's text, from a string or from its text parts."""
     content = message.get("content")
     if isinstance(content, str):
         return content
@@ -87,7 +87,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def parts_of(message: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A message's parts as ("text", words) and ("image", URL)."""
+    """Return a message's parts as ("text", text) and ("image", URL)."""
     content = message.get("content")
     if isinstance(content, str):
         return [("text", content)]
@@ -102,12 +102,12 @@ def parts_of(message: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def inline_image(url: str, endpoint: str) -> tuple[str, str]:
-    """Media type and base64 bytes of a ``data:`` URL, for APIs that fetch nothing.
+    """Return media type and base64 bytes of a ``data:`` URL, for APIs that do not fetch URLs.
 
     Raises:
-        UserError: It is a URL of another kind.
+        UserError: The URL has another scheme.
     """
     head, comma, data = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:
-        raise UserError(f"an image is {url[:60]!r}, and the endpoint {endpoint!r} takes images as data:…;base64,… only")
+        raise UserError(f"an image is {url[:60]!r}, and the endpoint {endpoint!r} takes images only as data:…;base64,…")
     return head.removeprefix("data:").removesuffix(";base64"), data

@@ -1,4 +1,4 @@
-"""The description of an API: its path, its body, and the meaning of its responses."""
+"""Description of an API: its path, its body, and the meaning of its responses."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,26 +17,26 @@ Framing = Literal["sse", "ndjson"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One API.
+    """An API.
 
     Attributes:
-        name: As users write it (``--endpoint chat``).
-        path: Of the request, below the server's root; ``{model}`` in it stands for the model's name.
-        fields: Which part each JSON path of an event plays (the roles of ``cext/response/event.h``).
-        types: Which kind each value of the events' ``type`` field means.
-        needs_end: A stream that ends without [DONE], finish reason or terminal event was cut.
-        streams: It can stream.
-        prompt_forms: What prompts may be, the default first.
-        body: Makes the body of a run's requests.
-        content: The fields of a body that say what a row says, as in ``{"messages": […]}``; raises UserError where the
-            API cannot say it.
-        length_path: Where the number of output tokens to ask for stands in a body; None: nowhere that is known.
-        generates: It makes text; False: it embeds or ranks.
-        chats: The server puts the prompt into the model's chat template.
-        framing: Of its streams: server-sent events, or lines of JSON.
-        whole_path: Of requests for an answer that is no stream, where that is another one.
+        name: Name on the command line (``--endpoint chat``).
+        path: Path of requests below the server's root; ``{model}`` in it is replaced by the model's name.
+        fields: Role of each JSON path in an event (the roles of ``cext/response/event.h``).
+        types: Kind of event for each value of the events' ``type`` field.
+        needs_end: Whether a stream that ends without [DONE], finish reason or terminal event was cut.
+        streams: Whether the API can stream.
+        prompt_forms: Supported forms of prompts, the default first.
+        body: Returns the body template of a run's requests.
+        content: Returns the fields of a body for the content of a row, such as ``{"messages": […]}``; raises UserError
+            for content that the API cannot express.
+        length_path: Path of the requested number of output tokens in a body; None: unknown.
+        generates: Whether the API generates text. False: it embeds or ranks.
+        chats: Whether the server applies the model's chat template to the prompt.
+        framing: Framing of its streams: server-sent events, or lines of JSON.
+        whole_path: Path of requests without streaming, if it differs.
         headers: Headers that every request of this API needs.
-        key_header: Which header holds the key; in Authorization it is a bearer's.
+        key_header: Header for the key; in Authorization it is a bearer token.
     """
 
     name: str
@@ -57,17 +57,17 @@ class Endpoint:
     key_header: str = "Authorization"
 
     def path_for(self, model: str | None, stream: bool = True) -> str:
-        """The path of a run's requests.
+        """Return the path of a run's requests.
 
         Args:
-            model: As the server knows it; it is quoted where it is a part of the path. None leaves its gap.
-            stream: Whether the run asks for streams.
+            model: The server's name of the model, which is quoted in the path. None: keep ``{model}``.
+            stream: Whether the run requests streams.
         """
         path = self.path if stream or self.whole_path is None else self.whole_path
         return path if model is None else with_model(path, model)
 
     def answers_at(self, path: str) -> int:
-        """Return how many characters at the end of a path are this API's; 0: it is another's.
+        """Return the length of this API's path at the end of a path; 0: the path is not this API's.
 
         ``/v1`` may be missing: Azure's deployments have none.
         """
@@ -82,11 +82,11 @@ OPENAI_USAGE: "Mapping[str, Role]" = {
     "usage.prompt_tokens_details.cached_tokens": "cached_tokens",
     "usage.completion_tokens_details.reasoning_tokens": "reasoning_tokens",
 }
-"""Token counts as OpenAI's chat, completions and embeddings report them."""
+"""Token counts in the responses of OpenAI's chat, completions and embeddings."""
 
 
 def openai_stream_fields(options: BodyOptions) -> dict[str, Any]:
-    """The fields that OpenAI's two generating endpoints share."""
+    """Fields that OpenAI's chat and completions share."""
     fields: dict[str, Any] = {"max_tokens": GAP_FOR_LENGTH}
     if options.ignore_eos:
         fields["ignore_eos"] = True

@@ -1,4 +1,4 @@
-"""ProfileContents requests: a profile's bodies, encoded once and sent again and again."""
+"""Composing the requests of a profile, whose bodies are encoded once and sent repeatedly."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from .endpoints import BodyCompleter, Endpoint
 
 
 class ProfileComposer(Composer):
-    """Makes the HTTP request of any row of a profile's plan; each different body is encoded when it is first needed.
+    """Composer of the HTTP request of any row of a profile's plan; each body is encoded when it is first needed.
 
     Args:
-        plan: Its rows say which content, model and server.
-        contents: What the different requests say.
-        endpoint: Gives them their form.
-        completions: For each model, the fields that its bodies have in addition.
-        heads: Of each server and model: the request's head, up to the length.
-        ask_minimum: Bodies ask for at least as many tokens as at most (``min_tokens``).
+        plan: The plan, whose rows have indices of content, model and server.
+        contents: The different contents.
+        endpoint: The API, which defines the bodies' form.
+        completions: For each model, the additional fields of its bodies.
+        heads: For each server and model, the request's head up to the length.
+        ask_minimum: Whether bodies also request the length as a minimum (``min_tokens``).
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ProfileComposer(Composer):
         self._bodies: dict[tuple[int, int], bytes] = {}
 
     def body(self, row: int) -> bytes:
-        """The JSON body of a row."""
+        """Return the JSON body of a row."""
         key = int(self._source[row]), 0 if self._model is None else int(self._model[row])
         body = self._bodies.get(key)
         if body is None:
@@ -53,7 +53,7 @@ class ProfileComposer(Composer):
         return self._completions[model].compose(fields, output_tokens or None)
 
     def request(self, row: int) -> bytes:
-        """Head and body of a row."""
+        """Return head and body of a row."""
         body = self.body(row)
         head = self._heads[0 if self._server is None else int(self._server[row])]
         return b"%b%d\r\n\r\n%b" % (head[0 if self._model is None else int(self._model[row])], len(body), body)

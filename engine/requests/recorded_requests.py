@@ -1,4 +1,4 @@
-"""A tape's recorded bodies, sent again byte for byte to the paths that they went to."""
+"""Recorded bodies of a tape, sent again byte for byte to their recorded paths."""
 
 import json
 import re
@@ -30,10 +30,10 @@ class RecordedTargets:
     """Targets of the rows of a trace with recorded bodies, by row.
 
     Attributes:
-        endpoints: Names.
-        paths: Below the target's base.
-        models: As the bodies name them; "" where they name none.
-        streams: Whether a body asks for a stream.
+        endpoints: Names of APIs.
+        paths: Paths below the target's base.
+        models: Models in the bodies; "" if a body has none.
+        streams: Whether each body requests a stream.
     """
 
     endpoints: list[str]
@@ -43,7 +43,7 @@ class RecordedTargets:
 
 
 def has_paths(trace: Trace) -> bool:
-    """Return whether the trace knows where its requests had gone, as a tape with bodies does."""
+    """Return whether the trace has the paths of its requests, as a tape with bodies has."""
     return int(trace.table["path"].null_count) < len(trace)
 
 
@@ -51,13 +51,13 @@ def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str
     """Return the targets that a trace's recorded bodies name.
 
     Args:
-        trace: With paths.
-        endpoint: Of rows without a body.
-        default: The model of those.
-        model: The user's, for all; None: as recorded.
+        trace: A trace with paths.
+        endpoint: API of rows without a body.
+        default: Model of rows without a body.
+        model: The user's model for all rows; None: as recorded.
 
     Raises:
-        UserError: A path is none of a known API's.
+        UserError: A path does not belong to a known API.
     """
     recorded = RecordedTargets([], [], [], [])
     table = trace.table
@@ -65,7 +65,7 @@ def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str
         composed = body is None or path is None
         known = endpoint if composed else endpoint_of(path, endpoint)
         if known is None:
-            raise UserError(f"{trace.source}, row {row}: {path!r} is the path of no API that is known here")
+            raise UserError(f"{trace.source}, row {row}: {path!r} is not the path of a known API")
         asks = _asks(body)
         recorded.endpoints.append(known.name)
         recorded.paths.append(known.path_for(model or default) if composed else path)
@@ -75,7 +75,7 @@ def recorded_requests(trace: Trace, endpoint: Endpoint, default: str, model: str
 
 
 def endpoint_of(path: str, preferred: Endpoint | None = None) -> Endpoint | None:
-    """The API that answers at a path; of two that share one (TGI and SGLang have ``/generate``) the preferred."""
+    """Return the API of a path, preferring one if several share it (TGI and SGLang have ``/generate``)."""
     path = path.partition("?")[0]
     fitting = [(known.answers_at(path), known is preferred, known) for known in ENDPOINTS.values()]
     length, _, best = max(fitting, key=lambda fit: fit[:2])
@@ -83,7 +83,7 @@ def endpoint_of(path: str, preferred: Endpoint | None = None) -> Endpoint | None
 
 
 def _streams(known: Endpoint, path: str | None, asks: _Asks) -> bool:
-    """Whether a recorded body asks for a stream: Ollama streams unless told not to, elsewhere the path may decide."""
+    """Return whether a recorded body requests a stream. Ollama streams by default; for some APIs the path decides."""
     if asks.stream is not None:
         return asks.stream
     if known.framing == "ndjson":
@@ -99,7 +99,7 @@ def _asks(body: bytes | None) -> _Asks:
 
 
 def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
-    """One meaning of events for all of several APIs: no two of them give one path two parts."""
+    """Return one interpretation of events for several APIs, which do not give the same path different roles."""
     used = [ENDPOINTS[name] for name in dict.fromkeys(names)]
     if len(used) == 1:
         return used[0]
@@ -112,11 +112,11 @@ def common_endpoint(names: Sequence[str], endpoint: Endpoint) -> Endpoint:
 
 
 class RecordedComposer(Composer):
-    """Sends recorded bodies as they are; rows without a body are composed.
+    """Composer that uses recorded bodies unchanged; rows without a body are composed.
 
     Args:
-        plan, prompts, body, head: As Composer has them.
-        model: Put into bodies instead of their own; None leaves them.
+        plan, prompts, body, head: As for Composer.
+        model: Model that replaces the recorded one; None: unchanged.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class RecordedComposer(Composer):
         self._model = model
 
     def body(self, row: int) -> bytes:
-        """The recorded body of a row, or a composed one."""
+        """Return the recorded body of a row, or a composed one."""
         recorded = self._prompts.body(row)
         if recorded is None:
             return super().body(row)
@@ -134,7 +134,7 @@ class RecordedComposer(Composer):
 
 
 def with_model(body: bytes, model: str) -> bytes:
-    """A body with another model and not one other byte changed; one that names none, or is no JSON object, as it is."""
+    """Return a body with another model and all other bytes unchanged. Without a model it is returned unchanged."""
     try:
         text = body.decode()
         at = _skip(text, 0)

@@ -1,4 +1,4 @@
-"""The head of each request of a run: the recorded one of a recorded request, without what belongs to the run."""
+"""Heads of a run's requests: for a recorded request its recorded head, without the fields that the run sets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,24 +12,24 @@ from ..transport.target import Target
 from .recorded_requests import RecordedTargets, endpoint_of
 
 SET_BY_THE_RUN: Final = ("accept-encoding",)
-"""Besides what concerns the connection: a compressed stream could not be looked into."""
+"""Recorded headers that are not sent, besides those of the connection: a compressed stream could not be parsed."""
 
 _MOST_KEPT: Final = 1024
 
 
 class RequestHeads:
-    """Makes the heads.
+    """Builder of request heads.
 
-    The user's headers win over recorded ones, and recorded ones over the run's own. A request that is composed has
-    none of another's.
+    The user's headers take precedence over recorded ones, and recorded ones over the run's. A composed request has no
+    recorded headers.
 
     Args:
-        trace: Whose rows are asked for.
-        target: Where to.
-        headers: The user's, of every request.
+        trace: The trace.
+        target: Target of the requests.
+        headers: The user's headers of every request.
         stream: Whether composed requests ask for a stream.
-        recorded: Where recorded requests go, if the trace tells.
-        base_path: What stands before their paths in the user's URL.
+        recorded: Targets of recorded requests, if the trace has them.
+        base_path: Path of the user's URL, before recorded paths.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RequestHeads:
         self._kept: dict[tuple[str | None, bool, str | None], bytes] = {}
 
     def __call__(self, row: int) -> bytes:
-        """All of a row's head but the length."""
+        """Return a row's head up to the length."""
         if self._bodies is None or not self._bodies[row]:
             return self._common
         path = stream = None
@@ -61,7 +61,7 @@ class RequestHeads:
         head = self._kept.get(key)
         if head is None:
             if len(self._kept) == _MOST_KEPT:
-                self._kept.clear()  # of a trace whose heads all differ
+                self._kept.clear()  # for a trace whose heads all differ
             head = self._kept[key] = self._made(*key)
         return head
 

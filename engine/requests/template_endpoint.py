@@ -1,7 +1,7 @@
-"""An API that the user describes: a Jinja2 template of the request body, and where the parts of a response are.
+"""An API that the user describes: a Jinja2 template of the request body, and the paths of fields in a response.
 
 A template may use ``text``, ``texts``, ``messages``, ``model``, ``output_tokens``, ``stream`` and ``images``;
-``|tojson`` writes a value as JSON, quotes and all::
+``|tojson`` writes a value as JSON, including quotes::
 
     {"prompt": {{ text|tojson }}, "n_predict": {{ output_tokens }}, "stream": {{ stream|tojson }}}
 
@@ -26,21 +26,21 @@ VARIABLES = ("text", "texts", "messages", "model", "output_tokens", "stream", "i
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateBody(Body):
-    """A body that a template writes anew for every request."""
+    """A body that a template renders for every request."""
 
     template: TemplateRenderer
     options: BodyOptions
 
     def render(self, prompt: bytes, output_tokens: int | None) -> bytes:
-        """The whole body around a generated prompt, which is the inside of a JSON string."""
+        """Return the complete body for a generated prompt, given as the inside of a JSON string."""
         text = json.loads(b'"' + prompt + b'"')
         return json.dumps(self.complete({"text": text}, output_tokens), separators=(",", ":")).encode()
 
     def complete(self, given: Mapping[str, Any], output_tokens: int | None) -> dict[str, Any]:
-        """The whole body from the variables of a row, as `Endpoint.content` gives them.
+        """Return the complete body for the variables of a row from `Endpoint.content`.
 
         Raises:
-            UserError: The template uses what the row does not have, or writes no JSON object.
+            UserError: The template uses a variable that the row lacks, or its output is not a JSON object.
         """
         values = {"model": self.options.model, "output_tokens": output_tokens, "stream": self.options.stream}
         own = dict(given)
@@ -55,7 +55,7 @@ class TemplateBody(Body):
 
 
 def _variables(own: dict[str, Any]) -> dict[str, Any]:
-    """A row's own words, also in the forms that follow from them."""
+    """Return the variables of a row's content, with the forms that follow from each other."""
     if "text" in own:
         own.setdefault("texts", [own["text"]])
         own.setdefault("messages", [{"role": "user", "content": own["text"]}])
@@ -68,11 +68,11 @@ def _object(text: str, name: str) -> dict[str, Any]:
     except ValueError as error:
         line = text[max(0, error.pos - 30) : error.pos + 30] if isinstance(error, json.JSONDecodeError) else text[:60]
         raise UserError(
-            f"{name} writes no JSON ({error}) near {line!r}; "
+            f"{name} does not render JSON ({error}) near {line!r}; "
             "write texts as {{ text|tojson }}, without quotes around it"
         ) from None
     if not isinstance(body, dict):
-        raise UserError(f"{name} writes a {type(body).__name__}; a JSON object is expected")
+        raise UserError(f"{name} renders a {type(body).__name__}; it must render a JSON object")
     return body
 
 
@@ -86,13 +86,13 @@ def _content(content: Content) -> dict[str, Any]:
 
 
 def response_fields(words: Sequence[str]) -> "dict[str, Role]":
-    """Return what ``--response-field`` says: each word is ``role=path``, as in ``text=choices[].delta.content``.
+    """Parse the words of ``--response-field``, each ``role=path``, such as ``text=choices[].delta.content``.
 
     Returns:
         Path to role, as `template_endpoint` takes it.
 
     Raises:
-        UserError: A word is not of that form, or names no role.
+        UserError: A word has another form or an unknown role.
     """
     from ...cext.parsers import ROLES, Dialect
 
@@ -100,15 +100,15 @@ def response_fields(words: Sequence[str]) -> "dict[str, Role]":
     for word in words:
         role, equals, path = (part.strip() for part in word.partition("="))
         if not equals or not path:
-            raise UserError(f"--response-field {word!r}: write ROLE=PATH, as in text=choices[].delta.content")
+            raise UserError(f"--response-field {word!r}: write ROLE=PATH, such as text=choices[].delta.content")
         if role not in ROLES:
-            raise UserError(f"--response-field {word!r}: {role!r} is no role; the roles are {', '.join(ROLES)}")
+            raise UserError(f"--response-field {word!r}: {role!r} is not a role; the roles are {', '.join(ROLES)}")
         try:
             Dialect({path: role})
         except ValueError as error:
             raise UserError(f"--response-field {word!r}: {error}") from None
         if path in fields:
-            raise UserError(f"--response-field {word!r}: {path!r} plays the part {fields[path]!r} already")
+            raise UserError(f"--response-field {word!r}: {path!r} has the role {fields[path]!r} already")
         fields[path] = role
     return fields
 
@@ -122,18 +122,18 @@ def template_endpoint(
     *,
     name: str = "--request-template",
 ) -> Endpoint:
-    """An endpoint of the user's own.
+    """Return the endpoint of an API that the user describes.
 
     Args:
-        path: Of the request; ``{model}`` in it stands for the model's name. Empty: the URL's own.
-        jinja_text: The template of a body; an undefined variable is an error.
-        fields: JSON path in an answer to the part it plays (`response_fields`).
-        framing: Of its streams.
-        needs_end: A stream without an end mark (``end`` or ``finish``, or [DONE]) was cut.
-        name: What the template is called in errors.
+        path: Path of requests; ``{model}`` in it is replaced by the model's name. Empty: the URL's path.
+        jinja_text: Template of a body; an undefined variable is an error.
+        fields: Role of each JSON path in a response (`response_fields`).
+        framing: Framing of streams.
+        needs_end: Whether a stream without an end mark (``end``, ``finish`` or [DONE]) was cut.
+        name: Name of the template in errors.
 
     Raises:
-        UserError: The template is not one, or what it writes is no JSON object.
+        UserError: The template is not valid, or does not render a JSON object.
     """
     template = TemplateRenderer(jinja_text, name)
 

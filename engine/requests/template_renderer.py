@@ -1,9 +1,9 @@
-"""Rendering request templates within limits, in a process of its own.
+"""Rendering request templates within limits, in a separate process.
 
-A template may come from somebody else. Jinja2's sandbox keeps it away from Python's objects, but cannot stop a loop
-that never ends or a text that fills the memory. So a child process renders: it may use `LIMIT_S` of processor time per
-body and `MEMORY_LIMIT` of memory, and is killed when it uses more. Processor time is limited, not elapsed time, so
-that a busy machine fails no template.
+A template may be untrusted. Jinja2's sandbox keeps it away from Python's objects, but cannot stop an endless loop or a
+text that fills the memory. So a child process renders: it may use `LIMIT_S` of processor time per body and
+`MEMORY_LIMIT` of memory, and is killed when it uses more. The limit is on processor time, not elapsed time, so that
+templates do not fail on a busy machine.
 """
 
 import json
@@ -35,11 +35,11 @@ HEADER: Final = struct.Struct("<Q")
 
 
 class TemplateRenderer:
-    """Renders one template; safe to share among threads.
+    """Renderer of one template. Threads may share it.
 
     Args:
         source: The template's text.
-        name: What errors call it, as in a file's path.
+        name: Name of the template in errors, such as its path.
 
     Raises:
         UserError: The template has a syntax error.
@@ -57,7 +57,7 @@ class TemplateRenderer:
         self._ask({"source": source, "name": name})
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """Return the text that the template makes of these variables.
+        """Return the text that the template renders for these variables.
 
         Raises:
             UserError: The template fails, uses something unsafe, or exceeds a limit. The message says which.
@@ -84,7 +84,7 @@ class TemplateRenderer:
         if code == -signal.SIGPROF:
             return (
                 f"the template rendered for more than {LIMIT_S:g} s of processor time for one request and was stopped; "
-                "look for a loop that is too long"
+                "check it for long loops"
             )
         return f"the process that renders the template ended unexpectedly (exit status {code})"
 
@@ -133,7 +133,9 @@ def compiled(source: str, name: str) -> "Template":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def tojson(value: Any) -> str:
-        return json.dumps(str(value) if isinstance(value, Undefined) else value)  # str() of an undefined one raises
+        return json.dumps(
+            str(value) if isinstance(value, Undefined) else value
+        )  # str() of an undefined variable raises
 
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     environment.filters["tojson"] = tojson
@@ -143,7 +145,7 @@ def compiled(source: str, name: str) -> "Template":
 
 
 def rendered(template: "Template", values: Mapping[str, Any]) -> dict[str, str]:
-    """Return {"text": body}, or {"error": the end of a message that begins with the template's name}."""
+    """Return {"text": body}, or {"error": message}, where the message continues the template's name."""
     from jinja2 import TemplateError
     from jinja2.exceptions import SecurityError
 
@@ -154,7 +156,7 @@ def rendered(template: "Template", values: Mapping[str, Any]) -> dict[str, str]:
         for piece in template.generate(values):
             size += len(piece)
             if size > SIZE_LIMIT:
-                return {"error": f": the template writes a body of more than {SIZE_LIMIT >> 20} MiB"}
+                return {"error": f": the template renders a body of more than {SIZE_LIMIT >> 20} MiB"}
             pieces.append(piece)
         return {"text": "".join(pieces)}
     except MemoryError:
@@ -165,14 +167,14 @@ def rendered(template: "Template", values: Mapping[str, Any]) -> dict[str, str]:
         }
     except TemplateError as error:
         return {"error": f"{line_of(error, template)}: {error.message}"}
-    except Exception as error:  # whatever the template's expressions raise is the template's mistake
+    except Exception as error:  # any exception of the template's expressions is an error of the template
         return {"error": f"{line_of(error, template)}: {type(error).__name__}: {error}"}
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def line_of(error: BaseException, template: "Template") -> str:
-    """Return ", line N" for the template's line that raised an error, as far as the traceback tells."""
+    """Return ", line N" for the template's line that raised an error, or "" if the traceback has none."""
     found = ""
     traceback = error.__traceback__
     while traceback is not None:
@@ -183,7 +185,7 @@ def line_of(error: BaseException, template: "Template") -> str:
 
 
 def serve() -> None:
-    """Read the template, then variables, from standard input, and write what they give to standard output."""
+    """Read the template and then variables from standard input, and write the results to standard output."""
     from jinja2 import TemplateSyntaxError
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))

@@ -1,1 +1,1 @@
-"""Reaching servers: addresses, proxies, TLS, headers, and the checks before a run."""
+"""Connecting to servers: addresses, proxies, TLS, headers, and the checks before a run."""

@@ -1,4 +1,4 @@
-"""Addresses of servers: names resolved, and the kernel's ``struct sockaddr`` of each."""
+"""Addresses of servers: name resolution, and the kernel's ``struct sockaddr``."""
 
 import os
 import socket
@@ -9,18 +9,18 @@ from typing import Any
 from ..errors import UserError
 
 LONGEST_UNIX_PATH = 107
-"""Bytes of ``sun_path``, without its NUL (unix(7))."""
+"""Size of ``sun_path`` in bytes, without its NUL (unix(7))."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a connection goes.
+    """Address of a connection.
 
     Attributes:
-        family: As in ``socket.AF_INET``.
-        name: As ``socket.connect`` takes it.
-        sockaddr: The same as the kernel's ``struct sockaddr``.
-        shown: The same for people, as in ``127.0.0.1:8000``.
+        family: Address family, such as ``socket.AF_INET``.
+        name: Address for ``socket.connect``.
+        sockaddr: Address as the kernel's ``struct sockaddr``.
+        shown: Address as text, such as ``127.0.0.1:8000``.
     """
 
     family: int
@@ -30,24 +30,24 @@ class Address:
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a host, in the order in which they are to be tried.
+    """Return all addresses of a host, in the order in which to try them.
 
     Raises:
-        UserError: It has none.
+        UserError: The host has no address.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"the host {host!r} has no address ({reason}); is it spelled right?") from None
+        raise UserError(f"the host {host!r} has no address ({reason}); check its spelling") from None
     return [Address(family, name, _sockaddr(family, name), _shown(family, name)) for family, _, _, _, name in found]
 
 
 def unix_address(path: str) -> Address:
-    """The address of a Unix socket.
+    """Return the address of a Unix socket.
 
     Raises:
-        UserError: The path is empty or too long for one.
+        UserError: The path is empty or too long.
     """
     encoded = os.fsencode(path)
     if not encoded or len(encoded) > LONGEST_UNIX_PATH or b"\0" in encoded:
@@ -60,7 +60,7 @@ def _shown(family: int, name: tuple[Any, ...]) -> str:
 
 
 def _sockaddr(family: int, name: tuple[Any, ...]) -> bytes:
-    """struct sockaddr_in or sockaddr_in6 of the kernel (``<netinet/in.h>``)."""
+    """Return the kernel's struct sockaddr_in or sockaddr_in6 (``<netinet/in.h>``)."""
     packed = socket.inet_pton(family, str(name[0]).partition("%")[0])
     port = struct.pack("!H", name[1])
     if family == socket.AF_INET:

@@ -12,16 +12,16 @@ from .target import Target, candidates
 
 
 def check_connection(target: Target, timeout_s: float) -> Target:
-    """Open one connection and close it, so that an unreachable server is reported before the run.
+    """Open and close one connection, so that an unreachable server is reported before the run.
 
-    A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``) and the server listen at one. The
-    connection goes as far as a run's do: through the proxy, and to the end of the handshake of TLS.
+    A name may have several addresses (``localhost`` is ``::1`` and ``127.0.0.1``), of which the server may use only
+    one. The connection includes the proxy and the TLS handshake, as in a run.
 
     Returns:
-        The target, at the first of its host's addresses that takes connections.
+        The target with the first of its host's addresses that accepts connections.
 
     Raises:
-        UserError: It cannot be reached.
+        UserError: The server cannot be reached.
     """
     if target.scheme == "https":
         _check_tls(target)
@@ -37,13 +37,13 @@ def check_connection(target: Target, timeout_s: float) -> Target:
         try:
             handshake(found, connection).close()
         except (OSError, http.client.HTTPException) as error:
-            raise UserError(f"{who} broke off before the first request: {_words(error)}") from None
+            raise UserError(f"{who} closed the connection before the first request: {_words(error)}") from None
         return found
     raise UserError("; ".join(problems))
 
 
 def _check_tls(target: Target) -> None:
-    """Return whether the workers will be able to speak TLS."""
+    """Return whether the workers can use TLS."""
     route = target.route()
     tls_context(target.cacert, insecure=target.insecure)
     try:
@@ -61,11 +61,11 @@ def _check_tls(target: Target) -> None:
 def _why_not(error: OSError, target: Target, timeout_s: float) -> str:
     if isinstance(error, ConnectionRefusedError):
         where = "port" if target.unix is None else "socket"
-        return f"refuses connections: is the server running, and is that its {where}?"
+        return f"refuses connections: check that the server is running and that this is its {where}"
     if isinstance(error, TimeoutError):
-        return f"does not answer: no connection after {timeout_s:g} s"
+        return f"does not respond: no connection after {timeout_s:g} s"
     if isinstance(error, FileNotFoundError):
-        return "is not there: is the server running, and is that its socket?"
+        return "does not exist: check that the server is running and that this is its socket"
     return f"cannot be reached: {_words(error)}"
 
 

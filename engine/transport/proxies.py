@@ -1,4 +1,4 @@
-"""The proxy that the environment asks for, as curl reads it."""
+"""The proxy of the environment variables, with curl's rules."""
 
 import base64
 import ipaddress
@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ..errors import UserError
 
 DEFAULT_PORT = 1080
-"""Port of a proxy whose URL has none, as in curl."""
+"""Default port of a proxy, as in curl."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Proxy:
     """An HTTP proxy.
 
     Attributes:
-        host: A name or an address, without brackets.
+        host: Host name or address, without brackets.
         port: TCP port.
-        variable: The environment variable that names it.
-        authorization: The value of Proxy-Authorization; empty: none is sent.
+        variable: The environment variable with its URL.
+        authorization: Value of Proxy-Authorization; empty: no such header.
     """
 
     host: str
@@ -31,7 +31,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Without user and password."""
+        """URL without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
@@ -46,40 +46,40 @@ class Proxy:
 
 
 def find_proxy(scheme: str, host: str, environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy for a server, or None.
+    """Return the proxy for a server, or None.
 
     ``http_proxy`` or ``https_proxy``, else ``all_proxy``, in small or capital letters, unless ``no_proxy`` names the
-    host (https://curl.se/docs/manpage.html, "ENVIRONMENT"). Nothing is special about this machine's own addresses.
+    host (https://curl.se/docs/manpage.html, "ENVIRONMENT"). Addresses of this machine are not treated specially.
 
     Args:
-        scheme: ``http`` or ``https``, of the server.
-        host: As in the URL, without brackets.
-        environment: As ``os.environ``.
+        scheme: Scheme of the server, ``http`` or ``https``.
+        host: Host in the URL, without brackets.
+        environment: Environment variables, as in ``os.environ``.
 
     Raises:
-        UserError: The variable holds no URL of an http proxy.
+        UserError: The variable is not the URL of an http proxy.
     """
     if _is_excepted(host, environment.get("no_proxy") or environment.get("NO_PROXY") or ""):
         return None
     for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"):
         if name == "HTTP_PROXY" and "REQUEST_METHOD" in environment:
-            continue  # within a CGI it is the client's Proxy header
+            continue  # in a CGI program it would be the client's Proxy header
         if environment.get(name, "").strip():
             return _read(environment[name].strip(), name)
     return None
 
 
 def _read(text: str, variable: str) -> Proxy:
-    advice = f"{variable} is to be http://HOST:PORT; --no-proxy goes without it"
+    advice = f"set {variable} to http://HOST:PORT, or use --no-proxy"
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port
     except ValueError:
-        raise UserError(f"{variable} holds no URL; {advice}") from None
+        raise UserError(f"{variable} is not a URL; {advice}") from None
     if parts.scheme != "http":
-        raise UserError(f"{variable} names a proxy of the kind {parts.scheme!r}, and http is spoken alone; {advice}")
+        raise UserError(f"{variable} names a {parts.scheme!r} proxy, and only http proxies are supported; {advice}")
     if not parts.hostname:
-        raise UserError(f"{variable} names no host; {advice}")
+        raise UserError(f"{variable} has no host; {advice}")
     authorization = ""
     if parts.username is not None:
         words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -99,7 +99,7 @@ def _is_excepted(host: str, exceptions: str) -> bool:
                 if address in ipaddress.ip_network(entry, strict=False):
                     return True
             except ValueError:
-                continue  # no network: an entry that matches nothing
+                continue  # not a network: the entry matches nothing
     return False
 
 

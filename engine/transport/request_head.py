@@ -1,4 +1,4 @@
-"""The head that every request has, and what of it may be shown."""
+"""The request head, and hiding its secrets."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,40 +20,40 @@ def request_headers(
     key_header: str = "Authorization",
     of_api: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
-    """Return the headers of the user and the API, with the user's key.
+    """Return the headers of the user and of the API, with the API key.
 
     Args:
-        headers: Each as ``Name: value``.
-        api_key_env: The environment variable that holds the key.
-        api_key_file: The file that holds it.
-        key_header: Which header holds the key; in Authorization it is a bearer's.
-        of_api: Headers that every request of the API needs; the user's win.
+        headers: Header fields, each ``Name: value``.
+        api_key_env: Environment variable with the key.
+        api_key_file: File with the key.
+        key_header: Header for the key; in Authorization it is a bearer token.
+        of_api: Headers that the API needs; the user's take precedence.
 
     Raises:
-        UserError: A header has no colon or a forbidden character; there is no key where it should be, or two.
+        UserError: A header has no colon or a forbidden character; the key is missing or given twice.
     """
     pairs = []
     for place, header in enumerate(headers, 1):
         name, colon, value = header.partition(":")
         name, value = name.strip(), value.strip()
         if not colon or not name or any(c in name for c in ' \t"(),/;<=>?@[]{}'):
-            # It may be a key without its name: not to be repeated here.
+            # It may be a key without a header name, so the message does not repeat it.
             raise UserError(f"--header number {place} is not a header; write 'Name: value'")
         if not (name + value).isascii() or not (name + value).isprintable():
-            raise UserError(f"the header {name!r} holds characters that HTTP does not allow")
+            raise UserError(f"the header {name!r} contains characters that HTTP does not allow")
         if name.lower() in SET_BY_US:
-            raise UserError(f"the header {name!r} is set by the program itself; leave it out")
+            raise UserError(f"the header {name!r} is set by the program; omit it")
         pairs.append((name, value))
     if api_key_env is not None and api_key_file is not None:
-        raise UserError("--api-key-env and --api-key-file both give a key; leave one out")
+        raise UserError("--api-key-env and --api-key-file both give a key; omit one of them")
     source = api_key_env if api_key_file is None else api_key_file
     if source is not None:
         option = "--api-key-env" if api_key_file is None else "--api-key-file"
         key = _key_of_environment(source) if api_key_file is None else _key_of_file(source)
         if any(name.lower() == key_header.lower() for name, _ in pairs):
-            raise UserError(f"{option} and --header {key_header} both give a key; leave one out")
+            raise UserError(f"{option} and --header {key_header} both give a key; omit one of them")
         if not key.isascii() or not key.isprintable():
-            raise UserError(f"the key in {source} holds characters that HTTP does not allow")
+            raise UserError(f"the key in {source} contains characters that HTTP does not allow")
         pairs.append((key_header, f"Bearer {key}" if key_header == "Authorization" else key))
     given = {name.lower() for name, _ in pairs}
     return pairs + [(name, value) for name, value in (of_api or {}).items() if name.lower() not in given]
@@ -62,9 +62,7 @@ def request_headers(
 def _key_of_environment(name: str) -> str:
     key = os.environ.get(name, "").strip()
     if not key:
-        raise UserError(
-            f"the environment variable {name} is not set or is empty; set it to the key, or leave out --api-key-env"
-        )
+        raise UserError(f"the environment variable {name} is not set; set it to the key, or omit --api-key-env")
     return key
 
 
@@ -74,25 +72,25 @@ def _key_of_file(name: str) -> str:
     except OSError as error:
         raise UserError(f"--api-key-file {name}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UserError(f"--api-key-file {name} is no text") from None
+        raise UserError(f"--api-key-file {name} is not a text file") from None
     key = lines[0].strip()
     if not key or any(line.strip() for line in lines[1:]):
-        raise UserError(f"--api-key-file {name}: one line with the key is expected, and nothing else")
+        raise UserError(f"--api-key-file {name} must have exactly one line, the key")
     return key
 
 
 def request_head(
     target: Target, headers: Iterable[tuple[str, str]], stream: bool, api_headers: Mapping[str, str] | None = None
 ) -> bytes:
-    """All of a request's head but the length: ends with ``Content-Length: ``.
+    """Return a request's head up to ``Content-Length: ``, which the length must follow.
 
-    ``Accept-Encoding: identity`` because a proxy that compresses a stream holds it back.
+    It has ``Accept-Encoding: identity``, because a proxy that compresses a stream buffers it.
 
     Args:
-        target: Where to.
-        headers: The user's, which win.
-        stream: Whether a stream is asked for.
-        api_headers: That the API needs; those of the user win.
+        target: Target of the request.
+        headers: The user's headers, which take precedence.
+        stream: Whether the request asks for a stream.
+        api_headers: Headers that the API needs; the user's take precedence.
     """
     own = {
         "Host": target.authority,
@@ -112,11 +110,11 @@ def request_head(
 
 
 def redact(command: Sequence[str], headers: Sequence[str]) -> list[str]:
-    """A command line without the values of its headers.
+    """Return a command line without the values of its headers.
 
     Args:
-        command: The words.
-        headers: As they were given. Each is a word or the end of one (``-HName: value``).
+        command: The command line's words.
+        headers: The given headers. Each is a word or the end of one (``-HName: value``).
     """
     safe = []
     for word in command:
@@ -128,7 +126,7 @@ def redact(command: Sequence[str], headers: Sequence[str]) -> list[str]:
 
 
 def secrets(pairs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the secrets that must not be written to any file: servers repeat the key that they refuse."""
+    """Return the secrets that must not be written to any file. Servers repeat a rejected key in their errors."""
     words: set[str] = set()
     for name, value in pairs:
         if any(hint in name.lower() for hint in CREDENTIALS):

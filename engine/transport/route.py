@@ -11,7 +11,7 @@ class TransportOptions:
     Attributes:
         cacert: A file of certificates (PEM) to trust instead of the system's.
         insecure: Trust any certificate.
-        proxy: Go through the proxy that the environment names.
+        proxy: Use the proxy of the environment variables.
     """
 
     cacert: str | None = None
@@ -25,10 +25,10 @@ DIRECT = TransportOptions(proxy=False)
 
 @dataclass(frozen=True)
 class Route:
-    """A worker's route to its server; see ``Reactor`` for the meaning of most fields."""
+    """A worker's route to its server; most fields are described in ``Reactor``."""
 
     address: str  # struct sockaddr, in hex
-    shown: str  # the same for people
+    shown: str  # the same as text
     tunnel: str = ""
     tls_host: str | None = None
     ca_file: str | None = None
@@ -38,5 +38,5 @@ class Route:
 
 
 def encoded(text: str | None) -> bytes | None:
-    """A name or a path as the kernel and OpenSSL take it."""
+    """Return a name or a path as bytes for the kernel and OpenSSL."""
     return None if text is None else os.fsencode(text)

@@ -1,4 +1,4 @@
-"""A server's error, in one line."""
+"""Converting a server's error to one line."""
 
 import json
 import re
@@ -11,7 +11,7 @@ LONGEST = 500
 def error_text(body: bytes) -> str:
     """Return the message of an error body, at most 500 characters in one line.
 
-    Knows the shapes of OpenAI (``{"error": {"message": …}}``), FastAPI (``{"detail": …}``, a text or a list of
+    Supports the forms of OpenAI (``{"error": {"message": …}}``), FastAPI (``{"detail": …}``, a text or a list of
     ``{"loc", "msg"}``), plain ``{"message": …}``, HTML pages (their title) and text.
     """
     text = body.decode("utf-8", "replace").strip()
@@ -25,12 +25,12 @@ def error_text(body: bytes) -> str:
 def status_text(status: int) -> str:
     """Return a text for an empty error body."""
     if 300 <= status < 400:
-        return "the server redirects; redirects are not followed: give the URL that it leads to"
+        return "the server redirects, and redirects are not followed: give the URL that it redirects to"
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
-        phrase = "a status that HTTP does not know"
-    return f"{phrase}, and nothing more"
+        phrase = "an unknown status"
+    return f"{phrase}, without a message"
 
 
 def _from_json(value: Any) -> str:

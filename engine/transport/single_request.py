@@ -1,4 +1,4 @@
-"""Sending one request from Python before a run, over the transport that the run will use."""
+"""Sending one request from Python before a run, over the same transport as the run."""
 
 import http.client
 import socket
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .target import Target
 
 LONGEST_BODY = 1 << 20
-"""Bytes of an answer that are read."""
+"""Number of bytes that are read of a response."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Answer:
 def exchange(
     target: "Target", method: str, path: str, headers: Iterable[tuple[str, str]], body: bytes | None, timeout_s: float
 ) -> Answer:
-    """Send one request to a target's server and read the answer.
+    """Send one request to a target's server and read the response.
 
     Args:
-        path: Instead of the target's own.
-        headers: Beside Host.
-        timeout_s: For each step: to connect, and between two bytes.
+        path: Path instead of the target's.
+        headers: Headers in addition to Host.
+        timeout_s: Time limit of each step: to connect, and between two bytes.
 
     Raises:
-        UserError: The proxy or the server's certificate will not do; the message says what would.
-        OSError, http.client.HTTPException: There was no answer.
+        UserError: The proxy or the server's certificate cannot be used; the message says what to change.
+        OSError, http.client.HTTPException: There was no response.
     """
     host = target.host if target.unix is None else "localhost"
     connection = http.client.HTTPConnection(host, target.port, timeout=timeout_s)
@@ -54,10 +54,10 @@ def exchange(
 
 
 def dial(address: "Address", timeout_s: float) -> socket.socket:
-    """A connection to one address.
+    """A connection to an address.
 
     Raises:
-        OSError: There is none.
+        OSError: The connection failed.
     """
     connection = socket.socket(address.family, socket.SOCK_STREAM)
     try:
@@ -98,19 +98,19 @@ def handshake(target: "Target", connection: socket.socket) -> socket.socket:
 
 
 def _refused(variable: str, url: str, status: int, reason: str) -> str:
-    advice = f"put its user and password into {variable}" if status == 407 else "or go without it: --no-proxy"
+    advice = f"put its user and password into {variable}" if status == 407 else "or use --no-proxy"
     return f"the proxy {url} refuses the tunnel with {status} {reason}; {advice}"
 
 
 def tls_context(cacert: str | None, *, insecure: bool) -> ssl.SSLContext:
-    """TLS as the core speaks it (``cext/net/tls.c``), for Python's sockets.
+    """Return TLS settings for Python's sockets that equal the core's (``cext/net/tls.c``).
 
     Args:
-        cacert: A file of certificates to trust instead of the system's.
-        insecure: Trust any.
+        cacert: File of certificates to trust instead of the system's.
+        insecure: Trust any certificate.
 
     Raises:
-        UserError: The file holds none.
+        UserError: The file has no certificates.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -125,7 +125,7 @@ def tls_context(cacert: str | None, *, insecure: bool) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cacert)
         except (OSError, ssl.SSLError) as error:
-            reason = "it holds no certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+            reason = "it has no certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
             raise UserError(f"--cacert {cacert}: {reason}") from None
     return context
 
@@ -134,9 +134,9 @@ def _tls_problem(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         message = str(error.verify_message).rstrip(".")
         return (
-            f"the server's certificate was refused: {message}; give the certificates to trust with --cacert FILE, "
-            "or trust any with --insecure"
+            f"the server's certificate is not trusted: {message}; give the certificates to trust with --cacert FILE, "
+            "or trust any certificate with --insecure"
         )
     reason = (error.reason or str(error)).replace("_", " ").lower()
-    plain = "; is it a plain http port?" if "wrong version" in reason or "packet length" in reason else ""
+    plain = "; it may be a plain http port" if "wrong version" in reason or "packet length" in reason else ""
     return f"the TLS handshake failed: {reason}{plain}"

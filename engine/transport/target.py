@@ -15,7 +15,7 @@ from .proxies import Proxy, find_proxy
 from .route import DIRECT, Route, TransportOptions
 
 SECRET_NAMES = ("key", "token", "secret", "password", "sig")
-"""A query parameter whose name holds one of these would put a secret into every row of the tape."""
+"""Parts of names of query parameters that would put a secret into every row of the tape."""
 
 PORTS = {"http": 80, "https": 443}
 """Default ports by scheme."""
@@ -28,16 +28,16 @@ class Target:
     """A server and the path of its API.
 
     Attributes:
-        host: As written in the URL, without brackets; ``localhost`` at a Unix socket.
+        host: Host in the URL, without brackets; ``localhost`` for a Unix socket.
         port: TCP port.
-        path: Of every request, with the URL's query.
-        models_path: Where the server lists its models.
-        other_path: The path to try where `path` is not found; None where the URL leaves no doubt (`join_path`).
-        dialled: Where connections go: the server's address, or the proxy's.
+        path: Path of every request, with the URL's query.
+        models_path: Path of the server's list of models.
+        other_path: Path to try if `path` is not found; None if the URL is unambiguous (`join_path`).
+        dialled: Address of connections: the server's, or the proxy's.
         scheme: ``http`` or ``https``.
-        unix: The path of the Unix socket that it listens at; None: it listens at host and port.
-        proxy: What stands between, or None.
-        cacert, insecure: Whom to trust; see TransportOptions.
+        unix: Path of the server's Unix socket; None: it listens at host and port.
+        proxy: The proxy, or None.
+        cacert, insecure: Trusted certificates; see TransportOptions.
     """
 
     host: str
@@ -54,12 +54,12 @@ class Target:
 
     @property
     def sockaddr(self) -> bytes:
-        """The resolved address as the kernel's ``struct sockaddr``."""
+        """Resolved address as the kernel's ``struct sockaddr``."""
         return self.dialled.sockaddr
 
     @property
     def address(self) -> str:
-        """The same for people, as in ``127.0.0.1:8000``."""
+        """Resolved address as text, such as ``127.0.0.1:8000``."""
         return self.dialled.shown
 
     @property
@@ -75,21 +75,21 @@ class Target:
 
     @property
     def root(self) -> str:
-        """The URL as far as the path."""
+        """The URL up to the path."""
         return f"{self.scheme}://{self.authority}" if self.unix is None else f"unix:{self.unix}:"
 
     @property
     def url(self) -> str:
-        """The whole URL that requests go to."""
+        """The complete URL of requests."""
         return self.root + self.path
 
     def of_model(self, model: str) -> "Target":
-        """The target with the model's name where the API's path holds one."""
+        """Return the target with the model's name in the API's path, if it has one."""
         other = self.other_path
         return replace(self, path=with_model(self.path, model), other_path=other and with_model(other, model))
 
     def request_target(self, path: str) -> str:
-        """Return the target of the request line: the path, or to a proxy the whole URL (RFC 9112, 3.2.2)."""
+        """Return the target of the request line: the path, or for a proxy the complete URL (RFC 9112, 3.2.2)."""
         return self.root + path if self.proxy is not None and self.scheme == "http" else path
 
     @property
@@ -101,7 +101,7 @@ class Target:
 
     @property
     def tunnel(self) -> bytes:
-        """The request that has the proxy open a tunnel (RFC 9110, 9.3.6); empty: there is none to be opened."""
+        """Return the request that opens a tunnel through the proxy (RFC 9110, 9.3.6); empty: no tunnel is needed."""
         if self.proxy is None or self.scheme != "https":
             return b""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -120,7 +120,7 @@ class Target:
         return () if self.proxy is None else self.proxy.secrets
 
     def moved(self, scheme: str, port: int, path: str) -> "Target":
-        """The same host at another port, or over TLS."""
+        """Return the target at another port of the same host, or over TLS."""
         proxy = None if self.proxy is None else find_proxy(scheme, self.host, os.environ)
         dialled = candidates(None, proxy, self.host, port)[0]
         return replace(self, scheme=scheme, port=port, path=path, proxy=proxy, dialled=dialled)
@@ -150,39 +150,39 @@ class Target:
         if self.proxy is not None:
             what = "this machine's own server " if self.host in ("localhost", "127.0.0.1", "::1") else ""
             notes.append(
-                f"requests go to {what}through the proxy {self.proxy.url} that {self.proxy.variable} names, and its "
-                "time is in every latency; --no-proxy goes without it"
+                f"requests go to {what}through the proxy {self.proxy.url} of {self.proxy.variable}, whose time "
+                "is part of every latency; use --no-proxy to avoid it"
             )
         if self.scheme == "https" and self.insecure:
-            notes.append("TLS certificates are not verified (--insecure): anyone may answer for this server")
+            notes.append("TLS certificates are not verified (--insecure): another server could answer")
         return notes
 
 
 def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT) -> Target:
-    """Take a URL apart and resolve its host, once and before the start.
+    """Parse a URL and resolve its host, once and before the start.
 
     Args:
-        url: The server's root, or its ``/v1``, or the API's whole URL. At a Unix socket ``unix:/run/llm.sock``, with a
-            path ``unix:/run/llm.sock:/v1``; ``http+unix://%2Frun%2Fllm.sock/v1`` is the same.
-        endpoint_path: The API's path below the root, as in ``/v1/chat/completions``.
+        url: The server's root, its ``/v1``, or the API's URL. For a Unix socket ``unix:/run/llm.sock``, or with
+            a path ``unix:/run/llm.sock:/v1``, which is the same as ``http+unix://%2Frun%2Fllm.sock/v1``.
+        endpoint_path: The API's path below the root, such as ``/v1/chat/completions``.
         options: How connections are made.
 
     Raises:
-        UserError: It is no such URL, or the host has no address.
+        UserError: The URL has none of these forms, or the host has no address.
     """
     unix, parts = _take_apart(url)
     if parts.username or parts.password:
-        raise UserError("a URL with a password would end up in logs; give the key with --api-key-env")
+        raise UserError("a password in a URL would be written to logs; give the key with --api-key-env")
     try:
         port = parts.port or PORTS[parts.scheme]
     except ValueError as error:
         raise UserError(f"{url!r}: {error}; write {FORMS}") from None
     if not (parts.path + parts.query).isascii() or any(c <= " " for c in parts.path + parts.query):
-        raise UserError(f"{url!r}: the path holds characters that HTTP does not allow; write them as %XX")
+        raise UserError(f"{url!r}: the path contains characters that HTTP does not allow; write them as %XX")
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
         if any(word in name.lower() for word in SECRET_NAMES):
             raise UserError(
-                f"the URL's {name!r} would end up on the tape; give a key with --api-key-env or in a --header"
+                f"the URL's parameter {name!r} would be written to the tape; give keys with --api-key-env or --header"
             )
     host = _ascii(parts.hostname or "")
     proxy = find_proxy(parts.scheme, host, os.environ) if options.proxy and unix is None else None
@@ -205,13 +205,13 @@ def find_target(url: str, endpoint_path: str, options: TransportOptions = DIRECT
 
 
 def models_path(path: str, endpoint_path: str) -> str:
-    """Return where a server lists its models, beside the path of one of its APIs."""
+    """Return the path of a server's list of models, next to the path of one of its APIs."""
     has_v1 = not endpoint_path.startswith("/v1/") or path.endswith(endpoint_path)  # Azure's deployments have none
     return base_path(path, endpoint_path) + ("/v1/models" if has_v1 else "/models")
 
 
 def _take_apart(url: str) -> tuple[str | None, SplitResult]:
-    """The path of a Unix socket or None, and the rest as an http URL."""
+    """Return the path of a Unix socket or None, and the rest as an http URL."""
     if found := re.match(r"unix:(?://(?=/))?([^:]*)(?::(/.*))?$", url):
         return found[1], urlsplit(f"http://localhost{found[2] or ''}")
     try:
@@ -226,18 +226,18 @@ def _take_apart(url: str) -> tuple[str | None, SplitResult]:
 
 
 def _ascii(host: str) -> str:
-    """A name with letters beyond ASCII as DNS and HTTP know it; others as they are."""
+    """Return an internationalized name in the form of DNS and HTTP; other names unchanged."""
     try:
         return host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise UserError(f"the host {host!r} is no name that DNS could know ({error})") from None
+        raise UserError(f"the host {host!r} is not a valid DNS name ({error})") from None
 
 
 def candidates(unix: str | None, proxy: Proxy | None, host: str, port: int) -> list[Address]:
-    """The addresses at which to knock: the socket's, the proxy's, else the host's.
+    """Return the addresses to connect to: the socket's, the proxy's, or the host's.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no address.
     """
     if unix is not None:
         return [unix_address(unix)]
@@ -246,4 +246,4 @@ def candidates(unix: str | None, proxy: Proxy | None, host: str, port: int) -> l
     try:
         return resolve(proxy.host, proxy.port)
     except UserError as error:
-        raise UserError(f"the proxy that {proxy.variable} names: {error}; --no-proxy goes without it") from None
+        raise UserError(f"the proxy of {proxy.variable}: {error}; use --no-proxy to avoid it") from None

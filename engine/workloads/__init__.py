@@ -1,1 +1,1 @@
-"""Workloads: a trace to replay, or a load to profile with, from options to a sealed tape."""
+"""Workloads: replays of traces and profiles, from options to a sealed tape."""

@@ -15,18 +15,18 @@ class ReplayOptions(SendOptions):
     """Options of a replay; the defaults are those of ``tokentape replay``.
 
     Attributes:
-        speed: Divide all times by this.
-        start_ns, end_ns: The window of the trace, in the trace's own time.
-        limit: Number of requests to send, the first of the window.
-        sessions, think: When later turns leave; see make_plan.
-        history: "recorded": a turn's prompt has the recorded length and blocks. "live": it holds this server's replies.
-        go_on_after_failure: Send the turns after one that failed all the same.
-        prompt_form: ``text`` or ``token_ids``; None: the endpoint's own.
-        trace_format: None finds it out.
-        trace_map: The columns of a trace in no known format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
+        speed: Divisor of all times.
+        start_ns, end_ns: Window of the trace, in the trace's time.
+        limit: Largest number of requests, from the start of the window.
+        sessions, think: When later turns are sent; see make_plan.
+        history: "recorded": a turn's prompt has the recorded length and blocks. "live": it has this server's responses.
+        go_on_after_failure: Send the turns after a failed one.
+        prompt_form: ``text`` or ``token_ids``; None: the endpoint's default.
+        trace_format: Format of the trace; None: detected.
+        trace_map: Columns of a trace in an unknown format, as in ``timestamp=ts:ms,input_tokens=n_in,...``.
         cache_namespace: ``shared``: the same prompts in every run with the same seed. ``fresh``: prompts that share
-            no prefix with another run's, so that none meets a warm cache.
-        skip_bad_rows: Leave out trace rows that cannot be read.
+            no prefix with those of other runs, so that no prefix is cached before the run.
+        skip_bad_rows: Skip trace rows that cannot be read.
     """
 
     speed: str | float = 1
@@ -49,17 +49,17 @@ class InputOptions:
     """Options of a profile's inputs; without a file or dataset they are synthetic.
 
     Attributes:
-        file: With one request a line; see ``traces/inputs``.
-        dataset, column, split, subset: Of a hub or a folder.
-        entries: Number of different requests, sent again and again; None: all of a file, or 100 synthetic ones.
+        file: File with one request per line; see ``traces/inputs``.
+        dataset, column, split, subset: Dataset of a hub or a folder.
+        entries: Number of different requests, which are sent repeatedly; None: all of a file, or 100 synthetic ones.
         input_mean, input_stddev: Synthetic prompt lengths in tokens.
-        output_mean, output_stddev: Output tokens to ask for; None: what the server likes.
-        lengths: A distribution of both, as in ``256,128:0.6;2048,64:0.4``; it goes before the means.
-        prefixes, prefix_tokens: Number and length of shared prefixes, one of which is put before each prompt.
+        output_mean, output_stddev: Requested output tokens; None: the server decides.
+        lengths: Joint distribution of both lengths, such as ``256,128:0.6;2048,64:0.4``; replaces the means.
+        prefixes, prefix_tokens: Number and length of shared prefixes; each prompt begins with one of them.
         batch: Texts in one request (embeddings, rankings).
         image_width, image_height: Synthetic images of this size; 0: none.
         image_format: ``png`` or ``jpeg``.
-        images: A folder of pictures to send along.
+        images: Folder of images to send.
     """
 
     file: Path | None = None
@@ -89,17 +89,17 @@ class ProfileOptions(SendOptions):
     """Options of a profile; the defaults are those of ``tokentape profile``.
 
     Attributes:
-        urls: The servers; empty: the simulator.
-        url_choice: How requests are spread over them.
-        models: To ask for; empty: the first that the server lists.
-        model_choice: How requests are spread over them.
-        path: Of the API, instead of its own.
-        pace: When requests leave.
-        order: Of the prepared requests.
-        inputs: What requests say; see InputOptions.
-        ask_length: Ask for a number of output tokens; else the server decides.
-        min_tokens: Ask for at least as many, where the server takes it.
-        probe: Send one request before the run, to learn what the server takes.
+        urls: Servers; empty: the simulator.
+        url_choice: Distribution of requests over the servers.
+        models: Models; empty: the first that the server lists.
+        model_choice: Distribution of requests over the models.
+        path: Path of the API instead of its default.
+        pace: Timing of the requests.
+        order: Order of the prepared requests.
+        inputs: Contents of requests; see InputOptions.
+        ask_length: Request a number of output tokens. False: the server decides.
+        min_tokens: Request the length as a minimum too, if the server accepts that.
+        probe: Send one request before the run, to learn which fields the server accepts.
     """
 
     urls: Sequence[str] = ()

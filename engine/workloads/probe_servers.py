@@ -14,7 +14,7 @@ from .options import ProfileOptions
 from .profile_contents import ProfileContents
 
 PROBE_S = 60.0
-"""A server that needs longer than this for one token is not ready to be measured."""
+"""Longest time for one token before the run; a slower server is not ready for a measurement."""
 
 
 def probe_servers(
@@ -27,10 +27,10 @@ def probe_servers(
     stream: bool,
     on_note: Callable[[str], None],
 ) -> tuple[ProfileOptions, list[Target]]:
-    """Ask each server once for the first model, and the first server once for each: what does it take?
+    """Send one request to each server with the first model, and to the first server with each model.
 
     Returns:
-        The options without what was refused, and the targets where redirects lead.
+        The options without rejected fields, and the targets after redirects.
     """
     refused: set[str] = set()
     moved = []
@@ -59,7 +59,7 @@ def probe_servers(
 def _small_body(
     content: Content, endpoint: Endpoint, options: ProfileOptions, model: str, stream: bool
 ) -> dict[str, Any]:
-    """A request like those of the run for one token of output, that no prompt of the run begins with."""
+    """Return a request like those of the run for one output token, whose prompt shares no prefix with the run's."""
     if content.payload is None:
         ranked = content.query is not None
         content = Content(query="Ready?", texts=("Ready.",)) if ranked else Content(text="Ready?")
@@ -72,5 +72,5 @@ def _small_body(
 
 
 def path_of(target: Target, endpoint: Endpoint, first: str, model: str, stream: bool) -> str:
-    """The target's path for another model, where the model is a part of it."""
+    """Return the target with the path for another model, if the model is part of the path."""
     return target.path.replace(endpoint.path_for(first, stream), endpoint.path_for(model, stream))

@@ -22,10 +22,10 @@ from ..tokenizer import TokenCounter
 from .options import InputOptions, ProfileOptions
 
 SYNTHETIC_ENTRIES = 100
-"""GenAI-Perf's --num-dataset-entries."""
+"""Default number of synthetic requests, as in GenAI-Perf's --num-dataset-entries."""
 
 SYNTHETIC = "synthetic:"
-"""GenAI-Perf's --input-file synthetic:queries,passages: made ones, of which rankings need no file."""
+"""GenAI-Perf's --input-file synthetic:queries,passages: synthetic queries and passages without a file."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class ProfileContents:
     """The different requests of a profile.
 
     Attributes:
-        contents: What each says.
-        input_tokens: Length of each, int32; estimates unless `exact`.
-        output_tokens: To ask each for, int32; 0: what the server likes.
-        exact: The lengths are those of the model's tokenizer.
-        source: Where they are from, for the manifest.
+        contents: Contents of the requests.
+        input_tokens: Input length of each, int32; estimates unless `exact`.
+        output_tokens: Requested output tokens of each, int32; 0: the server decides.
+        exact: Whether lengths are counted by the model's tokenizer.
+        source: Source of the contents, for the manifest.
     """
 
     contents: Sequence[Content]
@@ -51,12 +51,12 @@ def make_contents(options: ProfileOptions, endpoint: Endpoint, on_note: Callable
     """Make or read the requests' contents.
 
     Args:
-        options: Of the profile.
-        endpoint: Whose requests they will be.
-        on_note: Called with what the user should know of them.
+        options: Options of the profile.
+        endpoint: API of the requests.
+        on_note: Called with each note for the user.
 
     Raises:
-        UserError, TraceError: A file, a dataset, a tokenizer or a length will not do.
+        UserError, TraceError: A file, a dataset, a tokenizer or a length is not valid.
     """
     asked = options.inputs
     counter = None
@@ -86,14 +86,14 @@ def make_contents(options: ProfileOptions, endpoint: Endpoint, on_note: Callable
         made = _prompts(options, counter, form).make((asked.entries or SYNTHETIC_ENTRIES) * (asked.batch + ranks))
         on_note(made.note)
         contents, source = rank(made.contents, asked.batch) if ranks else made.contents, "synthetic"
-        if endpoint.generates:  # one prompt a request: counted as it was made
+        if endpoint.generates:  # one prompt per request, counted when it was generated
             inputs = made.input_tokens
     if asked.prefixes and source != "synthetic":
         contents = _prompts(options, counter, form).put_before(contents)
     if not endpoint.generates:
         contents = batch(contents, asked.batch)
     elif asked.batch > 1:
-        raise UserError(f"--batch-size {asked.batch}: --endpoint-type {endpoint.name} takes one text a request")
+        raise UserError(f"--batch-size {asked.batch}: --endpoint-type {endpoint.name} takes one text per request")
     contents = with_images(contents, _images(options))
     outputs = _output_lengths(contents, options, endpoint)
     if inputs is None:
@@ -120,7 +120,7 @@ def _lengths(asked: InputOptions) -> Lengths:
 
 
 def _output_lengths(contents: Sequence[Content], options: ProfileOptions, endpoint: Endpoint) -> NDArray[np.int32]:
-    """Return how many tokens each request asks for: its own number, else the options'."""
+    """Return the requested output tokens of each request: its own number, or that of the options."""
     n = len(contents)
     if not endpoint.generates:
         return np.zeros(n, np.int32)
@@ -148,7 +148,7 @@ def _images(options: ProfileOptions) -> Sequence[str]:
 
 
 def estimated_tokens(contents: Sequence[Content]) -> NDArray[np.int32]:
-    """Words of each content, for want of a tokenizer: English text has about one token and a third to a word."""
+    """Return the words of each content, as an estimate without a tokenizer; English has about 1.3 tokens per word."""
     return np.array([_words(content) for content in contents], np.int32)
 
 

@@ -32,7 +32,7 @@ from .profile_contents import ProfileContents, make_contents
 
 @dataclass(frozen=True)
 class Profiled:
-    """A profile's tape, and the bodies that were sent, whether the tape keeps them or not."""
+    """A profile's tape and the bodies that were sent, whether or not the tape keeps them."""
 
     tape: Tape
     composer: ProfileComposer
@@ -54,18 +54,18 @@ def profile(
     """Send prepared requests to servers at a rate or a concurrency, and write the tape.
 
     Args:
-        out: Where the tape will lie; must not exist.
-        options: What, where to and how fast.
-        command: The command line, for the manifest, where there is one.
-        on_status: Called some times a second while requests are sent.
-        on_note: Called with each thing that the user should know.
+        out: Path of the tape; must not exist.
+        options: Options of the profile.
+        command: The command line for the manifest, if there is one.
+        on_status: Called several times a second while requests are sent.
+        on_note: Called with each note for the user.
 
     Returns:
-        The sealed tape and what was sent. The tape has a row for every request of the plan; of a closed loop that ended
-        by the clock, for every request that left.
+        The sealed tape and the bodies. The tape has a row for every request of the plan; if a closed loop ended by the
+        clock, for every request that was sent.
 
     Raises:
-        UserError: An option, the target or the output folder will not do.
+        UserError: An option, the target or the output path is not valid.
         TraceError: Inputs cannot be read.
         Interrupted: The user interrupted twice; the journal can be recovered.
     """
@@ -119,7 +119,9 @@ def profile(
         run = execute(job, out, options, command=command, on_status=on_status, on_note=on_note)
     tape = run.seal()
     if plan.load.stop_ns and run.controller.status.sent == len(plan):
-        on_note(f"all {len(plan):,} requests of the plan were sent before the time was up; give a --request-count")
+        on_note(
+            f"all {len(plan):,} requests of the plan were sent before the end of the duration; give a --request-count"
+        )
     return Profiled(tape, composer)
 
 
@@ -147,7 +149,7 @@ def _plan(prepared: ProfileContents, options: ProfileOptions) -> Plan:
 
 
 def _at_once(plan: Plan) -> int:
-    """The most requests that may be under way for what is sent within a second."""
+    """Return the largest number of requests in flight of those sent within a second."""
     return len(plan.load.slot_opens_ns) or plan.load.max_in_flight or peak_rows(plan)
 
 
@@ -218,7 +220,7 @@ def _composer(
 def _facts(
     prepared: ProfileContents, plan: Plan, options: ProfileOptions, models: Sequence[str], stream: bool
 ) -> dict[str, Any]:
-    """Return what a profile has to tell in the manifest."""
+    """Return a profile's entries of the manifest."""
     pace = options.pace
     return {
         "models": list(models),
@@ -249,7 +251,7 @@ def _facts(
 
 
 def ramp_cut(pace: Pace) -> str | None:
-    """What to say of a ramp that outlasts the run; None where it does not, or where a count alone ends the run."""
+    """Return a note on a ramp that is longer than the run; None if it is not, or if only a count ends the run."""
     if pace.duration_ns is None:
         return None
     length_ns = pace.duration_ns + pace.warmup_ns
@@ -262,16 +264,16 @@ def ramp_cut(pace: Pace) -> str | None:
 
 
 def check_profile(options: ProfileOptions) -> None:
-    """Refuse what cannot be done, before anything is made.
+    """Raise UserError for a run that cannot work, before anything is created.
 
     Raises:
-        UserError: More workers than requests at a time, or more servers, each of which has a worker.
+        UserError: There are more workers than requests in flight, or more servers, each of which needs a worker.
     """
     pace, servers = options.pace, len(options.urls)
     if options.workers >= servers:
         sharing, advice = f"--workers {options.workers}", "; use fewer workers"
     else:
-        sharing, advice = f"{servers} servers", ", for each has a worker of its own; raise it, or name fewer servers"
+        sharing, advice = f"{servers} servers", ", because each needs its own worker; raise it, or give fewer servers"
     caps = (("--concurrency", pace.concurrency or pace.max_in_flight), ("--max-prefilling", pace.max_prefilling))
     for option, cap in caps:
         if 0 < cap < max(options.workers, servers):

@@ -53,18 +53,18 @@ def replay(
     """Replay a trace against a server and write the tape.
 
     Args:
-        trace_path: Any trace file.
-        out: Where the tape will lie; must not exist.
-        options: How.
-        command: The command line, for the manifest, where there is one.
-        on_status: Called some times a second while requests are sent.
-        on_note: Called with each thing that the user should know.
+        trace_path: Path of a trace.
+        out: Path of the tape; must not exist.
+        options: Options of the replay.
+        command: The command line for the manifest, if there is one.
+        on_status: Called several times a second while requests are sent.
+        on_note: Called with each note for the user.
 
     Returns:
         The sealed tape. It has one row for every row of the plan, whatever its outcome.
 
     Raises:
-        UserError: An option, the target or the output folder will not do.
+        UserError: An option, the target or the output path is not valid.
         TraceError: The trace cannot be read.
         Interrupted: The user interrupted twice; the journal can be recovered.
     """
@@ -196,9 +196,9 @@ def _prompts(
 ) -> Prompts:
     bodies = len(trace) - trace.table["body"].null_count
     if bodies and options.history == "live":
-        raise UserError("--history live makes prompts of its own, and the trace has recorded bodies; leave it out")
+        raise UserError("--history live composes prompts, but the trace has recorded bodies; omit --history")
     if bodies and has_paths(trace):
-        changed = "" if options.model is None else ", but for the model"
+        changed = "" if options.model is None else ", except the model"
         on_note(f"{bodies:,} of {len(trace):,} requests are sent as they were recorded, byte for byte{changed}")
     elif bodies:
         first = trace.table["body"].drop_null()[0].as_py()
@@ -206,17 +206,17 @@ def _prompts(
         if missing:
             raise UserError(
                 f"the trace's first recorded body has no {missing!r}, which --endpoint {endpoint.name} sends; "
-                "name the endpoint that it was recorded for"
+                "give the endpoint that it was recorded for"
             )
-        on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those that name a model are sent as they "
-                "are, whatever --model, --seed, --cache-namespace and --stream say")  # fmt: skip
+        on_note(f"{bodies:,} of {len(trace):,} requests have recorded bodies; those with a model are sent unchanged: "
+                "--model, --seed, --cache-namespace and --stream do not apply to them")  # fmt: skip
     if options.tokenizer is None:
         return Prompts(trace, form=form, seed=options.seed, namespace=namespace)
     tokenizer = load_tokenizer(Path(options.tokenizer))
     vocabulary = Vocabulary.for_tokenizer(lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
     overhead = template_overhead(tokenizer, chat=endpoint.chats) if form == "text" else 0
     on_note(f"{len(vocabulary.words):,} words of the corpus are single tokens of {options.tokenizer}; "
-            f"{overhead} tokens of each prompt are the template's")  # fmt: skip
+            f"{overhead} tokens of each prompt belong to the chat template")  # fmt: skip
     return Prompts(
         trace,
         form=form,
@@ -228,7 +228,7 @@ def _prompts(
 
 
 def _facts(trace: Trace, plan: Plan, options: ReplayOptions, namespace: str) -> dict[str, Any]:
-    """Return what a replay has to tell in the manifest."""
+    """Return a replay's entries of the manifest."""
     reuse = planned_reuse(plan.trace)
     return {
         "trace": {

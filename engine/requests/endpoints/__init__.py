@@ -1,4 +1,4 @@
-"""The APIs, one file each: path, body, which events are tokens, and what ends a stream."""
+"""The APIs, one module each: path, body, events with tokens, and the end of a stream."""
 
 from difflib import get_close_matches
 from typing import Final
@@ -29,7 +29,7 @@ _GENERATING = (chat, completions, responses, messages, ollama_chat, ollama_gener
 _OTHERS = (embeddings, rankings, cohere_rankings, tei_rankings)
 
 ENDPOINTS: dict[str, Endpoint] = {module.ENDPOINT.name: module.ENDPOINT for module in (*_GENERATING, *_OTHERS)}
-"""Every API that requests can be sent to, by name."""
+"""All supported APIs, by name."""
 
 ALIASES: Final = {
     "multimodal": "chat",
@@ -41,11 +41,11 @@ ALIASES: Final = {
     "hf_tei_rankings": "tei_rankings",
     "anthropic": "messages",
 }
-"""Other names of some, as GenAI-Perf and AIPerf have them (``--endpoint-type``)."""
+"""Other names of APIs, those of GenAI-Perf and AIPerf (``--endpoint-type``)."""
 
 
 def find_endpoint(name: str, option: str = "--endpoint-type") -> Endpoint:
-    """An API by its name or another tool's name for it.
+    """Return an API by its name or another tool's name for it.
 
     Raises:
         UserError: The name is unknown.
@@ -54,7 +54,7 @@ def find_endpoint(name: str, option: str = "--endpoint-type") -> Endpoint:
     if found is None:
         near = get_close_matches(name, [*ENDPOINTS, *ALIASES], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"{option} {name!r} is not known; it is one of {', '.join(ENDPOINTS)}.{hint}")
+        raise UserError(f"{option} {name!r} is unknown; write one of {', '.join(ENDPOINTS)}.{hint}")
     return found
 
 

@@ -30,11 +30,11 @@ ENDPOINT = Endpoint(
         "choices[].delta.content": "text",
         "choices[].delta.refusal": "text",
         "choices[].delta.content[].text": "text",
-        # a completions chunk where a chat chunk was asked for
+        # a completions chunk in response to a chat request
         "choices[].text": "text",
         "choices[].message.content": "text",
         "choices[].message.content[].text": "text",
-        # SGLang, DeepSeek and llama.cpp say reasoning_content, vLLM says reasoning
+        # reasoning_content in SGLang, DeepSeek and llama.cpp, reasoning in vLLM
         "choices[].delta.reasoning_content": "reasoning",
         "choices[].delta.reasoning": "reasoning",
         "choices[].message.reasoning_content": "reasoning",

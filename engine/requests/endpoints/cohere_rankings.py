@@ -1,7 +1,7 @@
-"""Cohere's rerank: ``POST /v2/rerank``; vLLM and others answer there too. The answer is one JSON object without output
+"""Cohere's rerank: ``POST /v2/rerank``, which vLLM and others serve too. The response is one JSON object without output
 tokens.
 
-A generated prompt becomes the one document of a constant query. Counts: ``meta.tokens`` (Cohere) or ``usage`` (vLLM).
+A generated prompt becomes the only document of a constant query. Counts: ``meta.tokens`` (Cohere) or ``usage`` (vLLM).
 """
 
 from typing import Any

@@ -31,7 +31,7 @@ ENDPOINT = Endpoint(
         "choices[].finish_reason": "finish",
         "choices[].finish_reason.type": "finish",
         "choices[].finish_reason.message": "finish_message",
-        # a chat chunk where a completions chunk was asked for
+        # a chat chunk in response to a completions request
         "choices[].delta.content": "text",
         "choices[].token_ids": "token_ids",
         "error": "error",

@@ -1,4 +1,4 @@
-"""OpenAI embeddings: ``POST /v1/embeddings``. The answer is one JSON object and has no output tokens."""
+"""OpenAI embeddings: ``POST /v1/embeddings``. The response is one JSON object without output tokens."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """KServe's v2 inference protocol over HTTP: ``POST /v2/models/MODEL/infer``, for language models.
 
-The answer is one JSON object: no stream, no token times. The tensors are those of Triton's TensorRT-LLM models:
+The response is one JSON object without token times. The tensors are those of Triton's TensorRT-LLM models:
 ``text_input`` and ``max_tokens`` in, ``text_output`` out. The protocol counts no tokens; give ``--tokenizer``.
 """
 

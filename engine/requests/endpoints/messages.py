@@ -1,9 +1,9 @@
 """Anthropic messages: ``POST /v1/messages``.
 
-A token: a ``content_block_delta`` with a text; with ``thinking`` it is reasoning, with ``partial_json`` a tool call.
+A token: a ``content_block_delta`` with a text. With ``thinking`` it is reasoning, with ``partial_json`` a tool call.
 The end: ``message_stop``. Counts: ``usage`` of ``message_start`` (input) and of ``message_delta`` (output, cumulative).
-Anthropic's ``input_tokens`` leaves out what was read from or written to the cache; here they are added, so that input
-tokens mean the whole prompt as with every other API.
+Anthropic's ``input_tokens`` excludes tokens read from or written to the cache. Here they are added, so that input
+tokens cover the whole prompt, as with every other API.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ ENDPOINT = Endpoint(
         "usage.output_tokens": "output_tokens",
         "usage.cache_creation_input_tokens": "input_beside",
         "usage.cache_read_input_tokens": "cached_beside",
-        # of an answer that is no stream
+        # in a response without streaming
         "id": "id",
         "content[].text": "text",
         "content[].thinking": "reasoning",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _body(options: BodyOptions) -> Body:
-    # Ollama streams unless it is told not to.
+    # Ollama streams by default.
     fields = {
         "model": options.model,
         "messages": [{"role": "user", "content": gap_for_prompt()}],
@@ -48,7 +48,7 @@ USAGE: "Mapping[str, Role]" = {
     "done": "end",
     "error": "error",
 }
-"""The last line of both of Ollama's APIs, and its errors."""
+"""Fields of the last line of both Ollama APIs, and of their errors."""
 
 ENDPOINT = Endpoint(
     name="ollama_chat",

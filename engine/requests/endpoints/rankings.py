@@ -1,6 +1,6 @@
-"""NVIDIA NIM's rankings: ``POST /v1/ranking``. The answer is one JSON object and has no output tokens.
+"""NVIDIA NIM's rankings: ``POST /v1/ranking``. The response is one JSON object without output tokens.
 
-A generated prompt becomes the one passage of a constant query. Counts: ``usage``.
+A generated prompt becomes the only passage of a constant query. Counts: ``usage``.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ from ..content_fields import texts, with_payload
 from ..endpoint import OPENAI_USAGE, Endpoint
 
 QUERY = "Which passage is about this?"
-"""The query of generated prompts, which are passages."""
+"""Query for generated prompts, which are passages."""
 
 
 def asked(content: Content, endpoint: str) -> tuple[str, list[str]]:
-    """The query and the passages of a row.
+    """Return the query and the passages of a row.
 
     Raises:
         UserError: One of them is missing.
     """
     if content.query is None:
-        raise UserError(f"a row has no query, and the endpoint {endpoint!r} ranks passages by one")
+        raise UserError(f"a row has no query, which the endpoint {endpoint!r} needs to rank passages")
     return content.query, texts(content, endpoint)
 
 

@@ -1,7 +1,7 @@
 """OpenAI responses: ``POST /v1/responses``.
 
-A token: ``response.output_text.delta`` (or ``refusal.delta``). Reasoning and tool calls have events of their own. The
-end: ``response.completed``, ``response.incomplete`` or ``response.failed``, which repeat all of the answer; there is no
+A token: ``response.output_text.delta`` (or ``refusal.delta``). Reasoning and tool calls have separate events. The
+end: ``response.completed``, ``response.incomplete`` or ``response.failed``, which repeat the response; there is no
 [DONE]. Counts: the ``usage`` of that last event.
 """
 
@@ -59,7 +59,7 @@ ENDPOINT = Endpoint(
         "response.usage.output_tokens": "output_tokens",
         "response.usage.input_tokens_details.cached_tokens": "cached_tokens",
         "response.usage.output_tokens_details.reasoning_tokens": "reasoning_tokens",
-        # of an answer that is no stream
+        # in a response without streaming
         "id": "id",
         "output[].content[].text": "text",
         "output[].summary[].text": "reasoning",

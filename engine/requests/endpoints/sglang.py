@@ -1,7 +1,7 @@
 """SGLang's own API: ``POST /generate``.
 
-Every event repeats all of the text so far. A token: an event whose ``text`` is longer than before, with as many tokens
-as ``meta_info.completion_tokens`` grew by. The end: ``[DONE]``, or a finish reason. Counts: ``meta_info``.
+Every event repeats the text so far. A token: an event with a longer ``text`` than before; it has as many tokens as
+``meta_info.completion_tokens`` grew by. The end: ``[DONE]``, or a finish reason. Counts: ``meta_info``.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""Hugging Face's Text Embeddings Inference: ``POST /rerank``. The answer is a list of scores, without any counts.
+"""Hugging Face's Text Embeddings Inference: ``POST /rerank``. The response is a list of scores without token counts.
 
-A generated prompt becomes the one text of a constant query.
+A generated prompt becomes the only text of a constant query.
 """
 
 from typing import Any

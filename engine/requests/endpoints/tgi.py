@@ -1,7 +1,7 @@
-"""Hugging Face's Text Generation Inference: ``POST /generate_stream``, and ``/generate`` for an answer in one piece.
+"""Hugging Face's Text Generation Inference: ``POST /generate_stream``; without streaming ``/generate``.
 
-A token: every event is one (``token.text``, written ``data:`` without a space). The end: the event that repeats all of
-the text in ``generated_text``. Counts: ``details`` of that event, which a request must ask for. A special token (the
+A token: every event is one (``token.text``, written ``data:`` without a space). The end: the event with the whole
+text in ``generated_text``. Counts: ``details`` of that event, which a request must enable. A special token (the
 end of the sequence) is an event with its name as the text.
 """
 

@@ -1,9 +1,9 @@
-"""Triton's generate extension: ``POST /v2/models/MODEL/generate_stream``, and ``/generate`` for an answer in one piece.
+"""Triton's generate extension: ``POST /v2/models/MODEL/generate_stream``; without streaming ``/generate``.
 
-A token: an event whose ``text_output`` is not empty. The end: that of the response; Triton sends no mark, so a stream
-that ends in good order is taken as whole, and one that is cut off shows in its HTTP framing. Counts: none; give
-``--tokenizer``, else the events are counted. The fields are those of the TensorRT-LLM backend; vLLM's takes them too
-(what is no input of a model becomes a parameter of the request).
+A token: an event whose ``text_output`` is not empty. The end: that of the response. Triton sends no end mark, so
+a stream whose HTTP framing is complete counts as complete. Counts: none; give ``--tokenizer``, else the events are
+counted. The fields are those of the TensorRT-LLM backend; vLLM's backend accepts them too (fields that are not inputs
+of the model become request parameters).
 """
 
 from typing import Any

@@ -19,8 +19,8 @@ RUN = "profile -m m --request-count 8 --isl 12 --osl 3 --concurrency 2 --artifac
         ("", "127.0.0.1:1 refuses connections"),
         ("--service-kind triton", "--endpoint-type triton_generate"),
         ("--service-kind tensorrtllm_engine", "serve the engine (trtllm-serve)"),
-        ("--service-kind dynamic_grpc", "Tokentape does not support gRPC"),
-        ("--endpoint-type picture", "--endpoint-type 'picture' is not known; it is one of chat, completions"),
+        ("--service-kind dynamic_grpc", "gRPC is not spoken"),
+        ("--endpoint-type picture", "--endpoint-type 'picture' is unknown; write one of chat, completions"),
         ("--tokenizer no/such-tokenizer", "hf download no/such-tokenizer"),
         ("--input-file none.jsonl", "none.jsonl: there is no such file"),
         ("--input-file bad.jsonl", "bad.jsonl, line 2: has none of text, prompt, messages, payload"),
@@ -35,7 +35,7 @@ RUN = "profile -m m --request-count 8 --isl 12 --osl 3 --concurrency 2 --artifac
         ("--request-rate 9 --max-prefilling 2 --workers 3", "--workers 3 cannot share --max-prefilling 2; use fewer"),
         (
             "-u http://127.0.0.1:2 --concurrency 1",
-            "2 servers cannot share --concurrency 1, for each has a worker of its own; raise it, or name fewer servers",
+            "2 servers cannot share --concurrency 1, because each needs its own worker; raise it, or give",
         ),
         ("--goodput foo:3", "unknown key 'foo'; write one of time_to_first_token"),
         ("--goodput request_latency:500ms", "the number in ms and without a unit, such as request_latency:500"),
@@ -43,8 +43,8 @@ RUN = "profile -m m --request-count 8 --isl 12 --osl 3 --concurrency 2 --artifac
         ("--slo ttft", "write METRIC:LIMIT"),
         ("--slo ttft:300ms", "add --streaming"),
         ("--goodput inter_token_latency:30", "add --streaming"),
-        ("--endpoint-type embeddings --streaming", "the API embeddings does not stream"),
-        ("--batch-size 3", "chat takes one text a request"),
+        ("--endpoint-type embeddings --streaming", "embeddings has no streams"),
+        ("--batch-size 3", "chat takes one text per request"),
         ("--extra-inputs {bad", "is not JSON"),
         ("--extra-inputs a:", "write NAME:VALUE or a JSON object"),
         ("--ramp 3s:x", "write TIME or TIME:STEPS"),
@@ -65,8 +65,8 @@ RUN = "profile -m m --request-count 8 --isl 12 --osl 3 --concurrency 2 --artifac
         ("--rate-series none.csv --request-rate 2", "both set the rate"),
         ("--endpoint-type template", "--request-template FILE"),
         ("--endpoint-type template --request-template none.j2", "none.j2: cannot be read"),
-        ("--endpoint-type template --request-template t.j2 --response-field x=y", "'x' is no role"),
-        ("--response-field text=a", "are of --endpoint-type template"),
+        ("--endpoint-type template --request-template t.j2 --response-field x=y", "'x' is not a role"),
+        ("--response-field text=a", "need --endpoint-type template"),
         ("--image-width-mean 3", "must be given together"),
         ("--num-prefix-prompts -1", "-1 is not in the range"),
     ],
@@ -165,7 +165,7 @@ def test_a_server_that_refuses_a_field_is_asked_without_it(run_cli: Any, raw_ser
 
     result = run_cli(*shlex.split(RUN), "-u", raw_server(handler).url, "--out", "x.tape")
     assert result.returncode in COMPLETED, result.stderr
-    assert "the server does not take 'ignore_eos'" in result.stderr
+    assert "the server rejects the field 'ignore_eos'" in result.stderr
     assert ["ignore_eos" in body for body in bodies] == [True] + [False] * 9
     assert open_tape(tmp_path / "x.tape").requests["outcome"].to_pylist() == ["ok"] * 8
 

@@ -83,9 +83,9 @@ def test_a_kill_leaves_a_journal(start_cli: Any, simulator: Any, tmp_path: Path,
     ("options", "message"),
     [
         ({"url": "http://127.0.0.1:9/v1"}, "give the server's root"),
-        ({"url": "https://127.0.0.1:9"}, "plain http alone"),
-        ({"url": "http://127.0.0.1:9", "keep_bodies": True, "anonymize": True}, "leave one of them out"),
-        ({"url": "http://127.0.0.1:9", "host": "nowhere"}, "no numeric address"),
+        ({"url": "https://127.0.0.1:9"}, "plain http only"),
+        ({"url": "http://127.0.0.1:9", "keep_bodies": True, "anonymize": True}, "omit one of them"),
+        ({"url": "http://127.0.0.1:9", "host": "nowhere"}, "not a numeric address"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, options: dict[str, Any], message: str) -> None:

@@ -198,7 +198,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_traffic(
             read_all(connection)
     assert answered == 200
     reader.join(30)
-    assert "the recording has ended, requests are still passed on" in said[0]
+    assert "the recording has ended, but requests are still passed on" in said[0]
     assert journal.stat().st_size <= limit
     command.send(2)
     code, _, err = command.end()

@@ -101,7 +101,7 @@ def test_a_live_history_and_recorded_bodies_exclude_each_other(tmp_path: Path, s
     payload = {"model": "m", "messages": MESSAGES, "max_tokens": 2}
     trace = tmp_path / "inputs.json"
     trace.write_text(json.dumps({"data": [{"session_id": "s", "payloads": [payload, payload]}]}))
-    with pytest.raises(UserError, match="--history live makes prompts of its own, and the trace has recorded bodies"):
+    with pytest.raises(UserError, match="--history live composes prompts, but the trace has recorded bodies"):
         replayed(trace, simulator().url, sessions="closed", history="live")
     tape = replayed(trace, simulator().url, sessions="closed", out="closed", keep_bodies=True)
     assert [json.loads(body) for body in _sent(tape)] == [payload, payload]

@@ -95,12 +95,12 @@ def test_rows_out_of_order_are_sorted_and_it_is_said(tmp_path: Path, simulator: 
         (["--start", "5m"], "no request arrives from 300 s on"),
         (["--connect-timeout", "0"], "--connect-timeout is 0; it must be above 0"),
         (["--read-timeout", "0ms"], "--read-timeout is 0ms; it must be above 0"),
-        (["--endpoint", "images"], "--endpoint 'images' is not known; it is one of chat, completions, responses"),
+        (["--endpoint", "images"], "--endpoint 'images' is unknown; write one of chat, completions, responses"),
         (["--prompt-form", "token-ids"], "--endpoint chat takes no prompts of token ids; use --endpoint completions"),
         (["--trace-format", "csv"], "there is no format 'csv'; `tokentape trace formats` lists them"),
         (["--slo", "fast"], "fast"),
         (["--slo", "ttft:p99:300"], "SLO 'ttft:p99:300': the limit 300 has no unit; write 300ms or 300s"),
-        (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY is not set or is empty"),
+        (["--api-key-env", "NO_SUCH_KEY"], "the environment variable NO_SUCH_KEY is not set"),
         (["--header", "sk-123"], "--header number 1 is not a header; write 'Name: value'"),
         (["--simulate"], "name the server with --url URL, or use --simulate"),
         (["--itl", "5ms"], "--itl is for the simulated server"),
@@ -129,7 +129,7 @@ def test_wrong_usage_is_told_before_anything_happens(
 def test_a_server_that_is_not_there(small_trace: Any, refusing_port: int, run_cli: Any, tmp_path: Path) -> None:
     result = run_cli("replay", small_trace(3), "--url", f"127.0.0.1:{refusing_port}", "--out", "x.tape")
     assert result.returncode == 2
-    assert f"Error: 127.0.0.1:{refusing_port} refuses connections: is the server running" in result.stderr
+    assert f"Error: 127.0.0.1:{refusing_port} refuses connections: check that the server is running" in result.stderr
     assert not (tmp_path / "x.tape").exists()
 
 
@@ -141,7 +141,7 @@ def test_an_output_that_exists_is_left_alone(small_trace: Any, replayed: Any, tm
         (out / "manifest.json").write_text("{}")
     else:
         out.write_text("precious")
-    with pytest.raises(UserError, match=r"tape exists; name another with --out, or remove it"):
+    with pytest.raises(UserError, match=r"tape exists; choose another path with --out, or remove it"):
         replayed(small_trace(1), "http://127.0.0.1:1")
     assert (out / "manifest.json").read_text() == "{}" if out.is_dir() else out.read_text() == "precious"
 
@@ -158,7 +158,7 @@ def test_a_folder_of_the_output_that_is_a_file(simulator: Any, small_trace: Any,
 
 
 def test_a_name_that_is_too_long(simulator: Any, small_trace: Any, replayed: Any) -> None:
-    with pytest.raises(UserError, match="File name too long; give another name with --out"):
+    with pytest.raises(UserError, match="File name too long; choose another path with --out"):
         replayed(small_trace(1), simulator().url, out="x" * 300)
 
 

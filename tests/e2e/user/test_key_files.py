@@ -11,9 +11,9 @@ from tokentape.engine.errors import UserError
     ("content", "problem"),
     [
         (None, "No such file or directory"),
-        ("", "one line with the key is expected, and nothing else"),
-        ("sk-1\nsk-2\n", "one line with the key is expected, and nothing else"),
-        ("sk-ü\n", "holds characters that HTTP does not allow"),
+        ("", "must have exactly one line, the key"),
+        ("sk-1\nsk-2\n", "must have exactly one line, the key"),
+        ("sk-ü\n", "contains characters that HTTP does not allow"),
     ],
 )
 def test_a_key_file_that_will_not_do(

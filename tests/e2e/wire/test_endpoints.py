@@ -303,15 +303,15 @@ def test_lines_of_json_of_the_users_own(simulator: Any, replayed: Any, trace: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"response_fields": ["text=a"]}, "are of --endpoint template"),
-        ({"endpoint": "template"}, "needs the body of its requests: --request-template FILE"),
+        ({"response_fields": ["text=a"]}, "need --endpoint template"),
+        ({"endpoint": "template"}, "needs --request-template FILE"),
         ({"endpoint": "template", "template": Path("missing.j2")}, r"missing\.j2: cannot be read: No such file"),
-        ({"endpoint": "template", "template": Path(__file__)}, "say where its answers have their text"),
+        ({"endpoint": "template", "template": Path(__file__)}, "give the path of the text in responses"),
         (
             {"endpoint": "template", "template": Path(__file__), "response_fields": ["text=a"]},
-            r"test_endpoints\.py, line \d+: |writes no JSON",
+            r"test_endpoints\.py, line \d+: |does not render JSON",
         ),
-        ({"endpoint": "chart"}, "--endpoint 'chart' is not known"),
+        ({"endpoint": "chart"}, "--endpoint 'chart' is unknown"),
     ],
 )
 def test_an_api_that_cannot_be(replayed: Any, trace: Path, options: dict[str, Any], message: str) -> None:

@@ -112,9 +112,9 @@ def test_without_reuse_each_request_has_its_handshake(
 @pytest.mark.parametrize(
     ("host", "trusts", "problem"),
     [
-        ("localhost", False, "the server's certificate was refused: unable to get local issuer certificate; give the"),
+        ("localhost", False, "the server's certificate is not trusted: unable to get local issuer certificate"),
         ("localhost.localdomain.invalid", True, "has no address"),
-        ("127.0.0.2", True, "the server's certificate was refused: IP address mismatch, certificate is not valid for"),
+        ("127.0.0.2", True, "the server's certificate is not trusted: IP address mismatch, certificate is not valid"),
     ],
 )
 def test_a_certificate_that_will_not_do_is_told_before_the_start(
@@ -163,13 +163,13 @@ def test_a_server_that_turns_bad_is_a_row_with_the_reason(
     tape = replayed(small_trace(3), raw_server(handler).url.replace("http:", "https:"), cacert=ca)
     rows = tape.requests.to_pylist()
     assert {row["outcome"] for row in rows} == {"connect_error"}
-    assert {row["error"] for row in rows} == {"the server's certificate was refused: self-signed certificate"}
+    assert {row["error"] for row in rows} == {"the server's certificate is not trusted: self-signed certificate"}
     assert {row["sent_ns"] for row in rows} == {None}
 
 
 def test_a_port_without_tls_is_told(simulator: Any, small_trace: Any, replayed: Any) -> None:
     url = simulator().url.replace("http:", "https:")
-    with pytest.raises(UserError, match=r"the TLS handshake failed: .*is it a plain http port"):
+    with pytest.raises(UserError, match=r"the TLS handshake failed: .*it may be a plain http port"):
         replayed(small_trace(), url)
 
 
@@ -232,13 +232,13 @@ def test_a_burst_at_a_unix_socket_waits_for_its_backlog(
 
 
 def test_a_unix_socket_that_nobody_listens_at(small_trace: Any, replayed: Any, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none.sock is not there: is the server running, and is that its socket"):
+    with pytest.raises(UserError, match=r"none.sock does not exist: check that the server is running"):
         replayed(small_trace(), f"unix:{tmp_path}/none.sock")
     with pytest.raises(UserError, match=r"a Unix socket's path has 1 to 107 bytes"):
         replayed(small_trace(), f"unix:/{'x' * 108}")
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "left.sock"))
-        with pytest.raises(UserError, match=r"left.sock refuses connections: is the server running"):
+        with pytest.raises(UserError, match=r"left.sock refuses connections: check that the server is running"):
             replayed(small_trace(), f"unix:{tmp_path}/left.sock")
 
 

@@ -61,8 +61,8 @@ def test_llama_cpps_own_api_by_a_template() -> None:
     [
         ("{{ text", "body.j2, line 1: "),
         ('{"p": {{ promt|tojson }}}', "body.j2, line 1: 'promt' is undefined; a template knows text, texts"),
-        ('{"p": "{{ text }}" "q"}', r"body.j2 writes no JSON .*near .*text\|tojson"),
-        ("[1]", "body.j2 writes a list; a JSON object"),
+        ('{"p": "{{ text }}" "q"}', r"body.j2 does not render JSON .*near .*text\|tojson"),
+        ("[1]", "body.j2 renders a list; it must render a JSON object"),
         ('{"p": {{ (text + 1)|tojson }}}', "body.j2, line 1: TypeError: "),
         ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "body.j2, line 1: the template is not safe.*'__class__'"),
         ('{"p":\n{{ text.__init__.__globals__ }}}', "body.j2, line 2: the template is not safe"),
@@ -92,14 +92,14 @@ def test_bad_templates(text: str, message: str) -> None:
     [
         ("content", "write ROLE=PATH"),
         ("text=", "write ROLE=PATH"),
-        ("words=content", "'words' is no role; the roles are text, "),
+        ("words=content", "'words' is not a role; the roles are text, "),
         ("text=a..b", "'a..b' cannot be added"),
     ],
 )
 def test_bad_response_fields(word: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         response_fields([word])
-    with pytest.raises(UserError, match="plays the part 'text' already"):
+    with pytest.raises(UserError, match="has the role 'text' already"):
         response_fields(["text=a", "end=a"])
 
 

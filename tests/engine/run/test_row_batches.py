@@ -113,7 +113,7 @@ def test_a_key_that_a_server_repeats_is_struck_out(plan: Plan) -> None:
 
 def test_an_error_without_a_body_has_a_text_all_the_same(plan: Plan) -> None:
     (row,) = _batch(plan, ({"http_status": 429, "outcome": OUTCOMES.index("http_error")}, b"", b"", b"", b""))
-    assert row["error"] == "Too Many Requests, and nothing more"
+    assert row["error"] == "Too Many Requests, without a message"
 
 
 def test_events_count_as_tokens_where_nothing_better_is_known() -> None:

@@ -56,7 +56,7 @@ def test_a_base_may_be_the_root_of_a_server(server_with: Any) -> None:
     target, note = settle_path(find_target(url + "/team-a", CHAT), CHAT, KEY, 5)
     assert asked == ["/team-a/chat/completions", "/team-a/v1/chat/completions"]
     assert (target.path, target.models_path) == ("/team-a/v1/chat/completions", "/team-a/v1/models")
-    assert note == f"requests go to {target.url}: the server does not know /team-a/chat/completions"
+    assert note == f"requests go to {target.url}: the server does not have /team-a/chat/completions"
 
 
 def test_the_first_guess_stays_where_the_server_knows_neither(server_with: Any) -> None:

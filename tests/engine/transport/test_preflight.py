@@ -81,14 +81,14 @@ def test_a_redirect_to_tls_on_the_same_host_is_followed(told: Any, simulator: An
     [
         (
             "http://evil.example/v1",
-            "redirects to another server, evil.example; a key is never sent to another than the one",
+            "redirects to another server, evil.example; a key is sent only",
         ),
-        ("http://127.0.0.1:1/v1", "redirects to another server, 127.0.0.1:1; a key is never sent"),
+        ("http://127.0.0.1:1/v1", "redirects to another server, 127.0.0.1:1; a key is sent only"),
         ("https://evil.example/v1", "redirects to another server, evil.example"),
         ("ftp://127.0.0.1/", "redirects to 'ftp://127.0.0.1/'; give the URL of the API itself"),
         ("http://[::1", "redirects to 'http://[::1'; give the URL"),
         (None, "redirects to 'nowhere'; give the URL"),
-        (CHAT, "redirects without end; give the URL"),
+        (CHAT, "redirects endlessly; give the URL"),
     ],
 )
 def test_other_redirects_are_not_followed(told: Any, location: str | None, problem: str) -> None:
@@ -126,7 +126,7 @@ def test_fields_that_are_refused_are_found(told: Any, status: str, answer: Any) 
     learned = _probe(told(act).url, BODY | {"ignore_eos": True, "min_tokens": 1})
     assert set(learned.refused) == {"ignore_eos", "min_tokens"}
     assert learned.answered
-    assert [note for note in learned.notes if "does not take 'ignore_eos': it is left out, and answers may end" in note]
+    assert [note for note in learned.notes if "rejects the field 'ignore_eos': it is omitted, and" in note]
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "400 Bad Request"])
@@ -144,10 +144,13 @@ def test_an_unknown_model_is_told_with_those_that_there_are(told: Any, status: s
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        ("401 Unauthorized", "refuses with 401 Unauthorized: no; is the key right?"),
-        ("403 Forbidden", "refuses with 403 Forbidden: no; is the key right?"),
-        ("404 Not Found", "is no API of this server: it answers with 404 Not Found: no; give its root with --url"),
-        ("405 Method Not Allowed", "is no API of this server"),
+        ("401 Unauthorized", "rejects the request with 401 Unauthorized: no; check the API key"),
+        ("403 Forbidden", "rejects the request with 403 Forbidden: no; check the API key"),
+        (
+            "404 Not Found",
+            "is not an API of this server, which answers with 404 Not Found: no; give its root with --url",
+        ),
+        ("405 Method Not Allowed", "is not an API of this server"),
     ],
 )
 def test_what_every_request_would_get_is_told_at_once(told: Any, status: str, problem: str) -> None:
@@ -161,15 +164,15 @@ def test_what_every_request_would_get_is_told_at_once(told: Any, status: str, pr
 def test_what_may_pass_is_a_note(told: Any, status: str) -> None:
     learned = _probe(told(lambda path, body: (status, {"error": {"message": f"later, {KEY}"}}, "")).url)
     assert not learned.answered
-    assert learned.notes == (f"the server answered a first small request with {status}: later, ***",)
+    assert learned.notes == (f"the server answered the test request with {status}: later, ***",)
 
 
 def test_a_server_that_hangs_up(raw_server: Any) -> None:
-    with pytest.raises(UserError, match="breaks off instead of answering POST /v1/chat/completions"):
+    with pytest.raises(UserError, match="closes the connection instead of answering POST /v1/chat/completions"):
         _probe(raw_server(lambda exchange: exchange.request() and None).url)
 
 
 def test_a_server_that_is_silent(raw_server: Any) -> None:
     server = raw_server(lambda exchange: exchange.wait_for_close())
-    with pytest.raises(UserError, match=r"does not answer a request of one token within 0.2 s"):
+    with pytest.raises(UserError, match=r"does not answer a request for one token within 0.2 s"):
         probe(check_connection(find_target(server.url, CHAT), 5), [], BODY, 0.2)

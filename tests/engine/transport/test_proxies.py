@@ -71,10 +71,10 @@ def test_user_and_password_are_sent_and_not_shown() -> None:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("socks5://me:secret@proxy:1080", "names a proxy of the kind 'socks5'"),
-        ("https://me:secret@proxy", "names a proxy of the kind 'https'"),
-        ("http://", "names no host"),
-        ("http://me:secret@proxy:99999", "holds no URL"),
+        ("socks5://me:secret@proxy:1080", "names a 'socks5' proxy"),
+        ("https://me:secret@proxy", "names a 'https' proxy"),
+        ("http://", "has no host"),
+        ("http://me:secret@proxy:99999", "is not a URL"),
     ],
 )
 def test_a_proxy_that_will_not_do(url: str, problem: str) -> None:

@@ -37,10 +37,10 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("sk-a-key-without-a-name", "--header number 2 is not a header; write 'Name: value'"),
         (": value", "--header number 2 is not a header"),
         ("Na me: value", "--header number 2 is not a header"),
-        ("Name: a\r\nEvil: b", "the header 'Name' holds characters that HTTP does not allow"),
-        ("Name: ü", "the header 'Name' holds characters"),
-        ("Host: elsewhere", "the header 'Host' is set by the program itself; leave it out"),
-        ("content-length: 5", "is set by the program itself"),
+        ("Name: a\r\nEvil: b", "the header 'Name' contains characters that HTTP does not allow"),
+        ("Name: ü", "the header 'Name' contains characters"),
+        ("Host: elsewhere", "the header 'Host' is set by the program; omit it"),
+        ("content-length: 5", "is set by the program"),
     ],
 )
 def test_a_bad_header_is_named_without_its_value(header: str, problem: str) -> None:
@@ -52,13 +52,13 @@ def test_a_bad_header_is_named_without_its_value(header: str, problem: str) -> N
 
 def test_a_key_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_KEY", raising=False)
-    with pytest.raises(UserError, match="the environment variable NO_KEY is not set or is empty; set it"):
+    with pytest.raises(UserError, match="the environment variable NO_KEY is not set; set it to the key"):
         request_headers([], "NO_KEY")
     monkeypatch.setenv("NO_KEY", "sk-\x07")
-    with pytest.raises(UserError, match="the key in NO_KEY holds characters that HTTP does not allow"):
+    with pytest.raises(UserError, match="the key in NO_KEY contains characters that HTTP does not allow"):
         request_headers([], "NO_KEY")
     monkeypatch.setenv("NO_KEY", "sk-1")
-    with pytest.raises(UserError, match="both give a key; leave one out"):
+    with pytest.raises(UserError, match="both give a key; omit one of them"):
         request_headers(["authorization: Bearer x"], "NO_KEY")
 
 

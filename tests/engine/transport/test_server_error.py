@@ -40,6 +40,6 @@ def test_a_body_of_any_depth_or_length_is_one_short_line() -> None:
 
 
 def test_a_status_without_a_body() -> None:
-    assert status_text(503) == "Service Unavailable, and nothing more"
-    assert status_text(599) == "a status that HTTP does not know, and nothing more"
-    assert status_text(307).startswith("the server redirects; redirects are not followed")
+    assert status_text(503) == "Service Unavailable, without a message"
+    assert status_text(599) == "an unknown status, without a message"
+    assert status_text(307).startswith("the server redirects, and redirects are not followed")

@@ -133,7 +133,7 @@ def test_https_has_a_port_of_its_own_and_a_route_that_verifies() -> None:
 
 def test_a_recorder_passes_on_over_plain_http_alone() -> None:
     for url in ("https://127.0.0.1", "unix:/run/llm.sock"):
-        with pytest.raises(UserError, match=r"over plain http alone; give the server's http port"):
+        with pytest.raises(UserError, match=r"over plain http only; give the server's http port"):
             find_server(url)
 
 
@@ -160,8 +160,8 @@ def test_models_are_listed_beside_the_api(url: str, models: str) -> None:
         ("http://127.0.0.1:99999", "out of range 0-65535; write http://HOST:PORT"),
         ("http://127.0.0.1:http", "write http://HOST:PORT"),
         ("http://me:secret@127.0.0.1", "give the key with --api-key-env"),
-        ("http://127.0.0.1/v1?api_key=abc", "the URL's 'api_key' would end up on the tape"),
-        ("http://127.0.0.1/a b", "the path holds characters that HTTP does not allow"),
+        ("http://127.0.0.1/v1?api_key=abc", "the URL's parameter 'api_key' would be written to the tape"),
+        ("http://127.0.0.1/a b", "the path contains characters that HTTP does not allow"),
         ("http://127.0.0.1/ü", "write them as %XX"),
         ("http://nowhere.invalid/", "the host 'nowhere.invalid' has no address"),
         ("http://a..b/", "the host 'a..b' has no address"),
@@ -186,7 +186,9 @@ def test_the_address_that_answers_is_taken() -> None:
 
 
 def test_a_refusal_is_told_with_the_address(refusing_port: int) -> None:
-    with pytest.raises(UserError, match=rf"127\.0\.0\.1:{refusing_port} refuses connections: is the server running"):
+    with pytest.raises(
+        UserError, match=rf"127\.0\.0\.1:{refusing_port} refuses connections: check that the server is running"
+    ):
         check_connection(find_target(f"http://127.0.0.1:{refusing_port}", CHAT), 5)
 
 
@@ -204,7 +206,7 @@ def test_a_server_that_never_takes_the_connection(eventually: Callable[..., Any]
                 client.connect(listener.getsockname())
         except TimeoutError:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            with pytest.raises(UserError, match=r"does not answer: no connection after 0\.2 s"):
+            with pytest.raises(UserError, match=r"does not respond: no connection after 0\.2 s"):
                 check_connection(find_target(url, CHAT), 0.2)
         finally:
             for client in waiting:
@@ -238,13 +240,13 @@ def test_the_first_model_is_taken(raw_server: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "problem"),
     [
-        (b"{}", "401 Unauthorized", "with 401 Unauthorized; give the server's key with --api-key-env"),
-        (b"", "404 Not Found", "answers GET /v1/models with 404 Not Found; name the model with --model"),
-        (b"oops", "500 Internal Server Error", "with 500 Internal Server Error; name the model with --model"),
-        (b"<html>hello</html>", "200 OK", "something that is no list of models; is it an LLM server's URL?"),
-        (b'{"data": []}', "200 OK", "no list of models"),
-        (b'{"data": {"id": 1}}', "200 OK", "no list of models"),
-        (b"[" * 100_000, "200 OK", "no list of models"),
+        (b"{}", "401 Unauthorized", "with 401 Unauthorized; give the server's API key with --api-key-env"),
+        (b"", "404 Not Found", "answers GET /v1/models with 404 Not Found; give the model with --model"),
+        (b"oops", "500 Internal Server Error", "with 500 Internal Server Error; give the model with --model"),
+        (b"<html>hello</html>", "200 OK", "something other than a list of models; is it an LLM server's URL?"),
+        (b'{"data": []}', "200 OK", "other than a list of models"),
+        (b'{"data": {"id": 1}}', "200 OK", "other than a list of models"),
+        (b"[" * 100_000, "200 OK", "other than a list of models"),
     ],
 )
 def test_no_model_is_told_with_what_to_do(
@@ -260,10 +262,10 @@ def test_no_model_is_told_with_what_to_do(
 @pytest.mark.parametrize(
     ("act", "problem"),
     [
-        (lambda exchange: exchange.wait_for_close(), "does not answer GET /v1/models (no answer after 0.3 s)"),
-        (lambda exchange: exchange.reset(), "does not answer GET /v1/models ("),
-        (lambda exchange: exchange.connection.close(), "does not answer GET /v1/models ("),
-        (lambda exchange: exchange.send(b"SSH-2.0-OpenSSH_9.2\r\n"), "does not answer GET /v1/models ("),
+        (lambda exchange: exchange.wait_for_close(), "does not respond to GET /v1/models (no response after 0.3 s)"),
+        (lambda exchange: exchange.reset(), "does not respond to GET /v1/models ("),
+        (lambda exchange: exchange.connection.close(), "does not respond to GET /v1/models ("),
+        (lambda exchange: exchange.send(b"SSH-2.0-OpenSSH_9.2\r\n"), "does not respond to GET /v1/models ("),
     ],
 )
 def test_a_server_that_does_not_answer(raw_server: Callable[..., Any], act: Callable[..., Any], problem: str) -> None:
@@ -274,4 +276,4 @@ def test_a_server_that_does_not_answer(raw_server: Callable[..., Any], act: Call
     with pytest.raises(UserError) as caught:
         served_model(find_target(raw_server(handler).url, CHAT), [], 0.3)
     assert problem in str(caught.value)
-    assert "name the model with --model" in str(caught.value)
+    assert "give the model with --model" in str(caught.value)

@@ -46,7 +46,7 @@ def test_embeddings_in_batches(tmp_path: Path) -> None:
     (tmp_path / "embeddings.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n{"text": "three"}\n')
     made, _ = prepared("embeddings", InputOptions(file=tmp_path / "embeddings.jsonl", batch=2))
     assert [content.texts for content in made.contents] == [("one", "two"), ("three", "one")]
-    with pytest.raises(UserError, match="--batch-size 2: --endpoint-type chat takes one text a request"):
+    with pytest.raises(UserError, match="--batch-size 2: --endpoint-type chat takes one text per request"):
         prepared("chat", InputOptions(file=tmp_path / "embeddings.jsonl", batch=2))
 
 

@@ -166,5 +166,5 @@ def test_what_cannot_be_drawn_is_said(make_tape: MakeTape, tmp_path: Path) -> No
     with pytest.raises(UserError, match=r"7 tapes; one plot holds 1 to 6"):
         draw_plots([tape] * (MOST_TAPES + 1), tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file: cannot be made \(File exists\); choose another folder"):
+    with pytest.raises(UserError, match=r"file: cannot be created \(File exists\); choose another folder"):
         draw_plots([tape], tmp_path / "file")

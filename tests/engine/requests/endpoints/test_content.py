@@ -83,7 +83,7 @@ def test_images_beside_a_text() -> None:
         "url": "https://example.com/a.png",
     }
     assert said("sglang", content)["image_data"] == [IMAGE, "https://example.com/a.png"]
-    with pytest.raises(UserError, match=r"example\.com/a\.png.*takes images as data:"):
+    with pytest.raises(UserError, match=r"example\.com/a\.png.*takes images only as data:"):
         said("ollama_generate", content)
 
 
@@ -100,7 +100,7 @@ def test_batches_and_rankings() -> None:
     [
         ("completions", CHAT, "has chat messages"),
         ("tgi", Content(), "has no text"),
-        ("chat", Content(texts=("a", "b")), "has 2 texts.*one prompt a request"),
+        ("chat", Content(texts=("a", "b")), "has 2 texts.*one prompt per request"),
         ("embeddings", Content(query="?"), "has no text"),
         ("tei_rankings", Content(texts=("a",)), "has no query"),
     ],

@@ -77,7 +77,7 @@ def test_every_endpoint_has_its_own_name_and_path() -> None:
     assert not set(ALIASES) & set(ENDPOINTS)
     assert find_endpoint("huggingface_generate") is ENDPOINTS["tgi"]
     with pytest.raises(
-        UserError, match="--endpoint-type 'chart' is not known; it is one of chat, completions, responses, "
+        UserError, match="--endpoint-type 'chart' is unknown; write one of chat, completions, responses, "
     ):
         find_endpoint("chart")
 
