@@ -8,7 +8,6 @@ from harness import clients
 from harness.bench import Bench
 from harness.rows import Section, percentiles
 from harness.serving import make_certificate, served
-
 from sections.cost import STREAMS, marginal_cost
 from sections.stamps import STREAMS as STAMPED_STREAMS
 from sections.stamps import replay_and_join

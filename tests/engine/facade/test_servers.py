@@ -26,7 +26,7 @@ def test_a_simulated_server_answers_and_leaves_its_tape(tmp_path: Path) -> None:
     with tokentape.serve(ttft="2ms", itl=timedelta(milliseconds=1), truth=tmp_path / "truth.tape") as server:
         assert server.url == f"http://127.0.0.1:{server.port}"
         assert complete(server.url, 5)["usage"]["completion_tokens"] == 5
-        with pytest.raises(tokentape.UserError, match="truth='NAME', which is sealed by stop"):
+        with pytest.raises(tokentape.UserError, match="truth='NAME' and call stop"):
             _ = server.tape
     assert server.tape.requests["output_tokens"].to_pylist() == [5]
     assert server.stats().requests == 1

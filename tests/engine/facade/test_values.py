@@ -83,7 +83,7 @@ def test_parameters_of_replay_that_cannot_be_used(wrong: dict[str, Any], message
         ({"arrival": "poisson"}, "arrival is for requests at a rate; add request_rate"),
         ({"request_rate": 5, "burstiness": 0.5}, "burstiness is the shape of gamma arrivals; add arrival='gamma'"),
         ({"request_rate": 0}, "request_rate is 0; it must be above 0"),
-        ({"rate_series": "r.csv", "ramp": "5s"}, "rate_series and ramp both say how fast; leave one out"),
+        ({"rate_series": "r.csv", "ramp": "5s"}, "rate_series and ramp both set the rate; leave one out"),
         ({"cancel_share": 0.1}, "cancel_share and cancel_after must be given together"),
         ({"ramp": "5s:x"}, "ramp is '5s:x'; write TIME or TIME:STEPS, as in '30s:6'"),
         ({"duration": "0s"}, "duration is 0s; it must be above 0"),
