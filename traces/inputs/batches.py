@@ -13,16 +13,16 @@ from ..errors import InputError
 
 
 def batch(contents: Sequence[Content], size: int) -> list[Content]:
-    """Return contents of this number of consecutive texts each, for embeddings; the last is filled up.
+    """Return contents with this number of consecutive texts each, for embeddings. The last one is filled up.
 
-    The lengths to ask for and the models are the first text's.
+    A batch has the requested length and the model of its first text.
 
     Args:
-        contents: Texts, alone or in batches, which are taken apart. Rankings stay as they are: each is a request.
-        size: Texts per request; 1 leaves the contents as they are.
+        contents: Texts, single or in batches, which are split. Rankings stay unchanged: each is a request.
+        size: Texts per request; 1: the contents are unchanged.
 
     Raises:
-        InputError: There are fewer texts than that, or a row is no text.
+        InputError: There are fewer texts than that, or a row is not a text.
     """
     if size < 1:
         raise InputError("batch size", f"is {size}; it must be at least 1")
@@ -51,14 +51,14 @@ def batch(contents: Sequence[Content], size: int) -> list[Content]:
 
 
 def rank(contents: Sequence[Content], passages: int) -> list[Content]:
-    """Texts as rankings: one is a query and those after it are its passages, then comes the next query.
+    """Return texts as rankings: a query, its passages, the next query, and so on.
 
     Args:
-        contents: Texts; what is left of the last ranking is left out.
-        passages: Of each query.
+        contents: Texts; an incomplete last ranking is dropped.
+        passages: Number of passages of each query.
 
     Raises:
-        InputError: There are too few texts for one ranking, or a row is no text.
+        InputError: There are too few texts for one ranking, or a row is not a text.
     """
     whole = sum(len(content.texts or ("",)) for content in contents) // (passages + 1)
     groups = batch(contents, passages + 1)[:whole]
@@ -70,16 +70,16 @@ def rank(contents: Sequence[Content], passages: int) -> list[Content]:
 
 
 def order(entries: int, requests: int, *, seed: int | None = None) -> NDArray[np.int32]:
-    """Return which of the contents each request has: all in turn, again and again.
+    """Return the index of each request's content: all contents in turn, repeatedly.
 
     Args:
-        entries: How many contents there are; at least 1.
-        requests: How many requests.
-        seed: Shuffles each round by itself, so that every content is used before one is used again; None keeps the
-            order.
+        entries: Number of contents, at least 1.
+        requests: Number of requests.
+        seed: Seed that shuffles each round separately, so that every content is used before one is repeated; None:
+            the order of the contents.
 
     Returns:
-        int32 of requests, from 0 to entries - 1.
+        One index from 0 to entries - 1 per request, int32.
     """
     if entries < 1:
         raise ValueError("no contents to take in turn")
@@ -94,6 +94,6 @@ def order(entries: int, requests: int, *, seed: int | None = None) -> NDArray[np
 def sample(contents: Sequence[Content], entries: int, *, seed: int | None = None) -> list[Content]:
     """Return this number of contents (GenAI-Perf's ``--num-dataset-entries``): the first ones, or a seeded sample.
 
-    More than there are gives all of them once.
+    A number larger than the number of contents returns all of them once.
     """
     return [contents[place] for place in order(len(contents), min(entries, len(contents)), seed=seed).tolist()]

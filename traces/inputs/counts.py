@@ -11,34 +11,34 @@ from numpy.typing import NDArray
 from ..content import Content
 
 Form = Literal["text", "prompt", "chat"]
-"""What of a server's own additions counts as input. "text": nothing, as GenAI-Perf counts. "prompt": the special tokens
-that begin or end a text (BOS). "chat": the chat template around the messages, up to where the answer begins."""
+"""Server additions that count as input. "text": none, as in GenAI-Perf. "prompt": the special tokens at the ends of a
+text (BOS). "chat": the chat template around the messages, up to the start of the response."""
 
 
 class TokenCounts(Protocol):
-    """What a model's tokenizer can count; engine.tokenizer.TokenCounter is one."""
+    """Token counter of a model; engine.tokenizer.TokenCounter is one."""
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text alone."""
+        """Return the tokens of each text alone."""
         ...
 
     def count_prompts(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text with the special ones that the model's input begins or ends with."""
+        """Return the tokens of each text with the special tokens at its beginning and end."""
         ...
 
     def count_chats(self, chats: Sequence[Sequence[dict[str, Any]]]) -> list[int]:
-        """Tokens of each list of messages once the chat template has rendered it for an answer."""
+        """Return the tokens of each list of messages, rendered by the chat template with a generation prompt."""
         ...
 
 
 def count_tokens(contents: Sequence[Content], counter: TokenCounts, *, form: Form = "prompt") -> NDArray[np.int32]:
-    """Input tokens of each content. Images count for nothing: what they cost is the model's own affair.
+    """Return the input tokens of each content. Images are not counted, because their tokens depend on the model.
 
     Args:
-        contents: Any. Messages go through the chat template unless the form is "text"; a batch counts as the sum of
-            its texts, a ranking as the query and its passages, a payload as the messages, prompt or input in it.
-        counter: Of the model's tokenizer.
-        form: What one text, with its system prompt, is sent as.
+        contents: Contents of any kind. Messages use the chat template unless the form is "text". A batch counts as the
+            sum of its texts, a ranking as the query and its passages, a payload as its messages, prompt or input.
+        counter: Counter of the model's tokens.
+        form: Form in which a text, with its system prompt, is sent.
     """
     texts: list[tuple[int, str]] = []
     chats: list[tuple[int, Sequence[dict[str, Any]]]] = []
@@ -60,7 +60,7 @@ def count_tokens(contents: Sequence[Content], counter: TokenCounts, *, form: For
 
 
 def _messages(content: Content, form: Form) -> Sequence[dict[str, Any]] | None:
-    """The chat that a content is sent as; None for what goes through no template."""
+    """Return the chat messages of a content; None if it uses no chat template."""
     if form == "text":
         return None
     if content.payload is not None:
@@ -76,7 +76,7 @@ def _messages(content: Content, form: Form) -> Sequence[dict[str, Any]] | None:
 
 
 def _texts(content: Content) -> tuple[list[str], int]:
-    """The texts that a content is made of, and how many token ids it has beside them."""
+    """Return the texts of a content, and the number of its token ids."""
     if content.payload is not None:
         for key in ("messages", "prompt", "input", "text_input", "inputs", "text"):
             if key in content.payload:
@@ -87,7 +87,7 @@ def _texts(content: Content) -> tuple[list[str], int]:
 
 
 def _strings(value: Any) -> tuple[list[str], int]:
-    """What is text in a prompt, a list of prompts, messages or content parts; and how many token ids there are."""
+    """Return the texts in a prompt, a list of prompts, messages or content parts; and the number of token ids."""
     if isinstance(value, str):
         return [value], 0
     if isinstance(value, dict):

@@ -20,17 +20,17 @@ from .prompt_files import SUFFIXES
 from .prompt_rows import PROMPTS, NoPrompt, content_of
 
 DRAWN_FROM_ROWS = 10_000
-"""Rows from which a seeded sample is drawn; all of them have to be loaded."""
+"""Number of rows from which a seeded sample is drawn; all of them must be loaded."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A dataset that has a short name.
+    """A dataset with a short name.
 
     Attributes:
-        hub: Its name on the hub.
-        subset: Of its configurations; None where it has one.
-        files: Of its files; None for all.
+        hub: Name on the hub.
+        subset: Configuration; None: there is only one.
+        files: Files to read; None: all.
     """
 
     hub: str
@@ -43,7 +43,7 @@ KNOWN = {
     "cnn_dailymail": Known("abisee/cnn_dailymail", subset="3.0.0"),
     "sharegpt": Known("anon8231489123/ShareGPT_Vicuna_unfiltered", files="ShareGPT_V3_unfiltered_cleaned_split.json"),
 }
-"""OpenOrca's system_prompt and question, CNN/DailyMail's article, ShareGPT's first question: as rows reads them."""
+"""Datasets by short name: OpenOrca (system_prompt, question), CNN/DailyMail (article), ShareGPT (first question)."""
 
 _BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "text"}
 
@@ -58,19 +58,19 @@ def load_dataset(
     seed: int | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> list[Content]:
-    """Rows of a dataset.
+    """Read the rows of a dataset as contents.
 
-    Hub datasets are streamed: no more is loaded than the rows asked for.
+    Hub datasets are streamed: only the requested rows are loaded.
 
     Args:
-        name: openorca, cnn_dailymail, sharegpt; any name on the hub; or a file or folder, a copy of a dataset
-            as it is laid out there. Where a name is both, the file or folder is meant.
-        column: That is the prompt; None for the known ones, see rows.
-        split: None is train, or the only one.
-        subset: The configuration, for datasets with several.
-        limit: Number of rows; None for all.
-        seed: Draws the rows at random, limited ones from the first 10,000; None takes them in their order.
-        on_note: Told how many rows were left out for want of a prompt.
+        name: openorca, cnn_dailymail or sharegpt; any name on the hub; or a file or folder that is a copy of a
+            dataset. A name that is both is the file or folder.
+        column: Column of the prompt; None: the known columns, see rows.
+        split: Split; None: train, or the only one.
+        subset: Configuration, for datasets with several.
+        limit: Number of rows; None: all.
+        seed: Seed of a random sample, with a limit from the first 10,000 rows; None: rows in order.
+        on_note: Called with the number of rows that were skipped because they have no prompt.
 
     Raises:
         InputError: The library is missing, the hub cannot be reached, or there is no such dataset, split, subset
@@ -82,7 +82,7 @@ def load_dataset(
     try:
         contents, without = _contents(name, split, subset, column, wanted)
     finally:
-        gc.collect()  # Arrow's threads that read ahead end with what started them: they would abort the program's exit
+        gc.collect()  # end Arrow's read-ahead threads, which would abort the program at its exit
     if not contents:
         raise InputError(name, f"has no row with a prompt: {rows_text(without)} without one" if without else "is empty")
     if without and on_note is not None:
@@ -115,14 +115,16 @@ def _contents(
 
 
 def _opened(name: str, split: str | None, subset: str | None) -> Any:
-    """The rows as the library gives them, one after the other."""
+    """Yield the rows from the library."""
     known = KNOWN.get(name.lower(), Known(name))
     path = Path(name).expanduser()
     local = path.exists()
     if not local and (path.is_absolute() or name.startswith((".", "~"))):
         raise InputError(name, "there is no such file or folder")
     if local:
-        os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")  # or the hub is told of every file that is read
+        os.environ.setdefault(
+            "HF_UPDATE_DOWNLOAD_COUNTS", "0"
+        )  # otherwise each file that is read is reported to the hub
     try:
         import datasets
     except ImportError:
@@ -141,7 +143,7 @@ def _opened(name: str, split: str | None, subset: str | None) -> Any:
         parts = datasets.load_dataset(*args, **options, streaming=True)
     except (ConnectionError, TimeoutError) as error:
         raise InputError(name, f"{_first(error)}; {_offline(known.hub)}") from None
-    except Exception as error:  # those of the library, of httpx, fsspec and pyarrow below it have no common base
+    except Exception as error:  # errors of the library and of httpx, fsspec and pyarrow have no common base class
         hint = "name one with --dataset-subset" if "onfig" in str(error) else "" if local else _offline(known.hub)
         raise InputError(name, "; ".join(filter(None, (f"cannot be loaded: {_first(error)}", hint)))) from None
     wanted = split or ("train" if "train" in parts else next(iter(parts)) if len(parts) == 1 else None)
@@ -152,7 +154,7 @@ def _opened(name: str, split: str | None, subset: str | None) -> Any:
 
 
 def _source(path: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """How the library is asked for a local copy."""
+    """Return the library's arguments for a local copy."""
     if path.is_dir():
         return (str(path),), {}
     suffix = next((suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() in SUFFIXES), None)
@@ -169,7 +171,7 @@ def _offline(hub: str) -> str:
 
 
 def _each(name: str, rows: Any) -> Generator[dict[str, Any], None, None]:
-    """The rows; what the library raises while it loads them, in words."""
+    """Yield the rows; convert the library's errors to InputError."""
     iterator = iter(rows)
     try:
         while True:

@@ -1,6 +1,6 @@
 """Checking once, and briefly, whether the Hugging Face hub can be reached.
 
-Its own library tries five times over half a minute before it says that it is offline.
+The hub's library retries five times over half a minute before it reports that it is offline.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ WAIT_S = 3.0
 
 
 def hub_address() -> str:
-    """Return where the hub is: HF_ENDPOINT, or huggingface.co."""
+    """Return the hub's address: HF_ENDPOINT, or huggingface.co."""
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def hub_is_off() -> bool:
-    """Return whether the user has switched the hub off, as its documentation says: HF_HUB_OFFLINE=1."""
+    """Return whether the user has disabled the hub with HF_HUB_OFFLINE=1."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
@@ -35,7 +35,7 @@ def _accepts(url: str) -> bool:
     parts = urlsplit(url if "//" in url else f"//{url}")
     answers: list[bool] = []
 
-    def connect() -> None:  # in a thread, because a name server that is silent takes no timeout
+    def connect() -> None:  # in a thread, because name resolution has no timeout
         try:
             port = parts.port or (80 if parts.scheme == "http" else 443)
             socket.create_connection((parts.hostname or "", port), timeout=WAIT_S).close()

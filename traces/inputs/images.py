@@ -1,4 +1,4 @@
-"""Images beside a text: from files, or synthetic, as data URLs."""
+"""Images of requests, from files or synthetic, as data URLs."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from .lengths import Normal
 ImageFormat = Literal["png", "jpeg", "random"]
 
 MOST_PIXELS = 1 << 26
-"""Of one synthetic image: 64 million, 192 MB before they are packed."""
+"""Largest number of pixels of a synthetic image: 64 million, 192 MB uncompressed."""
 
 _URLS = ("http://", "https://", "data:image/")
 
 
 def image_url(field: str, given: str, folder: Path | None) -> str:
-    """An image that a row names, as a URL: one as it is, a file as a data URL.
+    """Return an image of a row as a URL: a URL unchanged, a file as a data URL.
 
     Args:
-        field: Where it stands, for messages.
-        given: A URL, or a path from here or from the folder.
-        folder: Of the file that names it.
+        field: Name of the field, for messages.
+        given: A URL, or a path relative to the working directory or to the folder.
+        folder: Folder of the file with the row.
 
     Raises:
-        BadField: There is no such file, or it is no PNG, JPEG, WebP or GIF.
+        BadField: The file does not exist, or is not a PNG, JPEG, WebP or GIF.
     """
     if given.startswith(_URLS):
         return given
@@ -55,10 +55,10 @@ def image_url(field: str, given: str, folder: Path | None) -> str:
 
 
 def folder_images(folder: Path) -> tuple[str, ...]:
-    """The PNG, JPEG, WebP and GIF files of a folder as data URLs, in the order of their names.
+    """Return the PNG, JPEG, WebP and GIF files of a folder as data URLs, sorted by name.
 
     Raises:
-        InputError: There is no such folder, or no image in it.
+        InputError: The folder does not exist or has no image.
     """
     if not folder.is_dir():
         raise InputError(str(folder), "is no folder of images")
@@ -76,17 +76,17 @@ def folder_images(folder: Path) -> tuple[str, ...]:
 def synthetic_images(
     n: int, width: Normal, height: Normal, *, format: ImageFormat = "png", seed: int = 0
 ) -> tuple[str, ...]:
-    """Images of drawn sizes, each of other colours, as data URLs.
+    """Return images with random sizes and different colours as data URLs.
 
-    They are smooth gradients under a coarse pattern, so that they pack about as well as diagrams do: a server decodes
-    as many pixels as of any image, and the request stays small.
+    They are smooth gradients under a coarse pattern and compress about as well as diagrams: a server decodes the full
+    number of pixels, and the request stays small.
 
     Args:
-        n: How many.
-        width: In pixels.
-        height: In pixels.
-        format: "png" needs nothing; "jpeg" needs Pillow; "random" is either.
-        seed: At least 0.
+        n: Number of images.
+        width: Distribution of the width in pixels.
+        height: Distribution of the height in pixels.
+        format: "png"; "jpeg", which needs Pillow; or "random", which is either.
+        seed: Seed, at least 0.
 
     Raises:
         InputError: An image would have more than 64 million pixels, or Pillow is missing.
@@ -105,7 +105,7 @@ def synthetic_images(
 
 
 def with_images(contents: Sequence[Content], images: Sequence[str], *, per_request: int = 1) -> list[Content]:
-    """Return the contents with this number of images each, taken in turn; rows that have images keep theirs."""
+    """Return the contents with this number of images each, taken in turn; rows with images keep them."""
     if not images:
         return list(contents)
     made, at = [], 0
@@ -119,10 +119,10 @@ def with_images(contents: Sequence[Content], images: Sequence[str], *, per_reque
 
 
 def data_url(data: bytes) -> str:
-    """An image's bytes as a data URL (RFC 2397).
+    """Return an image's bytes as a data URL (RFC 2397).
 
     Raises:
-        ValueError: They are no PNG, JPEG, WebP or GIF.
+        ValueError: The bytes are not a PNG, JPEG, WebP or GIF.
     """
     kind = _kind(data)
     if kind is None:
@@ -131,7 +131,7 @@ def data_url(data: bytes) -> str:
 
 
 def _kind(data: bytes) -> str | None:
-    """An image's type by its first bytes."""
+    """Return an image's type from its first bytes."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if data.startswith(b"\xff\xd8\xff"):
@@ -142,7 +142,7 @@ def _kind(data: bytes) -> str | None:
 
 
 def _pixels(width: int, height: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Red, green and blue of each pixel: a blend from corner to corner, and tiles that are a little lighter."""
+    """Return red, green and blue of each pixel: a diagonal gradient with slightly lighter tiles."""
     corners = random.random((2, 3)) * 191
     across = np.linspace(0, 1, width)[None, :, None]
     down = np.linspace(0, 1, height)[:, None, None]
@@ -155,7 +155,7 @@ def _pixels(width: int, height: int, random: np.random.Generator) -> NDArray[np.
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """8-bit RGB PNG (RFC 2083): a header, one deflated stream of rows that each begin with filter 0, an end."""
+    """Return an 8-bit RGB PNG (RFC 2083): a header, one deflated stream of rows with filter 0, and an end."""
     height, width, _ = pixels.shape
     rows = np.zeros((height, 1 + 3 * width), np.uint8)
     rows[:, 1:] = pixels.reshape(height, -1)

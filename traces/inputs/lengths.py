@@ -1,4 +1,4 @@
-"""Lengths of prompts and answers in tokens: one normal distribution each, or a weighted mix of pairs."""
+"""Lengths of prompts and responses in tokens: a normal distribution each, or a weighted mixture of pairs."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _FORM = "ISL,OSL:WEIGHT pairs, as in 256,128:0.6;2048,64:0.4 or 256|10,128|20:60
 
 @dataclass(frozen=True)
 class Normal:
-    """A length in tokens: normal, rounded to a whole number, at least 1.
+    """A normally distributed length in tokens, rounded to an integer, at least 1.
 
     Attributes:
-        mean: At least 1.
-        stddev: At least 0; 0 makes every draw the mean.
+        mean: Mean, at least 1.
+        stddev: Standard deviation, at least 0; 0: every length is the mean.
     """
 
     mean: float
     stddev: float = 0.0
 
     def draw(self, uniform: NDArray[np.float64]) -> NDArray[np.int32]:
-        """One length for each number from [0, 1): the inverse of the distribution, so that every machine agrees."""
+        """Return a length for each number from [0, 1) by the inverse distribution, equal on every machine."""
         if not self.stddev:
             return np.full(len(uniform), max(1, round(self.mean)), np.int32)
         law = NormalDist(self.mean, self.stddev)
@@ -44,7 +44,7 @@ class Normal:
 
 @dataclass(frozen=True)
 class Pair:
-    """An input length, an output length (None: the server's choice) and how often the two are drawn together."""
+    """An input length, an output length (None: the server decides), and the weight of the pair."""
 
     input: Normal
     output: Normal | None
@@ -53,10 +53,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Where the lengths of prompts and answers come from.
+    """Distribution of the lengths of prompts and responses.
 
     Attributes:
-        pairs: At least one; their weights are relative.
+        pairs: One or more pairs with relative weights.
     """
 
     pairs: tuple[Pair, ...]
@@ -69,24 +69,24 @@ class Lengths:
         output_mean: float | None = None,
         output_stddev: float = 0.0,
     ) -> Lengths:
-        """One normal distribution for prompts and one for answers; without output_mean answers end as they end.
+        """Return a normal distribution each for prompts and responses; without output_mean the server decides.
 
         Raises:
-            InputError: A mean below 1, a negative deviation, or either of them no number.
+            InputError: A mean is below 1, a deviation is negative, or a value is not a number.
         """
         output = None if output_mean is None else _normal("output tokens", output_mean, output_stddev)
         return cls((Pair(_normal("input tokens", input_mean, input_stddev), output),))
 
     @classmethod
     def parse(cls, text: str) -> Lengths:
-        """A mix of pairs, in any of the three forms of AIPerf's ``--sequence-distribution``.
+        """Parse a mixture of pairs in any of the three forms of AIPerf's ``--sequence-distribution``.
 
         ``256,128:0.6;2048,64:0.4``, with deviations ``256|10,128|20:60;2048,64:40``; in brackets
         ``[(256,128):60,(2048,64):40]``; or JSON, ``{"pairs": [{"isl": 256, "isl_stddev": 10, "osl": 128, "prob": 60},
         ...]}``. Weights are fractions that sum to 1 or percentages that sum to 100.
 
         Raises:
-            InputError: The text is none of these; the message shows the place.
+            InputError: The text has none of these forms; the message shows the position.
         """
         source = f"sequence distribution {text!r}"
         pairs = _from_json(source, text) if text.lstrip().startswith("{") else _Reader(source, text).pairs()
@@ -96,14 +96,14 @@ class Lengths:
         return cls(tuple(pairs))
 
     def draw(self, n: int, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
-        """The lengths of n requests, independent of each other and the same wherever the seed is.
+        """Return the lengths of n requests, independent of each other and determined by the seed.
 
         Args:
-            n: How many.
-            seed: At least 0.
+            n: Number of requests.
+            seed: Seed, at least 0.
 
         Returns:
-            Input tokens and output tokens, int32 of n each; None for outputs whose length is the server's choice.
+            Input tokens and output tokens, int32 of n each; None for outputs if the server decides their length.
         """
         which, first, second = np.random.default_rng([seed, 11]).random((3, n))
         weights = np.cumsum([pair.weight for pair in self.pairs])
@@ -127,7 +127,7 @@ def _normal(what: str, mean: float, stddev: float) -> Normal:
 
 
 class _Reader:
-    """Reads the two forms that are not JSON, from left to right, so that an error has a place."""
+    """Parser of the two forms that are not JSON, from left to right, so that an error has a position."""
 
     def __init__(self, source: str, text: str) -> None:
         self._source, self._text, self._at = source, text, 0

@@ -1,4 +1,4 @@
-"""Texts that prompts share at their beginning, for servers that keep what they have read."""
+"""Texts that prompts share at their beginning, for servers with a prefix cache."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Prefixes:
     """Shared prefixes of prompts, in addition to the prompts' own length.
 
     Attributes:
-        count: How many prefixes there are to draw from (GenAI-Perf's ``--num-prefix-prompts``); 0 for none.
-        tokens: Of each prefix (``--prefix-prompt-length``), exact in the model's tokenizer.
-        system_tokens: Of a system prompt that all requests share (AIPerf's ``--shared-system-prompt-length``); 0 for
-            none. Where the API has no system prompt it is the beginning of the text.
+        count: Number of prefixes to draw from (GenAI-Perf's ``--num-prefix-prompts``); 0: no prefixes.
+        tokens: Length of each prefix (``--prefix-prompt-length``), exact in the model's tokenizer.
+        system_tokens: Length of a system prompt that all requests share (AIPerf's
+            ``--shared-system-prompt-length``); 0: none. If the API has no system prompt, the text begins with it.
     """
 
     count: int = 0
@@ -38,7 +38,7 @@ class Prefixes:
             )
 
     def choose(self, n: int, seed: int) -> NDArray[np.int64]:
-        """Return which prefix each of n prompts has: drawn alike, with replacement; all 0 where there is none."""
+        """Return the index of each prompt's prefix, drawn uniformly with replacement; all 0 without prefixes."""
         return (np.random.default_rng([seed, 12]).random(n) * max(self.count, 1)).astype(np.int64)
 
 

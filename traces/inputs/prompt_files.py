@@ -1,4 +1,4 @@
-"""Files of prompts: JSONL, JSON, CSV, Parquet and plain text, packed or not, alone or in a folder."""
+"""Files of prompts: JSONL, JSON, CSV, Parquet and plain text, compressed or not, single or in a folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIMES = {"timestamp", "delay", "session_id", "input_length", "hash_ids", "prior
 _FORMATS = ".jsonl, .json, .txt, .csv or .parquet, or one of them with .gz or .zst"
 
 Row = tuple[dict[str, int], dict[str, Any]]
-"""The number of its line, or of its row where rows are no lines, under "line" or "row"; and its values by key."""
+"""A row: the number of its line or row, with the word "line" or "row"; and its values by key."""
 
 
 def load_inputs(
@@ -35,21 +35,21 @@ def load_inputs(
     passages: int = 1,
     on_note: Callable[[str], None] | None = None,
 ) -> list[Content]:
-    """The contents of a file, or of all files of a folder in the order of their names.
+    """Read the contents of a file, or of all files of a folder sorted by name.
 
-    A folder with queries.jsonl and passages.jsonl is GenAI-Perf's input of rankings: the first query gets the first
-    passages, the second one the next, from the beginning again where they run out.
+    A folder with queries.jsonl and passages.jsonl is GenAI-Perf's input of rankings: each query gets the next passages,
+    which repeat from the beginning after the last one.
 
     Args:
-        path: A file: .jsonl or .json of objects, .csv or .parquet with columns, .txt with a prompt on each line. A file
-            of another name is read as what its beginning looks like. With GenAI-Perf's ``payload:`` in front, keys that
-            are not known become fields of the request's body.
-        column: The key or column that is the prompt; None for the known ones, see rows.
-        passages: How many of the passages each query of such a folder gets.
-        on_note: Told what else is to be said, such as keys that were not looked at.
+        path: A file: .jsonl or .json of objects, .csv or .parquet with columns, .txt with a prompt on each line. The
+            format of another file is detected from its beginning. With GenAI-Perf's prefix ``payload:``, unknown keys
+            become fields of the request's body.
+        column: Key or column of the prompt; None: the known ones, see rows.
+        passages: Number of passages for each query of a folder of rankings.
+        on_note: Called with each note for the user, such as ignored keys.
 
     Raises:
-        InputError: There is no such file, or a line of it says nothing: the message names both.
+        InputError: The file does not exist, or a line has no content; the message names file and line.
         TraceError: A file cannot be read.
     """
     bodies = str(path).startswith(_BODIES)
@@ -66,7 +66,7 @@ def load_inputs(
 
 
 def _rankings(queries: Path, passages: Path, size: int, on_note: Callable[[str], None] | None) -> list[Content]:
-    """A content for each query, with passages."""
+    """Return a content with passages for each query."""
     if size < 1:
         raise InputError("batch size", f"is {size}; it must be at least 1")
     asked = [text for content in _file(queries, None, on_note) for text in _texts(queries, content)]
@@ -87,7 +87,7 @@ def _texts(path: Path, content: Content) -> tuple[str, ...]:
 
 
 def _suffix(path: Path) -> str:
-    """Return what a file's name says it holds, in lower case, whether it is packed or not."""
+    """Return the format suffix of a file's name in lower case, without that of a compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in _PACKED:
         suffixes.pop()
@@ -130,7 +130,7 @@ def _file(
 
 
 def _rows(source: str, kind: str, data: bytes) -> Iterator[Row]:
-    """The rows of a file, each with the number of its line or record."""
+    """Yield the rows of a file, each with the number of its line or record."""
     if data.startswith(PARQUET):
         return _parquet(source, data)
     if kind == ".parquet":
@@ -146,7 +146,7 @@ def _rows(source: str, kind: str, data: bytes) -> Iterator[Row]:
 
 
 def _is_lines(data: bytes) -> bool:
-    """Return whether the first line is an object by itself, so that a .json file holds one on each line."""
+    """Return whether the first line is a complete object, so that a .json file has one object per line."""
     try:
         first = msgspec.json.decode(data.lstrip().split(b"\n", 1)[0])
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -165,7 +165,7 @@ def _lines(source: str, data: bytes) -> Iterator[Row]:
 
 
 def _document(source: str, data: bytes) -> Iterator[Row]:
-    """A list of objects, or GenAI-Perf's ``{"data": [...]}``."""
+    """Yield the objects of a list, or of GenAI-Perf's ``{"data": [...]}``."""
     try:
         document = msgspec.json.decode(without_halves(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -193,7 +193,7 @@ def _text(source: str, data: bytes) -> Iterator[Row]:
 
 
 def _csv(source: str, data: bytes) -> Iterator[Row]:
-    """The records of a CSV whose first one names the columns; a quoted text may hold line breaks."""
+    """Yield the records of a CSV with a header; a quoted text may contain line breaks."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 

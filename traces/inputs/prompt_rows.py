@@ -44,20 +44,20 @@ _UNSENT = ("audio", "audios", "video", "videos")
 
 
 class NoPrompt(BadField):
-    """A row that says nothing that could be sent."""
+    """A row without any content to send."""
 
 
 def content_of(row: dict[str, Any], *, column: str | None = None, folder: Path | None = None) -> Content:
     """Return the content of a row.
 
     Args:
-        row: Its values by key; null is as if it were absent. Other keys than those above are not looked at.
-        column: The key whose value is the prompt: a text, or messages; None for the known keys.
-        folder: Where the row comes from, for paths of images.
+        row: Values by key; null counts as absent. Unknown keys are ignored.
+        column: Key of the prompt, which is a text or messages; None: the known keys.
+        folder: Folder of the row's file, for paths of images.
 
     Raises:
-        NoPrompt: It says nothing.
-        BadField: It says two things at once, or a value is of the wrong kind.
+        NoPrompt: The row has no content.
+        BadField: The row has two alternative contents, or a value has the wrong type.
     """
     row = _single({key: value for key, value in row.items() if value is not None})
     said = _prompt(row, column)
@@ -92,7 +92,7 @@ def content_of(row: dict[str, Any], *, column: str | None = None, folder: Path |
 
 
 def _single(row: dict[str, Any]) -> dict[str, Any]:
-    """AIPerf's sessions, ``turns`` of its multi_turn files and ``payloads`` of its inputs.json, as their one turn."""
+    """Return the only turn of an AIPerf session: ``turns`` of multi_turn files, ``payloads`` of inputs.json."""
     for key in ("turns", "payloads"):
         if key in row:
             turns = sequence(key, row[key], "a list of requests")
@@ -104,7 +104,7 @@ def _single(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _prompt(row: dict[str, Any], column: str | None) -> dict[str, Any]:
-    """The fields of the content that are the prompt."""
+    """Return the content's fields for the prompt."""
     if column is not None:
         if column not in row:
             raise NoPrompt(column, f"is missing; the row has {shown(', '.join(map(str, row)) or 'no keys')}")
@@ -121,7 +121,7 @@ def _prompt(row: dict[str, Any], column: str | None) -> dict[str, Any]:
 
 
 def _one(row: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    """The one key of several that the row has."""
+    """Return the only one of several keys that the row has."""
     found = [key for key in keys if key in row]
     if len(found) > 1:
         raise BadField(found[0], f"and {found[1]!r} are both given; one of them is what to send")
@@ -129,7 +129,7 @@ def _one(row: dict[str, Any], keys: tuple[str, ...]) -> str | None:
 
 
 def _told(field: str, value: Any) -> dict[str, Any]:
-    """A prompt: a text, a batch of texts, or messages."""
+    """Return a prompt: a text, a batch of texts, or messages."""
     if isinstance(value, list) and value:
         if isinstance(value[0], dict):
             if "from" in value[0]:
@@ -143,7 +143,7 @@ def _told(field: str, value: Any) -> dict[str, Any]:
 
 
 def _texts(field: str, value: Any) -> tuple[str, ...]:
-    """A list of texts, each alone or as {text: ...}."""
+    """Return a list of texts, each given as a string or as {text: ...}."""
     texts = []
     for place, item in enumerate(sequence(field, value, "a list of texts")):
         here = f"{field}[{place}]"
@@ -154,7 +154,7 @@ def _texts(field: str, value: Any) -> tuple[str, ...]:
 
 
 def _batch(value: Any) -> dict[str, Any]:
-    """Texts, or a ranking that AIPerf's names make of them."""
+    """Return texts, or a ranking if AIPerf's names say so."""
     named = _named(value)
     query = named.pop("query", None)
     texts = [said for group in named.values() for said in group]
@@ -162,7 +162,7 @@ def _batch(value: Any) -> dict[str, Any]:
 
 
 def _named(value: Any) -> dict[str, list[str]]:
-    """AIPerf's lists of texts with a name, ``[{"name": "query", "contents": [...]}]``; plain texts have the name ""."""
+    """Return AIPerf's named texts, ``[{"name": "query", "contents": [...]}]``; plain texts have the name ""."""
     named: dict[str, list[str]] = {}
     for place, item in enumerate(sequence("texts", value, "a list of texts")):
         here = f"texts[{place}]"
@@ -208,7 +208,7 @@ def _talk(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conversation(value: Any) -> dict[str, Any]:
-    """The first question of a conversation, what stands before it for the model, and about how long its answer was."""
+    """Return a conversation's first question, the system text before it, and the estimated length of its answer."""
     messages = spoken("conversations", value)
     begun = next((place for place, message in enumerate(messages) if message["role"] == "user"), None)
     if begun is None:
@@ -224,7 +224,7 @@ def _conversation(value: Any) -> dict[str, Any]:
 
 
 def _payload(value: Any) -> dict[str, Any]:
-    """A body or some fields of one, alone or as the one element of a list, as GenAI-Perf's inputs.json has it."""
+    """Return a body or some fields of it, single or as the only element of a list as in GenAI-Perf's inputs.json."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     body = mapping("payload", value, "a request's body")

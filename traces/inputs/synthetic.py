@@ -1,9 +1,9 @@
-"""Synthetic prompts of exact lengths, different from one another from the first word on.
+"""Synthetic prompts of exact lengths, which differ from one another in the first words.
 
-A prompt is words of the package's own corpus that are one token each in the model's tokenizer, so a prompt of n
-words is n tokens; what the server adds (special tokens, the chat template) is measured once and taken off. Then
-prompts are encoded as the server will encode them, and one that came out longer or shorter is cut to length.
-Prompts for a tokenizer without such words are all made by cutting.
+A prompt has words of the package's corpus that are one token each in the model's tokenizer, so a prompt of n words
+has n tokens. The server's additions (special tokens, the chat template) are measured once and subtracted. Then
+prompts are encoded as the server will encode them, and prompts of a wrong length are cut to length. For a tokenizer
+without such words all prompts are made by cutting.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from .prefixes import NO_PREFIXES, Prefixes
 from .text_cutting import cut_to_length
 
 CHECKED_TOKENS = 1 << 19
-"""So many tokens of prompts are encoded again, about half a second's work: all prompts, or an even sample of more, and
-all if one of the sample is off. Where none of 256 prompts of 2,048 tokens is, fewer than 1.2 % of all are (95 %)."""
+"""Number of prompt tokens that are encoded again, which takes about half a second. If there are more, an even sample is
+encoded, and all prompts if one of the sample has a wrong length. If none of 256 prompts of 2,048 tokens has, fewer than
+1.2 % of all have (95 % confidence)."""
 
 _SPARE_WORDS = 64
-_SYSTEM = 1 << 31  # the id of the shared system prompt; prefixes have the ids from 0 up
+_SYSTEM = 1 << 31  # id of the shared system prompt; prefixes have ids from 0
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Synthetic:
     """Synthetic prompts, and how exact they are.
 
     Attributes:
-        contents: One per prompt.
-        input_tokens: int32 of each as the server will count it: the length drawn for it and what its prefixes add,
-            or what it came out as. Without a tokenizer, the length drawn.
-        off: How many did not come out as drawn.
+        contents: One content per prompt.
+        input_tokens: Length of each as the server will count it, int32: the drawn length plus its prefixes, or the
+            actual length if that differs. Without a tokenizer, the drawn length.
+        off: Number of prompts whose length differs from the drawn length.
         note: A sentence on how exact the lengths are.
     """
 
@@ -50,15 +51,15 @@ class Synthetic:
 
 
 class SyntheticPrompts:
-    """Makes prompts whose lengths are drawn from a distribution.
+    """Generator of prompts with random lengths.
 
     Args:
-        lengths: Of prompts and answers.
-        counter: The model's tokenizer; None takes a word for a token, an estimate.
-        form: What the drawn length includes, see Form; "chat" for requests that go through a chat template.
-        seed: At least 0. The same seed makes the same prompts, in every process and on every machine.
-        prefixes: Texts that prompts share, on top of the drawn length.
-        namespace: Prompts of different namespaces share no beginning: for runs that must not meet a warm cache.
+        lengths: Distribution of the lengths of prompts and responses.
+        counter: The model's tokenizer; None: a word is counted as a token, an estimate.
+        form: Server additions that the drawn length includes, see Form; "chat" for requests with a chat template.
+        seed: Seed, at least 0. It determines the prompts, in every process and on every machine.
+        prefixes: Texts that prompts share, in addition to the drawn length.
+        namespace: Namespace; prompts of different namespaces share no beginning, so that no prefix is cached already.
         name: The tokenizer's name, for the note.
     """
 
@@ -80,17 +81,16 @@ class SyntheticPrompts:
         if counter is not None:
             try:
                 vocabulary = Vocabulary.for_counts(counter.count, name=name)
-            except TraceError:  # too few words are single tokens: prompts are cut to length instead
+            except TraceError:  # too few words are single tokens, so prompts are cut to length
                 self._single = False
         self._probe = vocabulary.words[0]
         self._corpus = Corpus(vocabulary.words, b" ", seed=seed, namespace=namespace)
 
     def make(self, n: int) -> Synthetic:
-        """The first n prompts of the seed.
+        """Return the first n prompts of the seed.
 
-        Neighbours in the list differ in their first word already, and so do any two of as many as there are words
-        (some 1,500 for most tokenizers); of more, any two differ within the first few words. Prompts of one to three
-        words can be equal to others.
+        Any two prompts differ within the first few words; neighbours, and any two of as many prompts as there are words
+        (about 1,500 for most tokenizers), differ in the first word. Prompts of one to three words may be equal.
         """
         inputs, outputs = self._lengths.draw(n, self._seed)
         system, fronts = self._shared()
@@ -141,10 +141,10 @@ class SyntheticPrompts:
         return Synthetic(contents, counted.astype(np.int32), off, self._note(asked, counted, checked, overhead))
 
     def put_before(self, contents: Sequence[Content]) -> list[Content]:
-        """Texts of the user's own with the prefixes in front, drawn as for made prompts, and the system prompt.
+        """Return the user's texts with random prefixes, as for synthetic prompts, and the system prompt.
 
         Raises:
-            InputError: A row has no text, or a system prompt of its own where one is to be put.
+            InputError: A row has no text, or already has a system prompt.
         """
         system, fronts = self._shared()
         chosen = self._prefixes.choose(len(contents), self._seed).tolist()
@@ -161,7 +161,7 @@ class SyntheticPrompts:
         return made
 
     def _shared(self) -> tuple[str, list[str]]:
-        """The system prompt and the prefixes, each of its exact length alone."""
+        """Return the system prompt and the prefixes, each with its exact length."""
         prefixes = self._prefixes
         ids = [_SYSTEM, *range(prefixes.count)]
         tokens = [prefixes.system_tokens] + [prefixes.tokens] * prefixes.count
@@ -186,7 +186,7 @@ class SyntheticPrompts:
         wanted: NDArray[np.int64],
         count: Callable[[Sequence[Content]], NDArray[np.int64]],
     ) -> tuple[NDArray[np.int64], int]:
-        """The rows whose count is not the wanted one, and how many were counted: all, unless a sample has no such."""
+        """Return the rows of a wrong length, and the number of counted rows: all, or a sample without wrong ones."""
         step = -(-int(wanted.sum()) // CHECKED_TOKENS)
         for every in (step, 1):
             rows = np.arange(0, len(contents), every)
