@@ -298,7 +298,6 @@ class Controller:
                 {"worker": worker.number, "requests": len(worker.rows)}
                 | {name: int(worker.status[name]) for name in names}
                 | {
-                    "observed_ns": elapsed_ns,
                     "busy_share": round(int(worker.status["busy_ns"]) / elapsed_ns, 4),
                     "longest_turn_ns": worker.longest_turn_ns,
                 }
