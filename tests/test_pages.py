@@ -26,7 +26,7 @@ import click
 import duckdb
 import pytest
 import tokentape
-from exit_codes import COMPLETED
+from completed_runs import assert_completed
 from tokentape.engine.cli.main import cli
 from tokentape.engine.simulate.simulator import Simulator, SimulatorConfig
 
@@ -117,7 +117,7 @@ def run_steps(steps: list[list[str]], folder: Path, environment: dict[str, str])
         done = subprocess.run(
             step, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
-        assert done.returncode in COMPLETED, f"{step[-1]}\n{done.stdout}{done.stderr}"
+        assert_completed(done.returncode, folder, f"{step[-1]}\n{done.stdout}{done.stderr}")
         assert "Traceback" not in done.stderr, done.stderr
         printed += done.stdout
     return printed

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exit_codes import COMPLETED
 from tokentape.engine.tape.read import open_tape
 
 pytestmark = pytest.mark.real_server
@@ -23,7 +22,7 @@ def test_the_articles_commands(article: Any, llama: str, guarded: str, api_key: 
     commands = [f"{command} -u {llama}" for command in GENERATING] + [f"{EMBEDDINGS} -u {guarded}"]
     results = article(commands, env={"LLAMA_KEY": api_key})
     for result in results:
-        assert result.returncode in COMPLETED, result.stderr
+        assert result.returncode in (0, 3), result.stderr  # a slow machine may end too few requests for a verdict
     tapes = {path.parent.name: open_tape(path) for path in (tmp_path / "artifacts").glob("*/*.tape")}
     assert len(tapes) == 3
     for tape in tapes.values():
@@ -38,7 +37,7 @@ def test_with_a_length_all_of_them_end(article: Any, llama: str, tmp_path: Path)
     short = "--isl 40 --osl 16 --num-prompts 5 --request-count 10 --artifact-dir"
     results = article([f"{command} -u {llama} {short} {place}" for place, command in enumerate(GENERATING)])
     for place, result in enumerate(results):
-        assert result.returncode in COMPLETED, result.stderr
+        assert result.returncode in (0, 3), result.stderr
         (path,) = (tmp_path / str(place)).glob("*.tape")
         tape = open_tape(path)
         assert tape.requests["outcome"].to_pylist() == ["ok"] * 10

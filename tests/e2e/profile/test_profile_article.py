@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exit_codes import COMPLETED
+from completed_runs import assert_completed
 from tokentape.engine.tape.read import open_tape
 
 ARTICLE = (
@@ -40,7 +40,7 @@ def on_port_8000(simulator: Any) -> str:
 def test_the_articles_commands(article: Any, on_port_8000: str, tmp_path: Path) -> None:
     results = article([command + on_port_8000 for command in ARTICLE])
     for result, folder in zip(results, FOLDERS, strict=True):
-        assert result.returncode in COMPLETED, result.stderr
+        assert_completed(result.returncode, tmp_path / "artifacts" / folder, result.stderr)
         artifacts = tmp_path / "artifacts" / folder
         (path,) = artifacts.glob("*.tape")
         tape = open_tape(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exit_codes import COMPLETED
+from completed_runs import assert_completed
 from tokentape.engine.cli.common.grouped_command import repeated
 from tokentape.engine.tape.read import open_tape
 
@@ -101,7 +101,7 @@ def test_a_file_of_options_and_back(run_cli: Any, simulator: Any, tmp_path: Path
     (tmp_path / "run.yaml").write_text(dumped.stdout)
     assert "synthetic-input-tokens-mean: 12" in dumped.stdout
     result = run_cli("profile", "-f", "run.yaml", "--request-count", "5")
-    assert result.returncode in COMPLETED, result.stderr
+    assert_completed(result.returncode, tmp_path, result.stderr)
     (path,) = (tmp_path / "out").glob("*.tape")
     tape = open_tape(path)
     assert len(tape.requests) == 5  # the command line goes before the file
@@ -119,7 +119,7 @@ def test_results_for_programs(run_cli: Any, simulator: Any) -> None:
 
 def test_the_tape_lies_where_out_says(run_cli: Any, simulator: Any, tmp_path: Path) -> None:
     url = simulator(ttft="2ms", itl="1ms").url
-    assert run_cli(*shlex.split(RUN), "-u", url, "--out", "my.tape").returncode in COMPLETED
+    assert_completed(run_cli(*shlex.split(RUN), "-u", url, "--out", "my.tape").returncode, tmp_path)
     assert len(open_tape(tmp_path / "my.tape").requests) == 8
     again = run_cli(*shlex.split(RUN), "-u", url, "--out", "my.tape")
     assert again.returncode == 2
@@ -130,7 +130,7 @@ def test_a_trace_at_its_own_times(run_cli: Any, simulator: Any, small_trace: Any
     url = simulator(ttft="2ms", itl="1ms").url
     words = ["profile", "-m", "m", "-u", url, "--fixed-schedule", "--input-file", small_trace(6), "--streaming"]
     result = run_cli(*words, "--out", "fixed.tape")
-    assert result.returncode in COMPLETED, result.stderr
+    assert_completed(result.returncode, tmp_path, result.stderr)
     assert len(open_tape(tmp_path / "fixed.tape").requests) == 6
 
 
@@ -144,7 +144,7 @@ def test_an_api_of_ones_own(run_cli: Any, simulator: Any, tmp_path: Path) -> Non
         "--request-template", "t.j2", *(word for field in fields for word in ("--response-field", field)),
         "-u", simulator(ttft="2ms", itl="1ms").url, "--out", "own.tape",
     )  # fmt: skip
-    assert result.returncode in COMPLETED, result.stderr
+    assert_completed(result.returncode, tmp_path, result.stderr)
     tape = open_tape(tmp_path / "own.tape")
     assert tape.requests["output_tokens"].to_pylist() == [3] * 8
     assert set(tape.requests["endpoint"].to_pylist()) == {"template"}
@@ -164,7 +164,7 @@ def test_a_server_that_refuses_a_field_is_asked_without_it(run_cli: Any, raw_ser
             exchange.respond(json.dumps({"choices": [choice], "usage": {"completion_tokens": 1}}).encode())
 
     result = run_cli(*shlex.split(RUN), "-u", raw_server(handler).url, "--out", "x.tape")
-    assert result.returncode in COMPLETED, result.stderr
+    assert_completed(result.returncode, tmp_path, result.stderr)
     assert "the server rejects the field 'ignore_eos'" in result.stderr
     assert ["ignore_eos" in body for body in bodies] == [True] + [False] * 9
     assert open_tape(tmp_path / "x.tape").requests["outcome"].to_pylist() == ["ok"] * 8

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
-from exit_codes import COMPLETED
+from completed_runs import assert_completed
 from tokentape.engine.tape import open_tape, recover
 
 WORKER = "tokentape.engine.run.worker"
@@ -101,7 +101,7 @@ def test_one_interrupt_lets_streams_end(start_cli: Any, held: Any, trace: Any, t
     assert rows[2]["scheduled_ns"] - rows[0]["scheduled_ns"] == 1000 * 10**9
     assert json.loads(out)["requests"]["cancelled"] == 1
     assert open_tape(tmp_path / "x.tape").manifest["stopped_by_user"] is True
-    assert code in COMPLETED
+    assert_completed(code, tmp_path, err)
     assert "Traceback" not in err
     assert _gone(workers)
 

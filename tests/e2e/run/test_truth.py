@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from exit_codes import COMPLETED
+from completed_runs import assert_completed
 from tokentape.engine.tape import Tape, open_tape
 
 SLACK_NS = 20_000
@@ -75,7 +75,7 @@ def test_the_commands_agree(start_cli: Any, run_cli: Any, small_trace: Any, tmp_
     line = server.process.stderr.readline()
     url = re.fullmatch(r"listening on (http://\S+)\n", line)[1]  # type: ignore[index]
     result = run_cli("replay", small_trace(20, gap_ms=3), "--url", url, "--out", "client.tape", "--quiet")
-    assert result.returncode in COMPLETED, result.stderr
+    assert_completed(result.returncode, tmp_path / "client.tape", result.stderr)
     server.send(signal.SIGTERM)
     assert server.end()[0] == 0
     client, truth = open_tape(tmp_path / "client.tape"), open_tape(tmp_path / "truth")

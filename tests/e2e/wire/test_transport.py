@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
-from exit_codes import COMPLETED
+from completed_runs import assert_completed
 from tokentape.engine.errors import UserError
 from tokentape.engine.measure.summary import summarize
 
@@ -346,10 +346,12 @@ def test_a_proxy_can_be_gone_without(
     assert not proxy.asked
 
 
-def test_the_runs_own_simulator_needs_no_proxy(run_cli: Any, proxy_server: Any, small_trace: Any) -> None:
+def test_the_runs_own_simulator_needs_no_proxy(
+    run_cli: Any, proxy_server: Any, small_trace: Any, tmp_path: Path
+) -> None:
     proxy = proxy_server()
     result = run_cli("replay", small_trace(), "--simulate", "--quiet", env={"http_proxy": proxy.url})
-    assert result.returncode in COMPLETED, result.stderr
+    assert_completed(result.returncode, tmp_path, result.stderr)
     assert not proxy.asked
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exit_codes import COMPLETED
 from tokentape.engine.tape import Tape
 from tokentape.engine.transport.preflight import settle_path
 from tokentape.engine.transport.target import find_target
@@ -93,5 +92,5 @@ def test_a_replay_finds_its_path_and_says_so(
 def test_a_profile_finds_its_path_and_says_so(server_with: Any, run_cli: Any) -> None:
     url, _ = server_with("/api/v3/chat/completions")
     done = run_cli("profile", "--url", url + "/api/v3", "--streaming", "--request-count", "4", "--concurrency", "1")
-    assert done.returncode in COMPLETED, done.stderr
+    assert done.returncode in (0, 3), done.stderr
     assert f"requests go to {url}/api/v3/chat/completions" in done.stderr
