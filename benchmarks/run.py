@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import clients, machine, processes, rows
+from harness import ROOT, clients, machine, processes, rows
 from harness.bench import Bench
 from sections import cost, lateness, scale, stamps, tls_bench, whole_traces
 
@@ -28,7 +28,7 @@ PARTS: dict[str, Callable[[Bench], rows.Section | None]] = {
 
 
 def _arguments() -> argparse.Namespace:
-    shared = processes.ROOT.parent / "shared"
+    shared = ROOT.parent / "shared"
     parser = argparse.ArgumentParser(description="Measure everything that has a bar.")
     parser.add_argument("--quick", action="store_true", help="Shorter runs, one repetition.")
     parser.add_argument("--vllm-rs", type=Path, help="The binary out of vLLM's wheel, to measure beside us.")
@@ -81,7 +81,7 @@ def main() -> int:
         notes.append("A quick run: shorter, and each figure measured once.")
     if not given.vllm_rs:
         notes.append("vllm-rs was not at hand.")
-    out = given.out or (None if given.only else processes.ROOT / "docs" / "benchmarks.md")
+    out = given.out or (None if given.only else ROOT / "docs" / "benchmarks.md")
     if out is not None:
         rows.write(out, sections, machine.describe(), notes)
     missed = sum(row.met is False for section in sections for row in section.rows)

@@ -7,7 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-_BUILT = Path(__file__).resolve().parents[2] / "build" / "names"
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository."""
+_BUILT = ROOT / "build" / "names"
 
 if _BUILT.is_dir() and str(_BUILT) not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_BUILT), os.environ.get("PYTHONPATH"))))

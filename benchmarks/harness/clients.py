@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from harness import ROOT
 from harness.processes import Used, run_on
 from harness.serving import Served
 from harness.workloads import body_bytes, request_bytes, write_burst
 
-PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
+PROGRAMS = ROOT / "benchmarks" / "programs"
 VLLM_INPUT_TOKENS = 64
 
 
@@ -64,6 +65,12 @@ def floor(binary: Path, core: int, folder: Path, *, streams_per_ms: int = 10) ->
     return run
 
 
+def replay_command(server: Served, trace: Path, tape: Path, *options: str) -> list[str | Path]:
+    """Return the command that replays a trace against a server and writes a tape; options are those of replayer.py."""
+    trusted = ["--cacert", server.cacert] if server.cacert else []
+    return [sys.executable, PROGRAMS / "replayer.py", trace, server.url, tape, *trusted, *options]
+
+
 def tokentape(core: int, folder: Path, *, spread_s: float = 0.05, watch_memory: bool = False) -> Client:
     """This program: controller and worker on the one core, from the trace file to the sealed tape."""
 
@@ -71,9 +78,7 @@ def tokentape(core: int, folder: Path, *, spread_s: float = 0.05, watch_memory: 
         with tempfile.TemporaryDirectory(dir=folder) as name:
             trace = write_burst(Path(name) / "burst.parquet", streams, tokens, spread_s)
             tape = Path(name) / "burst.tape"
-            command = [sys.executable, PROGRAMS / "replayer.py", trace, server.url, tape]
-            command += ["--cacert", server.cacert] if server.cacert else []
-            used = run_on(core, command, timeout_s=180, watch_memory=watch_memory)
+            used = run_on(core, replay_command(server, trace, tape), timeout_s=180, watch_memory=watch_memory)
             return tape_run(used, tape)
 
     return run

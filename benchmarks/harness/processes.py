@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 def allow_many_files() -> None:
     """Raises the limit of open files to what is allowed; children inherit it."""

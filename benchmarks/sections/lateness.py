@@ -1,9 +1,7 @@
 """How late requests leave, from the tape, and that the other end agrees."""
 
 import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -32,8 +30,7 @@ def _at_rate(bench: Bench, section: Section, rate_rps: int, seconds: float, toke
         served(bench.server_core, ttft="10ms", itl="5ms", truth=truth) as server,
         beside(bench.client_core, [bench.hiccups]) as said,
     ):
-        command: list[str | Path] = [sys.executable, clients.PROGRAMS / "replayer.py", trace, server.url, tape]
-        used = run_on(bench.client_core, command, timeout_s=180)
+        used = run_on(bench.client_core, clients.replay_command(server, trace, tape), timeout_s=180)
     scheduled, sent, received = join_requests(tape, truth)
     failures = clients.tape_run(used, tape).failures
     late = (sent - scheduled) / 1e3

@@ -1,6 +1,5 @@
 """How true the stamps are: the client's against the moment at which the server handed the event to its kernel."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,8 @@ def replay_and_join(
     trace = write_burst(folder / "trace.parquet", STREAMS, tokens, spread_s=1)
     tape, truth = folder / "tape", folder / "truth"
     with served(bench.server_core, itl=ITL, truth=truth, certificate=certificate) as server:
-        command: list[str | Path] = [sys.executable, clients.PROGRAMS / "replayer.py", trace, server.url, tape]
-        command += ["--cacert", server.cacert] if server.cacert else []
-        run_on(bench.client_core, [*command, *(["--busy"] if busy else [])], timeout_s=180)
+        command = clients.replay_command(server, trace, tape, *(["--busy"] if busy else []))
+        run_on(bench.client_core, command, timeout_s=180)
     return join_tapes(tape, truth)
 
 

@@ -1,6 +1,5 @@
 """Whole recorded traces: memory of all processes, and every row and token accounted for."""
 
-import sys
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -26,10 +25,9 @@ def _replay(bench: Bench, section: Section, name: str, trace: Path) -> None:
     speed = round(recorded.span_ns / 1e9 / seconds, 1)
     limit = len(recorded) // 10 if bench.quick else len(recorded)
     tape_path = bench.subfolder() / "tape"
-    command: list[str | Path] = [sys.executable, clients.PROGRAMS / "replayer.py", trace]
     with served(bench.server_core) as server:
-        options = ["--speed", str(speed), "--limit", str(limit)]
-        used = run_on(bench.client_core, [*command, server.url, tape_path, *options], timeout_s=400, watch_memory=True)
+        command = clients.replay_command(server, trace, tape_path, "--speed", str(speed), "--limit", str(limit))
+        used = run_on(bench.client_core, command, timeout_s=400, watch_memory=True)
     tape = open_tape(tape_path)
     requests = tape.requests
     run = clients.tape_run(used, tape_path)
