@@ -51,7 +51,7 @@ class RequestTimes:
 
     @property
     def failed(self) -> NDArray[np.bool_]:
-        """Whether the request failed: it is neither ok nor cancelled."""
+        """Mask of failed requests, which are neither ok nor cancelled."""
         return ~self.ok & ~self.cancelled
 
     def zero(self, basis: str) -> NDArray[np.float64]:

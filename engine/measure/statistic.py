@@ -1,4 +1,4 @@
-"""One row of a summary: the statistics of a metric."""
+"""Statistics of a metric, such as mean and percentiles; each is a row of a summary."""
 
 import math
 from dataclasses import dataclass, field

@@ -122,7 +122,7 @@ class SloResult:
     value_ms: float | None
     limit_ms: float
     met: bool | None
-    """Whether it was met; None with too few samples."""
+    """Whether the run met the objective; None: too few samples to decide."""
 
 
 @dataclass(frozen=True)

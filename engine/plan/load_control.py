@@ -35,7 +35,7 @@ class Load:
 
     @property
     def closed(self) -> bool:
-        """Whether requests wait for a free slot instead of a due time."""
+        """Whether the load is a closed loop, in which a request is sent when a slot becomes free."""
         return len(self.slot_opens_ns) > 0
 
     @property

@@ -44,7 +44,7 @@ class Plan:
     also: Edges | None = None
     """Further earlier rows that rows with a parent wait for, sorted by the rows that are waited for."""
     floors: bool = False
-    """Whether a follower is also not sent before its recorded time."""
+    """Whether a request that follows another also waits for its own recorded time."""
     source: NDArray[np.int64] | None = None
     """The trace's row of each row, if rows are sent several times; None: row i of the trace is row i of the plan."""
     load: Load = field(default_factory=Load)

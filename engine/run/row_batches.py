@@ -89,7 +89,7 @@ class Constants:
     url: str
     epoch_ns: int
     exact_inputs: bool
-    """Whether prompts have exactly the planned tokens, by the model's tokenizer or as ids."""
+    """Whether input lengths are exact, because prompts are token ids or were counted with the model's tokenizer."""
     secrets: tuple[str, ...] = ()
     """Secrets to remove from servers' messages."""
     endpoints: pa.DictionaryArray | None = None

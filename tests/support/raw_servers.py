@@ -14,7 +14,7 @@ PATIENCE_S = 60.0
 
 
 class Exchange:
-    """One connection of a client to a scripted server."""
+    """A client's connection to a test server whose responses the test defines."""
 
     def __init__(self, connection: socket.socket, number: int) -> None:
         self.connection, self.number = connection, number

@@ -12,9 +12,9 @@ A response is a chunk with content of any kind, reasoning and tool calls include
     end-to-end throughput        OSL / request latency                                 e2e_output_throughput_metric
 
 OSL includes reasoning tokens. For the run: duration = last response - first request, over successful requests; a
-throughput is a sum divided by the duration. Error rate = failed / (successful + failed). Percentiles are numpy's linear
-ones, std is of the population (metric_dicts.py). Columns and rows are those of the plain table in
-exporters/console_metrics_exporter.py.
+throughput is a sum divided by the duration. Error rate = failed / (successful + failed). Percentiles are
+interpolated linearly, numpy's default; std is the population's (metric_dicts.py). Columns and rows are those of the
+plain table in exporters/console_metrics_exporter.py.
 """
 
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ class Run:
 
     @cached_property
     def is_main(self) -> NDArray[np.bool_]:
-        """Whether each request is in the main phase, not in the warm-up."""
+        """Mask of the requests in the main phase."""
         chosen: NDArray[np.bool_] = pc.equal(self.tape.requests["phase"], "main").to_numpy()
         return chosen
 
@@ -95,7 +95,7 @@ class Run:
 
     @property
     def per_token(self) -> bool:
-        """Whether the gaps are between tokens. False: between chunks."""
+        """True: the summary's gaps are between tokens. False: they are between chunks."""
         return self.gaps.metric == "itl"
 
     @cached_property

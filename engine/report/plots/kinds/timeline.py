@@ -37,7 +37,7 @@ class Spans:
     failed: NDArray[np.bool_]
     cancelled: NDArray[np.bool_]
     step: int
-    """One in this number of requests is drawn; 1: all."""
+    """Sampling step: every step-th request is drawn; 1: all requests."""
     failures: "Failures"
     """At most MOST_MARKERS requests, evenly chosen."""
 
